@@ -1,0 +1,175 @@
+"""What a worker tells the bot: events of the stream, heartbeats, progress, and the outcome at the commit point."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from trainer.contract.names import Lane
+from trainer.contract.requests import Message
+
+
+class Started(Message, tag="started"):
+    """The worker took the attempt; from now on it alone writes to the card."""
+
+    job_id: str
+    attempt: int
+    worker_id: str
+    at: float
+
+
+class Produced(Message, tag="produced"):
+    """The outcome is committed; cancelling loses from here on."""
+
+    job_id: str
+    attempt: int
+    at: float
+
+
+class Delivered(Message, tag="delivered"):
+    """The result is in the channel, in this message."""
+
+    job_id: str
+    attempt: int
+    channel_id: int
+    message_id: int
+    at: float
+
+
+class Failed(Message, tag="failed"):
+    """The attempt ended without a result. ``message`` is written for the member and names the way out."""
+
+    job_id: str
+    attempt: int
+    at: float
+    message: str
+    reference: str | None = None  # under which the cause was logged, where it was not the member's
+    card_written: bool = True  # False: the worker could not tell the member, so the bot does
+
+
+class Cancelled(Message, tag="cancelled"):
+    """The job was stopped because its member said so."""
+
+    job_id: str
+    attempt: int
+    at: float
+    card_written: bool = True
+
+
+class HandedBack(Message, tag="handed_back"):
+    """The attempt stopped through no fault of the job (worker shut down, sibling's crash); hand it out again.
+
+    ``counts`` says whether the attempt counts as a try of the job (its own child died).
+    """
+
+    job_id: str
+    attempt: int
+    at: float
+    counts: bool = False
+
+
+Event = Started | Produced | Delivered | Failed | Cancelled | HandedBack
+
+
+class Progress(Message):
+    """How far a running job is; kept in Redis for /jobs."""
+
+    job_id: str
+    attempt: int
+    step: int
+    steps: int
+    seconds_left: float | None
+
+
+class BaseInfo(Message):
+    """A base model as a worker offers it."""
+
+    name: str
+    family: Literal["sd1", "sd2", "sdxl"]
+    hash: str
+    width: int
+    height: int
+    max_side: int
+    num_inference_steps: int
+    guidance_scale: float
+    embedded: bool = False
+
+
+class Heartbeat(Message):
+    """A worker's sign of life; its key expires after HEARTBEAT_DEAD_AFTER_S."""
+
+    worker_id: str
+    at: float
+    device: str
+    lanes: tuple[Lane, ...]
+    bases: tuple[BaseInfo, ...]
+    free: dict[str, int]  # free room by lane
+    running: tuple[str, ...]  # arq job ids ("job:attempt") it works on
+
+
+class OutputFile(Message):
+    """One file of an outcome."""
+
+    blob: str
+    filename: str
+    content_type: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+    seed: int | None = None
+    parameters: str | None = None  # A1111's text form of the picture's settings
+
+
+class AdapterResult(Message):
+    """What a training made."""
+
+    adapter_id: str
+    kind: Literal["lora", "textual_inversion", "checkpoint"]
+    file: OutputFile
+    base: str
+    base_hash: str
+    trigger: str
+    class_word: str
+    rank: int
+    steps: int
+    photos: int
+    seconds: float
+    final_loss: float
+    trainer_version: str
+
+
+class Outcome(Message):
+    """The durable result of a job, written once at ``outcomes/{job}``; a lost worker means delivering it again."""
+
+    job_id: str
+    attempt: int
+    committed_at: float
+    pictures: tuple[OutputFile, ...] = ()  # of /imagine; or examples of a training
+    adapter: AdapterResult | None = None
+    settings: dict[str, str | int | float] = {}  # resolved settings: steps, guidance, sampler, size, seed, model
+    seconds: float = 0.0
+
+
+encode = msgspec.msgpack.Encoder().encode
+_event_decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
+
+
+def decode_event(data: bytes) -> Event:
+    """Decode an event of the stream. Raises ``msgspec.ValidationError`` for anything else."""
+    return _event_decoder.decode(data)
+
+
+def decode_heartbeat(data: bytes) -> Heartbeat:
+    """Decode a heartbeat. Raises ``msgspec.ValidationError`` for anything else."""
+    return msgspec.msgpack.decode(data, type=Heartbeat)
+
+
+def decode_progress(data: bytes) -> Progress:
+    """Decode a progress report. Raises ``msgspec.ValidationError`` for anything else."""
+    return msgspec.msgpack.decode(data, type=Progress)
+
+
+def decode_outcome(data: bytes) -> Outcome:
+    """Decode an outcome. Raises ``msgspec.ValidationError`` for anything else."""
+    return msgspec.msgpack.decode(data, type=Outcome)

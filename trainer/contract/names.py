@@ -1,0 +1,68 @@
+"""Names of Redis keys, streams, queues and blob paths; each stands here once."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Lane = Literal["imagine", "train"]
+LANES: tuple[Lane, ...] = ("imagine", "train")
+
+EVENTS_STREAM = "darkroom:events"
+EVENTS_GROUP = "bot"
+EVENT_FIELD = "event"  # the one field of a stream entry: a msgpack Event
+WORKERS_PATTERN = "darkroom:worker:*"
+
+HEARTBEAT_EVERY_S = 5
+HEARTBEAT_DEAD_AFTER_S = 15
+CANCEL_KEPT_S = 24 * 3600
+PROGRESS_KEPT_S = 3600
+
+
+def queue_name(lane: Lane, base: str) -> str:
+    """The arq queue of one lane and base."""
+    return f"darkroom:queue:{lane}:{base}"
+
+
+def arq_job_id(job_id: str, attempt: int) -> str:
+    """The id under which arq knows one attempt of a job."""
+    return f"{job_id}:{attempt}"
+
+
+def worker_key(worker_id: str) -> str:
+    """Holds a worker's Heartbeat; expires with it."""
+    return f"darkroom:worker:{worker_id}"
+
+
+def attempt_key(job_id: str) -> str:
+    """Holds the number of the current attempt; what an older one says is refused."""
+    return f"darkroom:attempt:{job_id}"
+
+
+def cancel_key(job_id: str) -> str:
+    """Exists when the job is to be cancelled."""
+    return f"darkroom:cancel:{job_id}"
+
+
+def progress_key(job_id: str) -> str:
+    """Holds the newest Progress of a running job, for /jobs."""
+    return f"darkroom:progress:{job_id}"
+
+
+def photo_path(job_id: str, index: int) -> str:
+    """Where a job's photo lies in the blob store; photos are never shared between jobs, so that deleting is certain."""
+    return f"photos/{job_id}/{index:03}.png"
+
+
+def photos_prefix(job_id: str) -> str:
+    """All photos of a job."""
+    return f"photos/{job_id}/"
+
+
+def checkpoint_prefix(job_id: str) -> str:
+    """All checkpoints of a training."""
+    return f"checkpoints/{job_id}/"
+
+
+def outcome_path(job_id: str) -> str:
+    """The commit point: created once, holding an Outcome."""
+    return f"outcomes/{job_id}"

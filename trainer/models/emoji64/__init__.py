@@ -1,0 +1,1 @@
+"""emoji-64: the embedded base model, and everything that builds, measures and documents it."""
