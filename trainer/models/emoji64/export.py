@@ -1,0 +1,47 @@
+"""Writes emoji-64 in the layout of Stable Diffusion 1.5, in float16 safetensors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from trainer.models.emoji64.diffusion import make_scheduler
+
+# What the registry reads beside model_index.json: the defaults of this base.
+DARKROOM_JSON = {
+    "family": "sd1",
+    "width": 64,
+    "height": 64,
+    "max_side": 96,
+    "num_inference_steps": 25,
+    "guidance_scale": 3.0,
+}
+
+
+def export_pipeline(
+    vae: AutoencoderTiny, latent_std: float, unet: UNet2DConditionModel, text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer, folder: Path,
+) -> None:  # fmt: skip
+    """Write the pipeline to ``folder``; ``latent_std`` becomes the VAE's scaling factor, 1 / std."""
+    vae.register_to_config(scaling_factor=round(1 / latent_std, 6))
+    pipeline = StableDiffusionPipeline(
+        vae=vae, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet, scheduler=make_scheduler(),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.to(dtype=torch.float16)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    restore_text_model_prefix(folder / "text_encoder" / "model.safetensors")
+    (folder / "darkroom.json").write_text(json.dumps(DARKROOM_JSON, indent=2) + "\n")
+
+
+def restore_text_model_prefix(path: Path) -> None:
+    """Name the text encoder's weights as every other reader expects: transformers ≥ 5.6 drops ``text_model.``."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(path)
+    named = {name if name.startswith("text_model.") else f"text_model.{name}": t for name, t in tensors.items()}
+    save_file(named, path, {"format": "pt"})
