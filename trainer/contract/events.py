@@ -10,7 +10,7 @@ from trainer.contract.names import Lane
 from trainer.contract.requests import Message
 
 
-class Started(Message, tag="started"):
+class Started(Message, tag="started", frozen=True):
     """The worker took the attempt; from now on it alone writes to the card."""
 
     job_id: str
@@ -19,7 +19,7 @@ class Started(Message, tag="started"):
     at: float
 
 
-class Produced(Message, tag="produced"):
+class Produced(Message, tag="produced", frozen=True):
     """The outcome is committed; cancelling loses from here on."""
 
     job_id: str
@@ -27,7 +27,7 @@ class Produced(Message, tag="produced"):
     at: float
 
 
-class Delivered(Message, tag="delivered"):
+class Delivered(Message, tag="delivered", frozen=True):
     """The result is in the channel, in this message."""
 
     job_id: str
@@ -37,7 +37,7 @@ class Delivered(Message, tag="delivered"):
     at: float
 
 
-class Failed(Message, tag="failed"):
+class Failed(Message, tag="failed", frozen=True):
     """The attempt ended without a result. ``message`` is written for the member and names the way out."""
 
     job_id: str
@@ -48,7 +48,7 @@ class Failed(Message, tag="failed"):
     card_written: bool = True  # False: the worker could not tell the member, so the bot does
 
 
-class Cancelled(Message, tag="cancelled"):
+class Cancelled(Message, tag="cancelled", frozen=True):
     """The job was stopped because its member said so."""
 
     job_id: str
@@ -57,7 +57,7 @@ class Cancelled(Message, tag="cancelled"):
     card_written: bool = True
 
 
-class HandedBack(Message, tag="handed_back"):
+class HandedBack(Message, tag="handed_back", frozen=True):
     """The attempt stopped through no fault of the job (worker shut down, sibling's crash); hand it out again.
 
     ``counts`` says whether the attempt counts as a try of the job (its own child died).
@@ -72,7 +72,7 @@ class HandedBack(Message, tag="handed_back"):
 Event = Started | Produced | Delivered | Failed | Cancelled | HandedBack
 
 
-class Progress(Message):
+class Progress(Message, frozen=True):
     """How far a running job is; kept in Redis for /jobs."""
 
     job_id: str
@@ -82,7 +82,7 @@ class Progress(Message):
     seconds_left: float | None
 
 
-class BaseInfo(Message):
+class BaseInfo(Message, frozen=True):
     """A base model as a worker offers it."""
 
     name: str
@@ -96,7 +96,7 @@ class BaseInfo(Message):
     embedded: bool = False
 
 
-class Heartbeat(Message):
+class Heartbeat(Message, frozen=True):
     """A worker's sign of life; its key expires after HEARTBEAT_DEAD_AFTER_S."""
 
     worker_id: str
@@ -108,7 +108,7 @@ class Heartbeat(Message):
     running: tuple[str, ...]  # arq job ids ("job:attempt") it works on
 
 
-class OutputFile(Message):
+class OutputFile(Message, frozen=True):
     """One file of an outcome."""
 
     blob: str
@@ -121,7 +121,7 @@ class OutputFile(Message):
     parameters: str | None = None  # A1111's text form of the picture's settings
 
 
-class AdapterResult(Message):
+class AdapterResult(Message, frozen=True):
     """What a training made."""
 
     adapter_id: str
@@ -139,7 +139,7 @@ class AdapterResult(Message):
     trainer_version: str
 
 
-class Outcome(Message):
+class Outcome(Message, frozen=True):
     """The durable result of a job, written once at ``outcomes/{job}``; a lost worker means delivering it again."""
 
     job_id: str
@@ -147,7 +147,8 @@ class Outcome(Message):
     committed_at: float
     pictures: tuple[OutputFile, ...] = ()  # of /imagine; or examples of a training
     adapter: AdapterResult | None = None
-    settings: dict[str, str | int | float] = {}  # resolved settings: steps, guidance, sampler, size, seed, model
+    # resolved settings: steps, guidance, sampler, size, seed, model
+    settings: dict[str, str | int | float] = msgspec.field(default_factory=dict)
     seconds: float = 0.0
 
 

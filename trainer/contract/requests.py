@@ -13,7 +13,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of everything that crosses the border: immutable, and unknown fields are refused."""
 
 
-class Card(Message):
+class Card(Message, frozen=True):
     """The Discord message that shows a job, and what the worker needs to write to it as the bot."""
 
     channel_id: int
@@ -25,7 +25,7 @@ class Card(Message):
     private: bool = False  # an ephemeral card can't be edited by the bot token; the result comes as a new message
 
 
-class Recipe(Message):
+class Recipe(Message, frozen=True):
     """How to train. None means the base's default for that field."""
 
     steps: int | None = None
@@ -35,7 +35,7 @@ class Recipe(Message):
     seed: int | None = None
 
 
-class TrainRequest(Message, tag="train"):
+class TrainRequest(Message, tag="train", frozen=True):
     """Train an adapter from photos in the blob store."""
 
     job_id: str
@@ -52,7 +52,7 @@ class TrainRequest(Message, tag="train"):
     card: Card
 
 
-class AdapterUse(Message):
+class AdapterUse(Message, frozen=True):
     """One adapter in one prompt."""
 
     name: str  # as written, for the settings text
@@ -60,7 +60,7 @@ class AdapterUse(Message):
     weight: float
 
 
-class ImagineRequest(Message, tag="imagine"):
+class ImagineRequest(Message, tag="imagine", frozen=True):
     """Generate pictures. None means the base's default for that field."""
 
     job_id: str

@@ -21,7 +21,8 @@ _NAMES = "package/emoji.json"  # the names and categories of all emoji
 def fetch_assets(folder: Path) -> None:
     """Fetch both packages into ``folder/fluent`` and ``folder/noto`` with ``npm pack``; what is there already is kept.
 
-    npm checks the packages against the integrity hashes of its registry. Only pictures and the list of names are taken out of them.
+    npm checks the packages against the integrity hashes of its registry. Only pictures and the list of names are
+    taken out of them.
     Raises ``subprocess.CalledProcessError`` when npm cannot fetch.
     """
     for style, package in PACKAGES.items():

@@ -113,9 +113,7 @@ class Composer:
             self._lay_table(picture)
         return picture
 
-    def _wear(
-        self, picture: Image.Image, scene: Scene, middle: float, top: float, width: float, height: float
-    ) -> None:
+    def _wear(self, picture: Image.Image, scene: Scene, middle: float, top: float, width: float, height: float) -> None:
         """Put the accessory on a head whose upper edge is at ``top``."""
         if scene.accessory == NO_ACCESSORY:
             return
@@ -148,7 +146,7 @@ class Composer:
 
 
 def _paste(picture: Image.Image, item: Image.Image, x: float, y: float, width: float, *, anchor: str) -> None:
-    """Paste ``item`` at ``width`` with its horizontal middle at ``x`` and its ``anchor`` (top, middle, bottom) at ``y``."""
+    """Paste ``item`` at ``width``, its horizontal middle at ``x`` and its ``anchor`` (top, middle, bottom) at ``y``."""
     size = picture.width
     w = max(1, round(width * size))
     h = max(1, round(w * item.height / item.width))

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from trainer.models.emoji64.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 from trainer.models.emoji64.tokenizer import MAX_LENGTH
 from trainer.models.emoji64.vae import LATENT_CHANNELS
 
@@ -36,7 +37,8 @@ def make_text_encoder(vocabulary: int, end_token: int) -> CLIPTextModel:
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=vocabulary, hidden_size=TEXT_WIDTH, intermediate_size=4 * TEXT_WIDTH, num_hidden_layers=3,
-            num_attention_heads=5, max_position_embeddings=MAX_LENGTH, hidden_act="quick_gelu", projection_dim=TEXT_WIDTH,
+            num_attention_heads=5, max_position_embeddings=MAX_LENGTH, hidden_act="quick_gelu",
+            projection_dim=TEXT_WIDTH,
             bos_token_id=end_token - 1, eos_token_id=end_token, pad_token_id=end_token,
         )
     )  # fmt: skip
@@ -81,7 +83,7 @@ def train_diffusion(
 ) -> bool:  # fmt: skip
     """Train on scaled latents (N, C, 16, 16) and token ids (N, 77); True when all steps are done.
 
-    Resumes from ``work/diffusion.pt``; stops after ``minutes`` with a checkpoint, to be called again.
+    Resumes from ``work/diffusion.safetensors``; stops after ``minutes`` with a checkpoint, to be called again.
     ``work/steps`` may hold another number of steps, read at every checkpoint, so that a run can be cut or prolonged.
     """
     torch.manual_seed(seed)
@@ -90,14 +92,13 @@ def train_diffusion(
     parameters = [*unet.parameters(), *text_encoder.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.99), weight_decay=0.01, foreach=True)
     ema = Ema(parameters)
-    checkpoint, start = work / "diffusion.pt", 0
+    checkpoint, start = work / "diffusion.safetensors", 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        unet.load_state_dict(state["unet"])
-        text_encoder.load_state_dict(state["text_encoder"])
-        optimizer.load_state_dict(state["optimizer"])
-        ema.average = state["ema"]
-        start = state["step"]
+        start, parts = load_state(checkpoint)
+        unet.load_state_dict(parts["unet"])
+        text_encoder.load_state_dict(parts["text_encoder"])
+        load_optimizer_tensors(optimizer, parts["optimizer"])
+        ema.average = [parts["ema"][str(index)] for index in range(len(parameters))]
     alphas = scheduler.alphas_cumprod
     deadline, running, began = time.monotonic() + 60 * minutes, 0.0, time.monotonic()
     for step in range(start, steps):
@@ -127,10 +128,10 @@ def train_diffusion(
             print(f"diffusion step {step + 1}/{steps}: loss {running / 50:.4f}, {speed:.1f} pictures/s", flush=True)
             running = 0.0
         if (step + 1) % 200 == 0 or done or late:
-            state = {"unet": unet.state_dict(), "text_encoder": text_encoder.state_dict(),
-                     "optimizer": optimizer.state_dict(), "ema": ema.average, "step": step + 1}  # fmt: skip
-            torch.save(state, checkpoint.with_suffix(".new"))
-            checkpoint.with_suffix(".new").rename(checkpoint)
+            average = {str(index): tensor for index, tensor in enumerate(ema.average)}
+            parts = {"unet": unet.state_dict(), "text_encoder": text_encoder.state_dict(), "ema": average,
+                     "optimizer": optimizer_tensors(optimizer)}  # fmt: skip
+            save_state(checkpoint, step + 1, parts)
             if (work / "steps").exists():
                 return_at = int((work / "steps").read_text())
                 steps = max(return_at, step + 1)
@@ -139,3 +140,13 @@ def train_diffusion(
         if late:
             return False
     return True
+
+
+def load_averaged(work: Path, vocabulary: int, end_token: int) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+    """The UNet and the text encoder of the newest checkpoint, with the averaged weights."""
+    _, parts = load_state(work / "diffusion.safetensors")
+    unet, text_encoder = make_unet(), make_text_encoder(vocabulary, end_token)
+    with torch.no_grad():
+        for index, parameter in enumerate([*unet.parameters(), *text_encoder.parameters()]):
+            parameter.copy_(parts["ema"][str(index)])
+    return unet, text_encoder

@@ -56,7 +56,10 @@ class _Patches(nn.Module):
         self.depthwise = nn.ModuleList([nn.Conv2d(width, width, 5, padding=2, groups=width) for _ in range(depth)])
         self.norms = nn.ModuleList([nn.GroupNorm(1, width) for _ in range(depth)])
         self.mixing = nn.ModuleList(
-            [nn.Sequential(nn.Conv2d(width, 2 * width, 1), nn.GELU(), nn.Conv2d(2 * width, width, 1)) for _ in range(depth)]
+            [
+                nn.Sequential(nn.Conv2d(width, 2 * width, 1), nn.GELU(), nn.Conv2d(2 * width, width, 1))
+                for _ in range(depth)
+            ]
         )
         self.reduce = nn.Conv2d(width, 2 * width, 2, stride=2)
 
@@ -73,8 +76,11 @@ class PictureEncoder(nn.Module):
     def __init__(self, architecture: Architecture, identities: list[str]) -> None:
         super().__init__()
         self.architecture, self.identities = architecture, identities
+        self.trunk: nn.Module
         if architecture == "chooser":
-            self.trunk = nn.Sequential(nn.Conv2d(3, 24, 3, padding=1), _Residual(24, 32), _Residual(32, 64), _Residual(64, 128))
+            self.trunk = nn.Sequential(
+                nn.Conv2d(3, 24, 3, padding=1), _Residual(24, 32), _Residual(32, 64), _Residual(64, 128)
+            )
             width, side = 128, 8
         else:
             self.trunk, width, side = _Patches(64, 4), 128, 8
@@ -147,7 +153,9 @@ def compose_labelled(assets: Assets, count: int, seed: int) -> LabelledPictures:
         pictures[index] = np.asarray(composer.compose(scene, 64, rng, style=style, head_code=codes[name]))
         labels.append((identities.index(name), OUTFITS.index(scene.outfit), ACCESSORIES.index(scene.accessory),
                        grammar.BACKGROUNDS.index(scene.background)))  # fmt: skip
-    return LabelledPictures(torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels), identities)
+    return LabelledPictures(
+        torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(), torch.tensor(labels), identities
+    )
 
 
 def _augment(pixels: torch.Tensor, rng: torch.Generator) -> torch.Tensor:

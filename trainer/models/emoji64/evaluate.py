@@ -1,4 +1,4 @@
-"""Measures emoji-64: does a prompt's head, outfit, accessory and background appear, as read by the reporting encoder?"""
+"""Measures emoji-64: do a prompt's head, outfit, accessory and background appear, as the reporting encoder reads them?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ ATTRIBUTES = ("head", "outfit", "accessory", "background")
 
 def to_tensor(images: list[Image.Image]) -> torch.Tensor:
     """PIL pictures of one size to pixels (N, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.stack([np.asarray(image.convert("RGB")) for image in images])).permute(0, 3, 1, 2) / 127.5 - 1
+    return (
+        torch.from_numpy(np.stack([np.asarray(image.convert("RGB")) for image in images])).permute(0, 3, 1, 2) / 127.5
+        - 1
+    )
 
 
 def agreement(read: list[Scene], wanted: list[Scene]) -> dict[str, float]:

@@ -185,9 +185,7 @@ def caption(scene: Scene, rng: random.Random) -> str:
             tags.append(outfit)
         if accessory != NO_ACCESSORY:
             tags.append(accessory)
-        tags.append(
-            rng.choice(_BACKGROUND_WORDS[background]) if background in PLACES else f"{background} background"
-        )
+        tags.append(rng.choice(_BACKGROUND_WORDS[background]) if background in PLACES else f"{background} background")
         rest = tags[1:]
         rng.shuffle(rest)
         text = ", ".join([head, *rest])

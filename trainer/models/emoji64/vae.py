@@ -7,6 +7,7 @@ that starts at random spent most of its time finding the patch basis: 24 dB wher
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 
 from trainer.models.emoji64.pool import to_pixels
+from trainer.models.emoji64.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 
 LATENT_CHANNELS = 12
 _WIDTH = 48  # = 4 · 4 · 3, a patch's numbers: the smallest width at which the gathering loses nothing
@@ -88,20 +90,17 @@ def psnr_db(reconstruction: torch.Tensor, pixels: torch.Tensor) -> float:
 def train_vae(
     pictures: torch.Tensor, work: Path, *, steps: int, batch: int = 16, learning_rate: float = 2e-3, seed: int = 0
 ) -> AutoencoderTiny:
-    """Train on uint8 pictures (N, 3, 64, 64); resumes from ``work/vae.pt`` and leaves a checkpoint every 500 steps."""
+    """Train on uint8 pictures (N, 3, 64, 64); resumes from ``work/vae.safetensors``."""
     torch.manual_seed(seed)
     vae = make_vae()
     start_from_components(vae, to_pixels(pictures[:1000]))
     held_out, pictures = to_pixels(pictures[-256:]), pictures[:-256]
     optimizer = torch.optim.AdamW(vae.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps + 1, pct_start=0.05)
-    checkpoint, start = work / "vae.pt", 0
+    checkpoint, start = work / "vae.safetensors", 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        vae.load_state_dict(state["vae"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        start = state["step"]
+        start, parts = load_state(checkpoint)
+        vae.load_state_dict(parts["vae"])
+        load_optimizer_tensors(optimizer, parts["optimizer"])
     for step in range(start, steps):
         rng = torch.Generator().manual_seed(seed * 1_000_003 + step)
         pixels = to_pixels(pictures[torch.randint(len(pictures), (batch,), generator=rng)])
@@ -112,11 +111,14 @@ def train_vae(
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            warm, rest = min(1.0, (step + 1) / (0.05 * steps)), (1 + math.cos(math.pi * step / steps)) / 2
+            group["lr"] = learning_rate * warm * rest
         optimizer.step()
-        schedule.step()
         if (step + 1) % 250 == 0 or step + 1 == steps:
             with torch.no_grad():
-                print(f"vae step {step + 1}: {psnr_db(vae.decoder(vae.encoder(held_out)), held_out):.2f} dB", flush=True)
-            torch.save({"vae": vae.state_dict(), "optimizer": optimizer.state_dict(),
-                        "schedule": schedule.state_dict(), "step": step + 1}, checkpoint)  # fmt: skip
+                print(
+                    f"vae step {step + 1}: {psnr_db(vae.decoder(vae.encoder(held_out)), held_out):.2f} dB", flush=True
+                )
+            save_state(checkpoint, step + 1, {"vae": vae.state_dict(), "optimizer": optimizer_tensors(optimizer)})
     return vae
