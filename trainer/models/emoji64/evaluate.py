@@ -1,4 +1,4 @@
-"""Measures emoji-64: do a prompt's head, outfit, accessory and background appear, as the reporting encoder reads them?"""
+"""Measures emoji-64: do a prompt's head, outfit, accessory and background appear, as the reporter reads them?"""
 
 from __future__ import annotations
 
