@@ -79,11 +79,12 @@ def learning_rate_at(progress: float, peak: float) -> float:
 
 def train_diffusion(
     latents: torch.Tensor, tokens: torch.Tensor, empty: torch.Tensor, vocabulary: int, work: Path, *,
-    steps: int, batch: int = 32, peak: float = 1e-3, seed: int = 0, minutes: float = 150,
+    steps: int, batch: int = 32, peak: float = 1e-3, seed: int = 0, minutes: float = 150, stop_after: int | None = None,
 ) -> bool:  # fmt: skip
     """Train on scaled latents (N, C, 16, 16) and token ids (N, 77); True when all steps are done.
 
-    Resumes from ``work/diffusion.safetensors``; stops after ``minutes`` with a checkpoint, to be called again.
+    Resumes from ``work/diffusion.safetensors``; stops after ``minutes`` (or ``stop_after`` steps of
+    this call) with a checkpoint, to be called again.
     ``work/steps`` may hold another number of steps, read at every checkpoint, so that a run can be cut or prolonged.
     """
     torch.manual_seed(seed)
@@ -122,7 +123,8 @@ def train_diffusion(
         optimizer.step()
         ema.update(step)
         running += loss.item()
-        done, late = step + 1 == steps, time.monotonic() > deadline
+        done = step + 1 == steps
+        late = time.monotonic() > deadline or step + 1 - start == stop_after
         if (step + 1) % 50 == 0:
             speed = (step + 1 - start) * batch / (time.monotonic() - began)
             print(f"diffusion step {step + 1}/{steps}: loss {running / 50:.4f}, {speed:.1f} pictures/s", flush=True)
