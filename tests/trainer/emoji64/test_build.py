@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
-from trainer.models.emoji64 import diffusion, grammar, state, vae
+from trainer.models.emoji64 import diffusion, grammar, vae
 from trainer.models.emoji64.encoder import PictureEncoder, load_encoder
 from trainer.models.emoji64.tokenizer import END, build_tokenizer, byte_alphabet, learn_merges, tokenize
+from trainer.training import checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def _train(work: Path, stop_after: int | None) -> dict[str, torch.Tensor]:
     diffusion.train_diffusion(
         latents, tokens, torch.zeros(77).long(), 10, work, steps=4, batch=2, stop_after=stop_after
     )
-    return state.load_state(work / "diffusion.safetensors")[1]["ema"]
+    return checkpoints.load_state(work / "diffusion.safetensors")[1]["ema"]
 
 
 def test_a_build_that_was_stopped_goes_on_as_if_it_never_was(tmp_path: Path) -> None:
@@ -118,10 +119,10 @@ def test_a_checkpoint_keeps_the_optimizer(tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(layer.parameters())
     layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
-    state.save_state(tmp_path / "a.safetensors", 7, {"optimizer": state.optimizer_tensors(optimizer)})
-    step, parts = state.load_state(tmp_path / "a.safetensors")
+    checkpoints.save_state(tmp_path / "a.safetensors", 7, {"optimizer": checkpoints.optimizer_tensors(optimizer)})
+    step, parts = checkpoints.load_state(tmp_path / "a.safetensors")
     fresh = torch.optim.AdamW(layer.parameters())
-    state.load_optimizer_tensors(fresh, parts["optimizer"])
+    checkpoints.load_optimizer_tensors(fresh, parts["optimizer"])
     assert step == 7
     assert torch.equal(fresh.state_dict()["state"][0]["exp_avg"], optimizer.state_dict()["state"][0]["exp_avg"])
 

@@ -19,9 +19,9 @@ from trainer.models.emoji64.assets import Assets, fetch_assets
 from trainer.models.emoji64.encoder import Architecture, LabelledPictures, compose_labelled, train_encoder
 from trainer.models.emoji64.export import export_pipeline
 from trainer.models.emoji64.pool import build_pool, read_pool, to_pixels
-from trainer.models.emoji64.state import load_state
 from trainer.models.emoji64.tokenizer import build_tokenizer, load_tokenizer, tokenize
 from trainer.models.emoji64.vae import make_vae, train_vae
+from trainer.training.checkpoints import load_state
 
 WEIGHTS = Path(__file__).parent / "weights"
 POOL_PARTS, POOL_SEED = 24, 2026

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from trainer.models.emoji64.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 from trainer.models.emoji64.tokenizer import MAX_LENGTH
 from trainer.models.emoji64.vae import LATENT_CHANNELS
+from trainer.training.checkpoints import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 
 TEXT_WIDTH = 160
 CONDITIONING_DROPOUT = 0.1

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 
 from trainer.models.emoji64.pool import to_pixels
-from trainer.models.emoji64.state import load_optimizer_tensors, load_state, optimizer_tensors, save_state
+from trainer.training.checkpoints import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 
 LATENT_CHANNELS = 12
 _WIDTH = 48  # = 4 · 4 · 3, a patch's numbers: the smallest width at which the gathering loses nothing

@@ -1,13 +1,16 @@
-"""Checkpoints of the build as safetensors: modules and an optimizer, under dotted names. No pickle anywhere."""
+"""Checkpoints as safetensors: modules, an optimizer and the step, under dotted names. No pickle anywhere."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
+
+Parts = Mapping[str, Mapping[str, torch.Tensor]]
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -25,24 +28,31 @@ def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[st
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def save_state(path: Path, step: int, parts: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
-    """Write ``parts`` and the step to ``path``, replacing it only when all is written."""
+def pack(step: int, parts: Parts) -> bytes:
+    """``parts`` and the step as the bytes of one safetensors file."""
     tensors = {
         f"{part}/{name}": t.detach().contiguous().clone() for part, ts in parts.items() for name, t in ts.items()
     }
+    return save(tensors, {"step": str(step)})
+
+
+def unpack(data: bytes) -> tuple[int, dict[str, dict[str, torch.Tensor]]]:
+    """What :func:`pack` wrote: the step and the parts."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in load(data).items():
+        part, name = key.split("/", 1)
+        parts.setdefault(part, {})[name] = tensor
+    return int(header["__metadata__"]["step"]), parts
+
+
+def save_state(path: Path, step: int, parts: Parts) -> None:
+    """Write a checkpoint to ``path``, replacing what is there only when all is written."""
     fresh = path.with_suffix(".new")
-    save_file(tensors, fresh, {"step": str(step)})
+    fresh.write_bytes(pack(step, parts))
     os.replace(fresh, path)
 
 
 def load_state(path: Path) -> tuple[int, dict[str, dict[str, torch.Tensor]]]:
-    """What :func:`save_state` wrote: the step and the parts."""
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        step = int((file.metadata() or {})["step"])
-    parts: dict[str, dict[str, torch.Tensor]] = {}
-    for key, tensor in load_file(path).items():
-        part, name = key.split("/", 1)
-        parts.setdefault(part, {})[name] = tensor
-    return step, parts
+    """What :func:`save_state` wrote."""
+    return unpack(path.read_bytes())

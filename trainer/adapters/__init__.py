@@ -1,0 +1,1 @@
+"""Adapter files: how they are checked, read and written."""

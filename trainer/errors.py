@@ -1,0 +1,25 @@
+"""The trainer's exception tree.
+
+DarkroomTrainerError
+├── UserFault        a person caused it; its text is shown to them and names the value and the way out
+│   └── MissingBases the folder of base models is not there or holds none
+└── BadAdapterFile   a safetensors file that is not what it should be
+"""
+
+from __future__ import annotations
+
+
+class DarkroomTrainerError(Exception):
+    """Root of the trainer's own exceptions."""
+
+
+class UserFault(DarkroomTrainerError):
+    """Its text is written for the person who can mend it."""
+
+
+class MissingBases(UserFault):
+    """DARKROOM_BASES is no folder, or holds no base that can be loaded."""
+
+
+class BadAdapterFile(DarkroomTrainerError):
+    """A safetensors file is refused before any library reads it."""

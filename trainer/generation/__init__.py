@@ -1,0 +1,1 @@
+"""Generation: conditioning, the denoising loop, and the settings that travel with a picture."""
