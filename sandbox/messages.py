@@ -93,6 +93,7 @@ def edit_message(sandbox: "Sandbox", record: StoredMessage, body: Body) -> None:
     record.edited_at = sandbox.clock()
     sandbox.state.add_uploads(record.uploads)
     _dispatch(sandbox, "MESSAGE_UPDATE", record)
+    sandbox.interactions.note_edit(record)
     sandbox.announce("message_update", record)
 
 
