@@ -1,0 +1,49 @@
+"""The one exception tree of the bot.
+
+::
+
+    DarkroomError           logged under a reference code that the member is shown
+    ├── UserError           its message is written for the member: names the value and the way out
+    ├── StartupFault        one sentence on stderr, no traceback; ends the process with ``exit_code``
+    └── QueueDown           Redis does not answer; what was accepted is kept and goes on when it is back
+"""
+
+from __future__ import annotations
+
+import secrets
+
+
+class DarkroomError(Exception):
+    """Base of everything that the bot raises itself."""
+
+
+class UserError(DarkroomError):
+    """The member's own input can't be served. ``message`` is shown to that member alone, as it is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class StartupFault(DarkroomError):
+    """The process can't start. ``message`` is one sentence that says what to do."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code
+
+
+class QueueDown(DarkroomError):
+    """Redis does not answer."""
+
+
+def new_reference() -> str:
+    """A short code that joins what a member is shown to what stands in the log."""
+    return secrets.token_hex(4).upper()
+
+
+def quoted(value: str, longest: int = 40) -> str:
+    """``value`` in backticks for an error message: shortened, on one line, and unable to mention anybody."""
+    flat = " ".join(value.split()).replace("`", "'").replace("@", "@\u200b")
+    return f"`{flat[: longest - 1]}…`" if len(flat) > longest else f"`{flat or ' '}`"

@@ -1,0 +1,75 @@
+"""What the cogs hand to the services: frozen orders, checked where Discord can't check."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bot.store.records import AdapterPick
+from trainer.contract.requests import Kind, Recipe
+
+CONSENT_STATEMENT = (
+    "I may use these photos, and whoever is in them agrees that a model learns from them and draws them here."
+)
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all orders."""
+
+
+class Origin(Order, frozen=True):
+    """The interaction an order came with."""
+
+    interaction_id: int
+    token: str  # never logged; edits the answer for 15 minutes
+    member_id: int
+    member_name: str  # Discord's unique user name, by which others write ``ada/thnos``
+    guild_id: int | None  # None in a direct message
+    channel_id: int
+    upload_limit_bytes: int = 10 * 1024 * 1024
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job that this interaction makes."""
+        return str(self.interaction_id)
+
+
+class Upload(Order, frozen=True):
+    """An attachment as Discord describes it; its content type says nothing, for it follows the file name."""
+
+    filename: str
+    url: str
+    size_bytes: int
+
+
+class TrainOrder(Order, frozen=True):
+    """``/train``, the modal, or the message command."""
+
+    origin: Origin
+    name: str
+    uploads: tuple[Upload, ...]
+    consent: bool
+    class_word: str | None = None  # None: the kind's own, such as person for a face
+    kind: Kind = "subject"
+    base: str | None = None  # None: the default
+    recipe: Recipe = Recipe()
+
+
+class ImagineOrder(Order, frozen=True):
+    """``/imagine`` or one of its buttons, with the prompt read and its adapters resolved.
+
+    ``prompt`` is what the model gets (tags taken out, triggers put in), ``prompt_written`` what the member wrote.
+    """
+
+    origin: Origin
+    prompt: str
+    prompt_written: str
+    negative_prompt: str = ""
+    adapters: tuple[AdapterPick, ...] = ()
+    base: str | None = None  # None: that of the adapters, else the default
+    seed: int | None = None  # None: drawn
+    count: int = 1
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    strict: bool = False

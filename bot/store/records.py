@@ -1,0 +1,182 @@
+"""What the store returns: frozen records. Times are Unix seconds, ids of Discord are snowflakes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from trainer.contract.names import Lane
+from trainer.contract.requests import Kind, Recipe
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+FINAL_STATES: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
+
+CardState = Literal["pending", "posted", "private", "lost"]
+"""pending: not posted yet; private: ephemeral, so only the token can edit it; lost: given up, the worker posts anew."""
+
+AdapterKind = Literal["lora", "textual_inversion", "checkpoint"]
+
+NoteKind = Literal["delivered", "failed", "cancelled", "ping"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all records."""
+
+
+class TrainSpec(Record, tag="train", frozen=True):
+    """What a training is to do."""
+
+    adapter_id: str
+    name: str
+    trigger: str
+    class_word: str
+    kind: Kind
+    photos: tuple[str, ...]  # blob paths
+    captions: tuple[str | None, ...]
+    recipe: Recipe = Recipe()
+
+
+class AdapterPick(Record, frozen=True):
+    """An adapter in a prompt, as it was when the prompt was accepted."""
+
+    adapter_id: str
+    written: str  # the name as the member wrote it: ``thnos`` or ``ada/thnos``
+    blob: str
+    weight: float
+
+
+class ImagineSpec(Record, tag="imagine", frozen=True):
+    """What is to be drawn. None: the base's default."""
+
+    prompt: str  # as used
+    prompt_written: str
+    negative_prompt: str
+    adapters: tuple[AdapterPick, ...]
+    seed: int
+    count: int
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    strict: bool = False  # whether the trigger was kept out of the prompt
+
+
+Spec = TrainSpec | ImagineSpec
+
+
+class Job(Record, frozen=True):
+    """One accepted request. Its id is the interaction's id, so that accepting twice changes nothing."""
+
+    id: str
+    lane: Lane
+    state: State
+    base: str
+    spec: Spec
+    owner_id: int
+    owner_name: str
+    guild_id: int | None
+    channel_id: int
+    upload_limit_bytes: int
+    token: str | None  # the interaction's token while the card is pending or private; good for 15 minutes
+    card: CardState
+    message_id: int | None  # the card; after a delivery the message that holds the result
+    card_posted_at: float | None
+    attempt: int  # 0: never handed out
+    tries: int  # attempts that ended through a fault of the job's own child
+    outstanding: bool  # in the workers' hands
+    created_at: float
+    handed_out_at: float | None
+    started_at: float | None
+    finished_at: float | None
+    cancel_requested_at: float | None
+    error: str | None  # written for the member
+    reference: str | None
+
+    @property
+    def train(self) -> TrainSpec:
+        """The spec of a training. Raises TypeError for another job."""
+        if not isinstance(self.spec, TrainSpec):
+            raise TypeError(f"job {self.id} is no training")
+        return self.spec
+
+    @property
+    def imagine(self) -> ImagineSpec:
+        """The spec of a picture. Raises TypeError for another job."""
+        if not isinstance(self.spec, ImagineSpec):
+            raise TypeError(f"job {self.id} draws nothing")
+        return self.spec
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self.state in FINAL_STATES
+
+
+class Adapter(Record, frozen=True):
+    """A trained adapter. Its name is unique among those of its owner."""
+
+    id: str
+    job_id: str
+    owner_id: int
+    owner_name: str
+    guild_id: int | None  # where it was trained
+    name: str
+    kind: AdapterKind
+    subject_kind: Kind
+    trigger: str
+    class_word: str
+    base: str
+    base_hash: str
+    blob: str
+    size_bytes: int
+    rank: int
+    steps: int
+    photos: int
+    seconds: float
+    final_loss: float
+    trainer_version: str
+    created_at: float
+    shared_with: tuple[int, ...] = ()  # guild ids
+
+
+class Picture(Record, frozen=True):
+    """One picture that a job made, with the exact settings."""
+
+    job_id: str
+    position: int  # 0 is the first of its job
+    owner_id: int
+    blob: str
+    filename: str
+    size_bytes: int
+    width: int | None
+    height: int | None
+    seed: int | None
+    parameters: str  # A1111's text form
+    settings: dict[str, str | int | float]
+    created_at: float
+
+
+class Consent(Record, frozen=True):
+    """A member's statement that they may use the photos of this subject; stored before any byte is fetched."""
+
+    job_id: str
+    member_id: int
+    guild_id: int | None
+    name: str
+    kind: Kind
+    statement: str  # the words that they agreed to
+    given_at: float
+
+
+class Note(Record, frozen=True):
+    """Something that Discord has still to be told; deleted once it was."""
+
+    id: int
+    job_id: str
+    kind: NoteKind
+    card_written: bool  # whether the worker has told the member already
+    nonce: str  # 25 characters at most; the same at every repeat
+    tries: int
+    due_at: float
+    created_at: float
