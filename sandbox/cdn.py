@@ -68,7 +68,11 @@ class Cdn:
             return web.Response(status=404, text=GONE)
         kind = upload.content_type or "application/octet-stream"
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(upload.filename)}"}
-        headers |= {"Content-Type": kind, "Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+        headers |= {
+            "Content-Type": kind,
+            "Cache-Control": "private, max-age=86400",
+            "X-Content-Type-Options": "nosniff",
+        }
         return web.Response(body=upload.data, headers=headers)
 
     def _is_valid(self, request: web.Request, upload: Upload) -> bool:

@@ -42,9 +42,7 @@ def usable_commands(sandbox: "Sandbox", user: User, channel: Channel, kind: int)
     return found
 
 
-async def send_slash(
-    sandbox: "Sandbox", user: User, channel: Channel, name: str, values: dict[str, Any]
-) -> Exchange:
+async def send_slash(sandbox: "Sandbox", user: User, channel: Channel, name: str, values: dict[str, Any]) -> Exchange:
     """Use a slash command."""
     exchange = Exchange(user.id, channel.id, "command", name)
     try:
@@ -113,9 +111,7 @@ async def send_click(sandbox: "Sandbox", user: User, message: Message, button: s
     return await _send_component(sandbox, user, message, button, data, problem)
 
 
-async def send_select(
-    sandbox: "Sandbox", user: User, message: Message, select: str, values: list[str]
-) -> Exchange:
+async def send_select(sandbox: "Sandbox", user: User, message: Message, select: str, values: list[str]) -> Exchange:
     """Choose in a select menu of strings."""
     found = [
         c for c in walk_components(message.components)
@@ -173,9 +169,7 @@ async def send_modal(sandbox: "Sandbox", user: User, modal: Modal, values: dict[
     return await _send(sandbox, MODAL_SUBMIT, user, opener.channel, data, exchange, opener.source)
 
 
-def post_message(
-    sandbox: "Sandbox", user: User, channel: Channel, content: str, files: Sequence[File]
-) -> Message:
+def post_message(sandbox: "Sandbox", user: User, channel: Channel, content: str, files: Sequence[File]) -> Message:
     """Write an ordinary message. Raises ExchangeFailed with what the client would show."""
     try:
         return sandbox.view(create_message(sandbox, channel, as_body(content, files), Origin(user.id)))

@@ -1,5 +1,7 @@
 """Refusals, in the shape and with the codes of Discord's API."""
 
+from collections.abc import Sequence
+
 from sandbox.state import Json
 
 UNKNOWN_CHANNEL = (404, 10003, "Unknown Channel")
@@ -75,7 +77,7 @@ class Findings:
         elif len(text) < least:
             self.add(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")
 
-    def check_count(self, path: str, items: list[object] | None, most: int, least: int = 0) -> None:
+    def check_count(self, path: str, items: Sequence[object] | None, most: int, least: int = 0) -> None:
         """Note a list that is too long or too short; None passes."""
         if items is not None and not least <= len(items) <= most:
             self.add(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")

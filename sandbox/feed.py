@@ -29,7 +29,7 @@ class Change:
 
 
 class Subscription:
-    """Changes in order, from the moment of entering: `async with feed.subscribe(id) as changes: async for c in changes`."""
+    """Changes in order from the moment of entering: `async with feed.subscribe(id) as changes: async for …`."""
 
     def __init__(self, feed: "Feed", member_id: int | None) -> None:
         self._feed = feed

@@ -257,7 +257,10 @@ class Gateway:
         if guild is None:
             return
         users = [self._sandbox.state.users[i] for i in guild.members]
-        wanted = {str(i) for i in ([data["user_ids"]] if isinstance(data.get("user_ids"), str) else data.get("user_ids") or [])}
+        wanted = {
+            str(i)
+            for i in ([data["user_ids"]] if isinstance(data.get("user_ids"), str) else data.get("user_ids") or [])
+        }
         query = data.get("query") or ""
         found = [u for u in users if (str(u.id) in wanted if wanted else u.name.startswith(query))]
         chunk: Json = {

@@ -59,7 +59,13 @@ class Interactions:
         self.by_token: dict[str, Interaction] = {}
 
     def start(
-        self, kind: int, user: User, channel: Channel, data: Json, exchange: Exchange, source: StoredMessage | None = None
+        self,
+        kind: int,
+        user: User,
+        channel: Channel,
+        data: Json,
+        exchange: Exchange,
+        source: StoredMessage | None = None,
     ) -> Interaction:
         """Hand a new interaction to the bot and begin to count its 3 seconds."""
         sandbox = self._sandbox
@@ -77,7 +83,9 @@ class Interactions:
         exchange.id = interaction.id
         exchange.changed = lambda e: sandbox.feed.publish(Change("exchange", e.to_json(), e.member_id))
         self.by_id[interaction.id] = self.by_token[interaction.token] = interaction
-        interaction.heard = sandbox.gateway.dispatch("INTERACTION_CREATE", build_payload(sandbox, interaction), None) > 0
+        interaction.heard = (
+            sandbox.gateway.dispatch("INTERACTION_CREATE", build_payload(sandbox, interaction), None) > 0
+        )
         loop = asyncio.get_running_loop()
         interaction.timer = loop.call_later(self.acknowledge_within_s, self._give_up, interaction)
         exchange.touch()

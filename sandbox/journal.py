@@ -7,7 +7,7 @@ from sandbox.state import Json
 
 @dataclass(slots=True)
 class RequestRecord:
-    """One REST request. `path` is without the API prefix; `files` are (file name, size in bytes); `status` 0: cut off."""
+    """One REST request. `path` is without the API prefix; `files` are (file name, size in bytes); `status` 0: cut."""
 
     method: str
     path: str

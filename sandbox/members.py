@@ -1,4 +1,4 @@
-"""Scripted people: what a member does in Discord's client, as methods. Tests, the demo and the page act through them."""
+"""Scripted people: what a member does in Discord's client, as methods. Tests, demo and page act through them."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,7 @@ class Member:
         return await client.send_select(self._sandbox, self.user, message, select, list(values))
 
     async def submit(self, modal: Modal | None, values: Mapping[str, FieldValue]) -> Exchange:
-        """Fill in and send a form: by custom_id or label a text, a list of `File`s, a list of chosen values, or a bool."""
+        """Fill in and send a form: by custom_id or label a text, a list of `File`s, of chosen values, or a bool."""
         if modal is None:
             raise ValueError("there is no form to submit: the bot did not open one")
         return await client.send_modal(self._sandbox, self.user, modal, dict(values))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox import payloads, rules
 from sandbox.cdn import describe
-from sandbox.errors import ApiError, Findings
+from sandbox.errors import Findings
 from sandbox.state import (
     COMPONENTS_V2,
     EPHEMERAL,
@@ -145,7 +145,7 @@ def number_components(components: list[Json]) -> list[Json]:
 
 
 def _apply_attachments(sandbox: "Sandbox", record: StoredMessage, body: Body, channel: Channel) -> None:
-    """`attachments` names what is kept (by id) and describes what is new (by number); without it new files are added."""
+    """`attachments` names what is kept (by id) and describes what is new (by number); without it files are added."""
     listed = body.data.get("attachments")
     if listed is None and "attachments" in body.data:
         listed = []
@@ -180,9 +180,7 @@ def store_upload(
     """Make an upload record of a file, with its name cleaned as Discord does. It is not served before it is added."""
     name = re.sub(r"[^\w.\-]+", "_", (filename or file.filename).rsplit("/", 1)[-1]) or "unknown"
     kind, width, height = describe(name, file.data, file.content_type)
-    return Upload(
-        sandbox.state.next_id(), channel_id, name, file.data, kind, width, height, ephemeral=ephemeral
-    )
+    return Upload(sandbox.state.next_id(), channel_id, name, file.data, kind, width, height, ephemeral=ephemeral)
 
 
 def _find_mentions(sandbox: "Sandbox", record: StoredMessage, allowed: Json | None) -> None:

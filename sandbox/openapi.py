@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -25,7 +27,7 @@ class BodySchemas:
     def __init__(self, path: Path) -> None:
         document: Json = json.loads(path.read_text())
         resource = Resource.from_contents(document, default_specification=DRAFT202012)
-        self._registry: Registry[Json] = Registry().with_resource(ROOT, resource)
+        self._registry: Registry[bool | Mapping[str, Any]] = Registry().with_resource(ROOT, resource)
         self._routes: list[tuple[str, re.Pattern[str], str]] = []
         self._validators: dict[str, Draft202012Validator] = {}
         # a template with fewer parameters is the more precise one: …/messages/@original before …/messages/{message_id}

@@ -39,7 +39,7 @@ class Inputs:
         self.resolved.setdefault("attachments", {})[str(upload.id)] = payloads.attachment(self.sandbox, upload)
         return str(upload.id)
 
-    def add_user(self, key: object) -> str:
+    def add_user(self, key: Any) -> str:
         """Refer to a user by id, name or scripted member; its id."""
         state = self.sandbox.state
         raw = getattr(key, "id", key)
@@ -72,7 +72,7 @@ class Inputs:
 
 
 def find_command(commands: list[Json], name: str) -> tuple[Json, list[Json], list[Json]]:
-    """"adapter share" → (command, the subcommand's path, its options). Raises Refused naming what there is."""
+    """ "adapter share" → (command, the subcommand's path, its options). Raises Refused naming what there is."""
     words = name.removeprefix("/").split()
     command = next((c for c in commands if words and c["name"] == words[0]), None)
     if command is None:
@@ -90,9 +90,7 @@ def find_command(commands: list[Json], name: str) -> tuple[Json, list[Json], lis
     return command, path, options
 
 
-def read_options(
-    inputs: Inputs, options: list[Json], values: dict[str, Any], focused: str | None = None
-) -> list[Json]:
+def read_options(inputs: Inputs, options: list[Json], values: dict[str, Any], focused: str | None = None) -> list[Json]:
     """Check what was entered and bring it into the interaction's form.
 
     With `focused` it is an autocomplete: that option's value is sent as it stands, and nothing is required yet.

@@ -6,6 +6,7 @@ send without being asked first.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -118,10 +119,8 @@ class PageApi:
                 return await handler(request)
             except Refused as error:
                 return web.json_response({"error": str(error)}, status=error.status)
-            except ApiError as error:
+            except (ApiError, ExchangeFailed) as error:
                 return web.json_response({"error": str(error)}, status=400)
-            except TimeoutError:
-                return web.json_response({"error": "The application did not respond"}, status=504)
 
         return guard
 
@@ -227,11 +226,7 @@ class PageApi:
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """Delete one's own message (anybody's, for a moderator), or dismiss an ephemeral one."""
         member = self._member(request)
-        message = self._message(request.match_info["message"], member)
-        try:
-            await member.delete(message)
-        except (PermissionError, ValueError) as error:
-            raise Refused(403, str(error)) from None
+        await member.delete(self._message(request.match_info["message"], member))
         return web.json_response({})
 
     async def autocomplete(self, request: web.Request) -> web.StreamResponse:
@@ -246,8 +241,8 @@ class PageApi:
                 channel=self._channel_id(data["channel_id"]),
                 **options,
             )
-        except ExchangeFailed as error:
-            raise Refused(504, str(error)) from None
+        except ExchangeFailed as error:  # the application's fault, not the page's: no error status
+            return web.json_response({"choices": None, "error": str(error)})
         return web.json_response({"choices": choices})
 
     async def interact(self, request: web.Request) -> web.StreamResponse:
@@ -313,9 +308,10 @@ async def read_form(request: web.Request) -> Form:
             # Discord, too, goes by the file's name and not by what a client claims.
             numbered[int(number)] = File(value.filename, value.file.read())
         elif name == "payload_json" and isinstance(value, str):
-            data = json.loads(value)
+            with contextlib.suppress(ValueError):
+                data = json.loads(value)
     if not isinstance(data, dict):
-        raise Refused(400, "payload_json is missing")
+        raise Refused(400, "payload_json is missing or no object")
     return Form(data, [numbered[n] for n in sorted(numbered)])
 
 

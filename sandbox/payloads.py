@@ -10,10 +10,23 @@ if TYPE_CHECKING:
 
 JOINED_AT = "2026-01-05T09:00:00+00:00"
 ALWAYS_NULL_OF_GUILDS = (
-    "icon splash discovery_splash banner description afk_channel_id application_id system_channel_id widget_channel_id "
-    "rules_channel_id public_updates_channel_id safety_alerts_channel_id vanity_url_code max_presences "
-    "inventory_settings incidents_data"
-).split()
+    "icon",
+    "splash",
+    "discovery_splash",
+    "banner",
+    "description",
+    "afk_channel_id",
+    "application_id",
+    "system_channel_id",
+    "widget_channel_id",
+    "rules_channel_id",
+    "public_updates_channel_id",
+    "safety_alerts_channel_id",
+    "vanity_url_code",
+    "max_presences",
+    "inventory_settings",
+    "incidents_data",
+)
 
 
 def timestamp(at_s: float) -> str:

@@ -83,11 +83,11 @@ def check_components(findings: Findings, components: list[Json], *, is_v2: bool)
     """Note what is wrong with a message's components: rows, buttons, selects, their ids and texts."""
     every = list(walk_components(components))
     if is_v2:
-        findings.check_count("components", [*every], COMPONENTS)
+        findings.check_count("components", every, COMPONENTS)
         if sum(len(c.get("content") or "") for c in every if c.get("type") == 10) > TEXT_LENGTH:
             findings.add("components", "COMPONENT_TEXT_TOO_LONG", f"Text may be {TEXT_LENGTH} characters in all.")
     else:
-        findings.check_count("components", [*components], 5)
+        findings.check_count("components", components, 5)
     allowed = V2_TOP if is_v2 else (ROW,)
     for index, component in enumerate(components):
         if component.get("type") not in allowed:
@@ -117,7 +117,7 @@ def _check_tree(findings: Findings, at: str, components: list[Json]) -> None:
 
 
 def _check_row(findings: Findings, at: str, inner: list[Json]) -> None:
-    findings.check_count(f"{at}.components", [*inner], 5, 1)
+    findings.check_count(f"{at}.components", inner, 5, 1)
     if any(c.get("type") != BUTTON for c in inner) and len(inner) > 1:
         findings.add(f"{at}.components", "COMPONENT_LAYOUT_WIDTH_EXCEEDED", "The specified component exceeds max width")
 

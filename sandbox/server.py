@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
@@ -18,10 +18,12 @@ from sandbox.gateway import Gateway
 from sandbox.interactions import Interactions
 from sandbox.journal import RequestRecord, Violation
 from sandbox.members import Member
-from sandbox.openapi import BodySchemas
 from sandbox.ratelimits import RateLimits
 from sandbox.state import Channel, Guild, Json, State, StoredMessage
 from sandbox.views import Attachment, Message, Modal
+
+if TYPE_CHECKING:
+    from sandbox.openapi import BodySchemas
 
 LOAD_LIMIT = 120 << 20
 """Bytes of one request; above Discord's own limit for ten files, so that the rules answer and not aiohttp."""
@@ -63,11 +65,12 @@ class Sandbox:
         self.feed = Feed()
         self.requests: list[RequestRecord] = []
         self.violations: list[Violation] = []
+        self.old_edits: dict[int, list[float]] = {}  # by channel: when messages older than an hour were edited
         self.faults = Faults()
         self.rate_limits = RateLimits(enabled=rate_limits)
         named = os.environ.get("DISCORD_OPENAPI")
         path = openapi or (Path(named) if named else None)
-        self.body_schemas = BodySchemas(path) if path else None
+        self.body_schemas = _load_schemas(path) if path else None
         self.cdn = Cdn(self)
         self.gateway = Gateway(self, heartbeat_interval_s, privileged_intents)
         self.interactions = Interactions(self, acknowledge_within_s)
@@ -263,6 +266,12 @@ class Sandbox:
             for u in record.uploads
             if embedded or not u.in_embed
         ]
+
+
+def _load_schemas(path: Path) -> "BodySchemas":
+    from sandbox.openapi import BodySchemas  # jsonschema is there for development, not for the demo
+
+    return BodySchemas(path)
 
 
 def _add_page(app: web.Application, sandbox: Sandbox) -> None:

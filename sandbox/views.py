@@ -153,7 +153,7 @@ class Message:
     @property
     def text(self) -> str:
         """Content and every text of embeds and text components, one a line."""
-        parts = [self.content]
+        parts: list[str | None] = [self.content]
         for embed in self.record.embeds:
             parts += [embed.get("author", {}).get("name"), embed.get("title"), embed.get("description")]
             for row in embed.get("fields", []):
@@ -166,7 +166,9 @@ class Message:
     def buttons(self) -> list[Button]:
         """Buttons in order; each unpacks to (label, custom_id, disabled)."""
         return [
-            Button(c.get("label") or (c.get("emoji") or {}).get("name", ""), c.get("custom_id"), bool(c.get("disabled")))
+            Button(
+                c.get("label") or (c.get("emoji") or {}).get("name", ""), c.get("custom_id"), bool(c.get("disabled"))
+            )
             for c in walk_components(self.record.components)
             if c["type"] == BUTTON
         ]
