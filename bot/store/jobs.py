@@ -1,0 +1,201 @@
+"""Jobs: the row in here is the truth about a job; Redis may be wiped at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlite3 import Connection, Row
+
+import msgspec
+
+from bot.store.records import AdapterPick, Job, Spec, State, TrainSpec
+from trainer.contract.names import Lane
+
+_encode = msgspec.json.Encoder().encode
+_spec_decoder: msgspec.json.Decoder[Spec] = msgspec.json.Decoder(Spec)
+
+_SELECT = "SELECT jobs.*, members.name AS owner_name FROM jobs JOIN members ON members.id = jobs.owner_id"
+_ACTIVE = "jobs.state IN ('queued', 'running')"
+_NOT_IN_RECORD = frozenset({"adapter_name", "photos_deleted_at"})
+
+
+def _job(row: Row) -> Job:
+    fields = {key: value for key, value in dict(row).items() if key not in _NOT_IN_RECORD}
+    fields["spec"] = _spec_decoder.decode(row["spec"])
+    fields["outstanding"] = bool(row["outstanding"])
+    return Job(**fields)
+
+
+def _one(tx: Connection, where: str, values: Sequence[object]) -> Job | None:
+    row = tx.execute(f"{_SELECT} WHERE {where}", values).fetchone()
+    return _job(row) if row else None
+
+
+def _all(tx: Connection, where: str, values: Sequence[object] = ()) -> list[Job]:
+    return [_job(row) for row in tx.execute(f"{_SELECT} WHERE {where}", values)]
+
+
+def insert(tx: Connection, job: Job) -> Job:
+    """Insert a new job; if it is there already, nothing changes. Returns what is there."""
+    name = job.spec.name if isinstance(job.spec, TrainSpec) else None
+    tx.execute(
+        "INSERT INTO jobs (id, lane, state, base, spec, adapter_name, owner_id, guild_id, channel_id,"
+        " upload_limit_bytes, token, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO NOTHING",
+        (
+            job.id,
+            job.lane,
+            job.state,
+            job.base,
+            _encode(job.spec).decode(),
+            name,
+            job.owner_id,
+            job.guild_id,
+            job.channel_id,
+            job.upload_limit_bytes,
+            job.token,
+            job.created_at,
+        ),
+    )
+    return require(tx, job.id)
+
+
+def get(tx: Connection, job_id: str) -> Job | None:
+    """The job, or None."""
+    return _one(tx, "jobs.id = ?", (job_id,))
+
+
+def require(tx: Connection, job_id: str) -> Job:
+    """The job. Raises KeyError."""
+    job = get(tx, job_id)
+    if job is None:
+        raise KeyError(job_id)
+    return job
+
+
+def of_member(tx: Connection, owner_id: int, *, active: bool, limit: int) -> list[Job]:
+    """A member's jobs, newest first."""
+    where = f"owner_id = ?{f' AND {_ACTIVE}' if active else ''} ORDER BY created_at DESC, jobs.id DESC LIMIT ?"
+    return _all(tx, where, (owner_id, limit))
+
+
+def count_active(tx: Connection, owner_id: int, lane: Lane) -> int:
+    """How many jobs of the member wait or run in the lane."""
+    where = f"owner_id = ? AND lane = ? AND {_ACTIVE}"
+    return int(tx.execute(f"SELECT COUNT(*) FROM jobs WHERE {where}", (owner_id, lane)).fetchone()[0])
+
+
+def training_of_name(tx: Connection, owner_id: int, name: str) -> Job | None:
+    """The member's waiting or running training that reserves ``name``."""
+    return _one(tx, f"owner_id = ? AND adapter_name = ? AND {_ACTIVE}", (owner_id, name))
+
+
+def active(tx: Connection) -> list[Job]:
+    """All that wait or run, oldest first."""
+    return _all(tx, f"{_ACTIVE} ORDER BY created_at, jobs.id")
+
+
+def last_served(tx: Connection, lane: Lane, owner_ids: Sequence[int]) -> dict[int, float]:
+    """When each of these members was last handed a job of this lane to a worker."""
+    marks = ",".join("?" * len(owner_ids))
+    rows = tx.execute(
+        "SELECT owner_id, MAX(handed_out_at) FROM jobs"
+        f" WHERE owner_id IN ({marks}) AND lane = ? AND handed_out_at IS NOT NULL GROUP BY owner_id",
+        (*owner_ids, lane),
+    )
+    return {int(row[0]): float(row[1]) for row in rows}
+
+
+def without_card(tx: Connection) -> list[Job]:
+    """Active jobs whose card was never attached, oldest first."""
+    return _all(tx, f"card = 'pending' AND {_ACTIVE} ORDER BY created_at")
+
+
+def set_card(tx: Connection, job_id: str, card: str, message_id: int | None, posted_at: float | None) -> None:
+    """Remember the card. The token is kept only while it is the one way to edit it."""
+    tx.execute(
+        "UPDATE jobs SET card = ?, message_id = ?, card_posted_at = ?,"
+        " token = CASE WHEN ? = 'private' THEN token END WHERE id = ? AND state IN ('queued', 'running')",
+        (card, message_id, posted_at, card, job_id),
+    )
+
+
+def hand_out(tx: Connection, job_id: str, now: float) -> Job | None:
+    """Raise the attempt of a waiting job and put it in the workers' hands; None if it does not wait any more."""
+    changed = tx.execute(
+        "UPDATE jobs SET attempt = attempt + 1, outstanding = 1, handed_out_at = ?, started_at = NULL"
+        " WHERE id = ? AND state = 'queued' AND outstanding = 0 AND cancel_requested_at IS NULL",
+        (now, job_id),
+    )
+    return require(tx, job_id) if changed.rowcount else None
+
+
+def take_back(tx: Connection, job_id: str, attempt: int, *, counts: bool) -> Job | None:
+    """Put an attempt back into the queue; ``counts`` if it ended through the job's own fault. None: it is no more."""
+    changed = tx.execute(
+        "UPDATE jobs SET state = 'queued', outstanding = 0, started_at = NULL, tries = tries + ?"
+        f" WHERE id = ? AND attempt = ? AND outstanding = 1 AND {_ACTIVE}",
+        (int(counts), job_id, attempt),
+    )
+    return require(tx, job_id) if changed.rowcount else None
+
+
+def start(tx: Connection, job_id: str, attempt: int, now: float) -> Job | None:
+    """A worker took the attempt. None: it is not the current one, or the job is over."""
+    changed = tx.execute(
+        "UPDATE jobs SET state = 'running', outstanding = 1, started_at = COALESCE(started_at, ?)"
+        f" WHERE id = ? AND attempt = ? AND {_ACTIVE}",
+        (now, job_id, attempt),
+    )
+    return require(tx, job_id) if changed.rowcount else None
+
+
+def finish(
+    tx: Connection, job_id: str, state: State, now: float, *, error: str | None = None, reference: str | None = None
+) -> Job | None:
+    """End an active job. None: it was over already."""
+    changed = tx.execute(
+        "UPDATE jobs SET state = ?, outstanding = 0, finished_at = ?, error = ?, reference = ?"
+        f" WHERE id = ? AND {_ACTIVE}",
+        (state, now, error, reference, job_id),
+    )
+    return require(tx, job_id) if changed.rowcount else None
+
+
+def deliver(tx: Connection, job_id: str, channel_id: int, message_id: int, now: float) -> Job | None:
+    """The result is in that message. A delivery overrules a cancellation or failure. None: it was known already."""
+    changed = tx.execute(
+        "UPDATE jobs SET state = 'succeeded', outstanding = 0, finished_at = ?, error = NULL, reference = NULL,"
+        " channel_id = ?, message_id = ?, card = 'posted', token = NULL WHERE id = ? AND state <> 'succeeded'",
+        (now, channel_id, message_id, job_id),
+    )
+    return require(tx, job_id) if changed.rowcount else None
+
+
+def request_cancel(tx: Connection, job_id: str, now: float) -> Job | None:
+    """The member wants it stopped, and a worker has it. None: it is over."""
+    changed = tx.execute(
+        f"UPDATE jobs SET cancel_requested_at = COALESCE(cancel_requested_at, ?) WHERE id = ? AND {_ACTIVE}",
+        (now, job_id),
+    )
+    return require(tx, job_id) if changed.rowcount else None
+
+
+def with_photos_to_delete(tx: Connection, unsuccessful_before: float) -> list[str]:
+    """Ids of trainings whose photos are due: succeeded ones, and others that ended before that time."""
+    rows = tx.execute(
+        "SELECT id FROM jobs WHERE lane = 'train' AND photos_deleted_at IS NULL AND (state = 'succeeded'"
+        " OR (state IN ('failed', 'cancelled') AND finished_at < ?))",
+        (unsuccessful_before,),
+    )
+    return [row[0] for row in rows]
+
+
+def set_photos_deleted(tx: Connection, job_id: str, now: float) -> None:
+    """Note that the job's photos are gone."""
+    tx.execute("UPDATE jobs SET photos_deleted_at = ? WHERE id = ?", (now, job_id))
+
+
+def picks_of_active(tx: Connection) -> list[AdapterPick]:
+    """The adapters that accepted, unfinished jobs will draw with."""
+    specs = (job.spec for job in active(tx))
+    return [pick for spec in specs if not isinstance(spec, TrainSpec) for pick in spec.adapters]

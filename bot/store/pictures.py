@@ -1,0 +1,42 @@
+"""Pictures that jobs have made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from sqlite3 import Connection, Row
+
+import msgspec
+
+from bot.store.records import Picture
+
+
+def _picture(row: Row) -> Picture:
+    fields = dict(row)
+    fields["settings"] = msgspec.json.decode(fields["settings"])
+    return Picture(**fields)
+
+
+def insert_all(tx: Connection, pictures: Iterable[Picture]) -> None:
+    """Insert pictures; those that are there already stay as they are."""
+    for picture in pictures:
+        fields = msgspec.structs.asdict(picture)
+        fields["settings"] = msgspec.json.encode(picture.settings).decode()
+        marks = ", ".join(f":{key}" for key in fields)
+        tx.execute(f"INSERT INTO pictures ({', '.join(fields)}) VALUES ({marks}) ON CONFLICT DO NOTHING", fields)
+
+
+def of_job(tx: Connection, job_id: str) -> list[Picture]:
+    """A job's pictures in order."""
+    rows = tx.execute("SELECT * FROM pictures WHERE job_id = ? ORDER BY position", (job_id,))
+    return [_picture(row) for row in rows]
+
+
+def delete_of_job(tx: Connection, job_id: str) -> None:
+    """Delete the rows; the files are the caller's to throw away."""
+    tx.execute("DELETE FROM pictures WHERE job_id = ?", (job_id,))
+
+
+def blobs_in_use(tx: Connection, blobs: Sequence[str]) -> set[str]:
+    """Those of ``blobs`` that some picture still is."""
+    marks = ",".join("?" * len(blobs))
+    return {row[0] for row in tx.execute(f"SELECT blob FROM pictures WHERE blob IN ({marks})", tuple(blobs))}
