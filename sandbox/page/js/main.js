@@ -1,6 +1,6 @@
 // Puts the page together: state from the server, the live connection, and the parts that show them.
 
-import { api } from "./api.js";
+import { api, ApiError } from "./api.js";
 import { Composer } from "./composer/composer.js";
 import { acceptFiles } from "./drop.js";
 import { fill, h } from "./dom.js";
@@ -26,7 +26,9 @@ const composer = new Composer(byId("composer"), store, {
   command: (sent) => interactions.command(sent),
   suggest: async (command, option, value, options, signal) => {
     const payload = { channel_id: store.channel.id, name: command.name, focused: option.name, value, options };
-    return (await api.autocomplete(store.me, payload, signal)).choices;
+    const { choices } = await api.autocomplete(store.me, payload, signal);
+    if (choices === null) throw new ApiError("Loading options failed.", 200);
+    return choices;
   },
 });
 const interactions = new Interactions(store, {
@@ -40,7 +42,7 @@ const timeline = new Timeline(
 );
 const frame = new Frame(
   store,
-  { app: byId("app"), sidebar: byId("sidebar"), topbar: byId("topbar"), roster: byId("roster"), scrim: byId("scrim") },
+  { app: byId("app"), sidebar: byId("sidebar"), channel: byId("channel"), topbar: byId("topbar"), roster: byId("roster"), scrim: byId("scrim") },
   { channel: (channel) => openChannel(channel), member: (member) => becomeMember(member), theme: toggleTheme },
 );
 

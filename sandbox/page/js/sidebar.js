@@ -12,7 +12,7 @@ export class Frame {
     this.elements = elements;
     this.on = on;
     elements.scrim.addEventListener("click", () => this.drawer(false));
-    elements.sidebar.addEventListener("keydown", (event) => {
+    document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.isOpen) this.drawer(false);
     });
     for (const type of ["state", "channel", "unread", "connection", "commands"]) store.addEventListener(type, () => this.render());
@@ -27,11 +27,16 @@ export class Frame {
   drawer(open, moveFocus = true) {
     this.elements.app.toggleAttribute("data-drawer", open);
     this.elements.scrim.hidden = !open;
+    this.elements.channel.inert = open;
     const button = this.elements.topbar.querySelector(".drawer-button");
     button?.setAttribute("aria-expanded", String(open));
     if (!moveFocus) return;
     if (open) this.elements.sidebar.querySelector('[aria-current="page"]')?.focus();
-    else if (this.elements.sidebar.contains(document.activeElement)) button?.focus();
+    else button?.focus();
+  }
+
+  #closeDrawer() {
+    if (this.isOpen) this.drawer(false);
   }
 
   render() {
@@ -46,7 +51,7 @@ export class Frame {
     const { guild, channels } = this.store;
     fill(
       this.elements.sidebar,
-      h("div", { class: "guild" }, h("span", { class: "guild-mark" }, icon("aperture")), h("h1", {}, guild.name), h("span", { class: "guild-note" }, "sandbox")),
+      h("div", { class: "guild" }, h("span", { class: "guild-mark" }, icon("aperture")), h("div", { class: "guild-words" }, h("h1", {}, guild.name), h("span", { class: "guild-note" }, "sandbox, not Discord"))),
       h("nav", { class: "channels", "aria-label": "Text channels" }, h("h2", { class: "side-heading" }, "Text channels"), h("ul", {}, channels.map((channel) => h("li", {}, this.#channelButton(channel))))),
       this.#switcher(),
     );
@@ -62,7 +67,7 @@ export class Frame {
         class: `channel-button ${unread ? "channel-unread" : ""}`,
         "aria-current": current ? "page" : null,
         data: { focus: `channel-${channel.name}` },
-        on: { click: () => { this.drawer(false); this.on.channel(channel); } },
+        on: { click: () => { this.#closeDrawer(); this.on.channel(channel); } },
       },
       icon("hash"),
       h("span", {}, channel.name),
@@ -85,8 +90,8 @@ export class Frame {
             "button",
             { type: "button", class: "switch", role: "radio", "aria-checked": String(mine), tabindex: mine ? "0" : "-1", title: member.moderator ? "Moderator" : null, data: { focus: `member-${member.name}` }, on: { click: () => this.on.member(member) } },
             avatar(asUser(member)),
-            h("span", { class: "switch-name" }, member.display_name),
             member.moderator && h("span", { class: "switch-role" }, "mod"),
+            h("span", { class: "switch-name" }, member.display_name),
           );
         }),
       ),

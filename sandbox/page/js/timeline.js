@@ -62,6 +62,7 @@ export class Timeline {
       divider: newDay ? dayLabel(message.timestamp) : null,
       note: this.store.notes.get(message.id),
       find: (id) => this.store.messages.get(id),
+      nameOf: (user) => this.store.members.get(user.id)?.display_name ?? displayName(user),
       context: this.names(),
     });
   }
@@ -190,7 +191,7 @@ export class Timeline {
       h(
         "p",
         {},
-        channel.topic || "This is the start of the channel.",
+        sentence(channel.topic || "This is the start of the channel"),
         " Type ",
         h("kbd", {}, "/"),
         " to see what ",
@@ -200,3 +201,5 @@ export class Timeline {
     );
   }
 }
+
+const sentence = (words) => (/[.!?…]$/.test(words) ? words : `${words}.`);

@@ -1,7 +1,6 @@
 // A chosen command with its options as pills: required ones from the start, optional ones added from a list.
 // Up and down move in the list above, Tab and Enter take the highlighted entry, Enter alone sends, Escape leaves.
 
-import { ApiError } from "../api.js";
 import { fill, h } from "../dom.js";
 import { TYPE } from "./commands.js";
 import { filePill, textPill } from "./pill.js";
@@ -215,8 +214,7 @@ export class CommandBar {
         this.panel.show({ head, label, items: choices.map(asItem), active: slot.text && !picked ? 0 : -1, status: status || (choices.length ? "" : "No options match your search.") });
       } catch (error) {
         if (asking.signal.aborted) return;
-        const words = error instanceof ApiError && error.status === 504 ? "Loading options failed." : error.message;
-        this.panel.show({ head, label, status: words });
+        this.panel.show({ head, label, status: error.message });
       }
     }, atOnce ? 0 : DEBOUNCE_MS);
   }

@@ -25,7 +25,7 @@ export function textPill(slot, on) {
   field.value = slot.text ?? "";
   const size = () => {
     // For browsers without `field-sizing: content`.
-    field.style.width = `${Math.max(field.value.length, field.placeholder.length, 2) + 1.500}ch`;
+    field.style.width = `${(field.value || field.placeholder).length + 2.500}ch`;
   };
   size();
   field.addEventListener("focus", () => on.focus(slot));

@@ -3,7 +3,7 @@
 import { h, icon } from "../dom.js";
 import { renderMarkdown } from "../markdown.js";
 import { messageTime } from "../time.js";
-import { appBadge, avatar, displayName } from "./avatar.js";
+import { appBadge, avatar } from "./avatar.js";
 import { components } from "./components.js";
 import { embeds } from "./embed.js";
 import { attachments } from "./media.js";
@@ -31,13 +31,14 @@ export function continues(message, previous) {
 function usedBy(message) {
   const from = message.interaction ?? message.interaction_metadata;
   if (!from || from.type !== 2) return null;
-  return { user: from.user, name: message.interaction?.name ?? from.name ?? null };
+  const kind = message.interaction_metadata?.command_type ?? 1;
+  return { user: from.user, name: message.interaction?.name ?? from.name ?? null, slash: kind === 1 };
 }
 
 /** `view` finds names and knows the reader: see timeline.js. */
 export function renderMessage(message, view) {
   const grouped = view.grouped;
-  const name = displayName(message.author);
+  const name = view.nameOf(message.author);
   const classes = ["message", grouped && "message-grouped", isEphemeral(message) && "message-ephemeral", mentionsReader(message, view) && "message-mention", message.local && "message-local"];
   return h(
     "li",
@@ -75,8 +76,8 @@ function contextLine(message, view) {
       "div",
       { class: "context", data: { key: "context" } },
       avatar(used.user, "tiny"),
-      h("span", { class: "context-name" }, displayName(used.user)),
-      used.name ? [" used ", h("span", { class: "mention" }, `/${used.name}`)] : " used a command",
+      h("span", { class: "context-name" }, view.nameOf(used.user)),
+      used.name ? [h("span", {}, "used"), h("span", { class: "mention" }, used.slash ? `/${used.name}` : used.name)] : h("span", {}, "used a command"),
     );
   }
   if (!message.message_reference?.message_id) return null;
@@ -86,7 +87,7 @@ function contextLine(message, view) {
     "button",
     { type: "button", class: "context context-reply", data: { key: "context", act: "jump", target: target.id } },
     avatar(target.author, "tiny"),
-    h("span", { class: "context-name" }, `@${displayName(target.author)}`),
+    h("span", { class: "context-name" }, `@${view.nameOf(target.author)}`),
     h("span", { class: "context-words" }, summary(target)),
   );
 }
@@ -98,7 +99,7 @@ function summary(message) {
 function body(message, view) {
   if (message.pending) return h("div", { class: "thinking" }, dots(), "Sending command…");
   if (message.flags & LOADING) {
-    return h("div", { class: "thinking", data: { key: "thinking" } }, dots(), `${displayName(message.author)} is thinking…`);
+    return h("div", { class: "thinking", data: { key: "thinking" } }, dots(), `${view.nameOf(message.author)} is thinking…`);
   }
   const context = { ...view.context, everyone: true };
   const edited = message.edited_timestamp && h("span", { class: "muted edited", title: messageTime(message.edited_timestamp) }, " (edited)");
