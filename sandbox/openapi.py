@@ -14,6 +14,9 @@ from referencing.jsonschema import DRAFT202012
 from sandbox.state import Json
 
 ROOT = "urn:discord"
+SNOWFLAKE: Json = {"type": ["string", "integer"], "pattern": "^(0|[1-9][0-9]*)$", "minimum": 0}
+"""The one allowance: Discord takes ids as numbers too, and discord.py sends them so (the number of a new attachment)."""
+
 PREFERRED = ("application/json", "multipart/form-data")
 
 
@@ -26,6 +29,7 @@ class BodySchemas:
 
     def __init__(self, path: Path) -> None:
         document: Json = json.loads(path.read_text())
+        document["components"]["schemas"]["SnowflakeType"] = SNOWFLAKE
         resource = Resource.from_contents(document, default_specification=DRAFT202012)
         self._registry: Registry[bool | Mapping[str, Any]] = Registry().with_resource(ROOT, resource)
         self._routes: list[tuple[str, re.Pattern[str], str]] = []

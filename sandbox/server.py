@@ -1,6 +1,7 @@
 """The sandbox itself: everything on one loopback port, and the doors for tests, the demo and the page."""
 
 import asyncio
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -268,6 +269,7 @@ class Sandbox:
         ]
 
 
+@functools.cache  # reading it takes a while, and it does not change
 def _load_schemas(path: Path) -> "BodySchemas":
     from sandbox.openapi import BodySchemas  # jsonschema is there for development, not for the demo
 
