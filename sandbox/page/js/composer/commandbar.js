@@ -137,6 +137,7 @@ export class CommandBar {
     this.more.placeholder = rest ? `+${rest} optional` : "";
     // Without options left the field still takes the Enter key of a command that has none at all.
     this.more.hidden = rest === 0 && this.slots.length > 0;
+    if (document.activeElement === this.more) this.#showOptional();
   }
 
   #addOptional(option) {
