@@ -98,8 +98,6 @@ def load_base(spec: BaseSpec, device: str | torch.device = "cpu") -> Base:
     }
     for module in modules.values():
         module.requires_grad_(False).eval().to(place)
-    scheduler, _ = DDIMScheduler.load_config(
-        folder, subfolder="scheduler", local_files_only=True, return_unused_kwargs=True
-    )
+    scheduler = DDIMScheduler.load_config(folder, subfolder="scheduler", local_files_only=True)
     tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
     return Base(spec, tokenizer, **modules, scheduler_config=dict(scheduler), device=place, weight_dtype=dtype)

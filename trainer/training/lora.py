@@ -21,7 +21,7 @@ from trainer.training.losses import denoising_loss, snr_weights, target_of
 from trainer.training.prior import class_latents
 
 CHECKPOINT_EVERY = 100
-_NAME = "training"  # of the adapter in the bank while it is trained
+_NAME = "in_training"  # of the adapter in the bank while it is trained
 
 
 @dataclass(frozen=True)
