@@ -2,12 +2,59 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+import time
+import unicodedata
+from collections.abc import Callable
+from sqlite3 import Connection
+
+from bot import lifecycle
+from bot.errors import UserError, quoted
+from bot.store import adapters, jobs
+from bot.store.database import Database
 from bot.store.records import Adapter
+from trainer.contract.names import outcome_path
+
+LONGEST_NAME = 32
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_COMPARED = 2000  # how many visible names an unknown one is compared with
 
 
 def check_name(name: str) -> str:
     """The name in the form it is stored (lower case). Raises UserError that proposes a name which would do."""
-    raise NotImplementedError
+    folded = name.strip().lower()
+    if _NAME.fullmatch(folded):
+        return folded
+    plain = unicodedata.normalize("NFKD", folded).encode("ascii", "ignore").decode()
+    proposal = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")[:LONGEST_NAME].strip("-_") or "my-subject"
+    raise UserError(
+        f"{quoted(name)} can't be a name: take 1 to {LONGEST_NAME} of the letters a to z, digits, `-` and `_`,"
+        f" for example `{proposal}`."
+    )
+
+
+def check_free(tx: Connection, owner_id: int, name: str) -> None:
+    """Raises UserError if the member has an adapter of this name, or one in training."""
+    proposal = _next_free(tx, owner_id, name)
+    if adapters.own(tx, owner_id, name) is not None:
+        raise UserError(
+            f"You have an adapter `{name}` already: take another name, for example `{proposal}`, or delete that one"
+            f" first with `/adapter delete name:{name}`."
+        )
+    if jobs.training_of_name(tx, owner_id, name) is not None:
+        raise UserError(
+            f"A training of yours for `{name}` is under way: take another name, for example `{proposal}`, or stop that"
+            " one first with `/cancel`."
+        )
+
+
+def _next_free(tx: Connection, owner_id: int, name: str) -> str:
+    for number in range(2, 1000):
+        proposal = f"{name[: LONGEST_NAME - 4]}-{number}"
+        if adapters.own(tx, owner_id, proposal) is None and jobs.training_of_name(tx, owner_id, proposal) is None:
+            return proposal
+    return f"{name[:20]}-again"
 
 
 class Adapters:
@@ -17,40 +64,129 @@ class Adapters:
     UserError with the nearest names that the viewer can see. Names are matched without regard to case.
     """
 
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
     async def resolve(self, written: str, *, viewer_id: int, guild_id: int | None) -> Adapter:
         """The adapter meant: the viewer's own first, then those shared with the guild; ``ada/thnos`` says whose.
 
         Raises UserError: unknown, or several members share one of that name.
         """
-        raise NotImplementedError
+        return await self._database.read(lambda tx: _resolve(tx, written, viewer_id, guild_id))
 
     async def by_id(self, adapter_id: str, *, viewer_id: int, guild_id: int | None) -> Adapter:
         """The adapter, by the opaque id of a button or an autocomplete choice; what the viewer may not see is unknown.
 
         Raises UserError.
         """
-        raise NotImplementedError
+
+        def find(tx: Connection) -> Adapter | None:
+            return adapters.get(tx, adapter_id) if adapters.is_visible(tx, adapter_id, viewer_id, guild_id) else None
+
+        adapter = await self._database.read(find)
+        if adapter is None:
+            raise UserError(
+                "That adapter is gone, or no longer shared with you: `/adapter list` shows what you can use."
+            )
+        return adapter
 
     async def complete(self, typed: str, *, viewer_id: int, guild_id: int | None, limit: int = 25) -> list[Adapter]:
         """For autocomplete: visible adapters whose name (or owner/name) starts with ``typed``, own first."""
-        raise NotImplementedError
+        typed = typed.strip().lower()
+        return await self._database.read(lambda tx: adapters.complete(tx, typed, viewer_id, guild_id, limit))
 
     async def visible(self, *, viewer_id: int, guild_id: int | None, limit: int = 100) -> list[Adapter]:
         """All that the viewer can use, own first, newest first."""
-        raise NotImplementedError
+        return await self._database.read(lambda tx: adapters.visible(tx, viewer_id, guild_id, limit))
 
     def written_name(self, adapter: Adapter, *, viewer_id: int) -> str:
         """How this viewer writes it in a tag: ``thnos`` for their own, else ``ada/thnos``."""
-        raise NotImplementedError
+        return adapter.name if adapter.owner_id == viewer_id else f"{adapter.owner_name}/{adapter.name}"
 
     async def share(self, written: str, *, owner_id: int, guild_id: int | None) -> Adapter:
         """Let everybody in the guild use it; sharing twice changes nothing. Raises UserError."""
-        raise NotImplementedError
+        guild = _require_guild(guild_id)
+
+        def change(tx: Connection) -> Adapter:
+            adapter = _own(tx, written, owner_id, guild_id)
+            adapters.share(tx, adapter.id, guild, self._clock())
+            return adapters.get(tx, adapter.id) or adapter
+
+        return await self._database.write(change)
 
     async def unshare(self, written: str, *, owner_id: int, guild_id: int | None) -> Adapter:
         """Take it back from the guild. Raises UserError."""
-        raise NotImplementedError
+        guild = _require_guild(guild_id)
+
+        def change(tx: Connection) -> Adapter:
+            adapter = _own(tx, written, owner_id, guild_id)
+            adapters.unshare(tx, adapter.id, guild)
+            return adapters.get(tx, adapter.id) or adapter
+
+        return await self._database.write(change)
 
     async def delete(self, written: str, *, owner_id: int) -> Adapter:
         """Delete one's own adapter and its file; jobs that were accepted with it still run. Raises UserError."""
-        raise NotImplementedError
+
+        def change(tx: Connection) -> Adapter:
+            adapter = _own(tx, written, owner_id, None)
+            lifecycle.throw_away_adapter(tx, adapter, outcome_path(adapter.job_id), self._clock())
+            return adapter
+
+        return await self._database.write(change)
+
+
+def _resolve(tx: Connection, written: str, viewer_id: int, guild_id: int | None) -> Adapter:
+    owner, slash, name = written.strip().lower().rpartition("/")
+    own = adapters.own(tx, viewer_id, name)
+    if own is not None and (not slash or own.owner_name.lower() == owner):
+        return own
+    found = adapters.shared_of_name(tx, name, guild_id, owner if slash else None)
+    if not found:
+        raise UserError(_unknown(tx, written, viewer_id, guild_id))
+    if len({adapter.owner_id for adapter in found}) > 1:
+        choices = ", ".join(f"`{adapter.owner_name}/{adapter.name}`" for adapter in found[:5])
+        raise UserError(f"Several members share an adapter {quoted(written)}: say whose you mean, {choices}.")
+    return found[0]
+
+
+def _own(tx: Connection, written: str, owner_id: int, guild_id: int | None) -> Adapter:
+    """The member's own adapter, for what only owners may do. Raises UserError."""
+    owner, slash, name = written.strip().lower().rpartition("/")
+    own = adapters.own(tx, owner_id, name)
+    if own is not None and (not slash or own.owner_name.lower() == owner):
+        return own
+    theirs = adapters.shared_of_name(tx, name, guild_id, owner if slash else None)
+    if theirs:
+        raise UserError(
+            f"{quoted(written)} belongs to {theirs[0].owner_name}: only they can share, unshare or delete it."
+        )
+    mine = [adapter for adapter in adapters.visible(tx, owner_id, None, _COMPARED) if adapter.owner_id == owner_id]
+    raise UserError(f"You have no adapter {quoted(written)}. {_nearest(name, [adapter.name for adapter in mine])}")
+
+
+def _unknown(tx: Connection, written: str, viewer_id: int, guild_id: int | None) -> str:
+    visible = adapters.visible(tx, viewer_id, guild_id, _COMPARED)
+    names = [
+        adapter.name if adapter.owner_id == viewer_id else f"{adapter.owner_name}/{adapter.name}" for adapter in visible
+    ]
+    return f"There is no adapter {quoted(written)} that you can use. {_nearest(written.strip().lower(), names)}"
+
+
+def _nearest(typed: str, names: list[str]) -> str:
+    """The way out: the names that look most like what was typed, else all there are, else how to make one."""
+    if not names:
+        return "Train one with `/train`."
+    by_name = {name.rpartition("/")[2]: name for name in reversed(names)} | {name: name for name in names}
+    near = difflib.get_close_matches(typed, by_name, n=5, cutoff=0.5)
+    unique = list(dict.fromkeys(by_name[name] for name in near))[:3]
+    if unique:
+        return f"Did you mean {' or '.join(f'`{name}`' for name in unique)}?"
+    return f"You can use {', '.join(f'`{name}`' for name in names[:5])}{' and others' if len(names) > 5 else ''}."
+
+
+def _require_guild(guild_id: int | None) -> int:
+    if guild_id is None:
+        raise UserError("An adapter is shared with a server: use this command in the server that is to have it.")
+    return guild_id

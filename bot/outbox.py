@@ -1,16 +1,25 @@
-"""What Discord has still to be told after a job's end: stored with the job's change, told at least once."""
+"""What Discord has still to be told: stored in the same transaction as the job's change, told at least once."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Literal, Protocol
 
-from bot.store.records import Job
+import structlog
+
+from bot.store import jobs, outbox
+from bot.store.database import Database
+from bot.store.records import Job, Note
+
+log = structlog.get_logger(__name__)
 
 
 class Listener(Protocol):
     """The bot's face. Each call may come twice (after a crash), so each must be repeatable without harm.
 
-    What it raises is logged, and the call is repeated later, up to ``Outbox.MOST_TRIES`` times;
+    What it raises is logged, and the call is repeated later, up to ``MOST_TRIES`` times;
     ``discord.NotFound`` (card or channel deleted) is the face's own to swallow.
     """
 
@@ -31,3 +40,91 @@ class Listener(Protocol):
 
     async def ping(self, job: Job, *, nonce: str) -> None:
         """Tell the member once, by a message with a mention, that the result is there. Send it with this ``nonce``."""
+
+
+MOST_TRIES = 8  # with the waits below, about four minutes of a failing Discord
+FIRST_WAIT_S = 2.0  # doubled at every failure
+IDLE_S = 30.0  # how often it looks without being woken
+CALL_TIMEOUT_S = 60.0  # discord.py waits out rate limits within a call
+
+
+class Outbox:
+    """Tells the listener what is in the outbox, and, without a promise, when a job starts or waits again."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+        self._woken = asyncio.Event()
+        self._passing: list[tuple[Literal["started", "requeued"], Job]] = []
+
+    def changed(self, before: Job, after: Job) -> None:
+        """A job changed from one state to another, and the transaction is committed: tell what there is to tell."""
+        if after.state == "running" and before.state != "running":
+            self._passing.append(("started", after))
+        elif after.state == "queued" and before.outstanding:
+            self._passing.append(("requeued", after))
+        self._woken.set()
+
+    def wake(self) -> None:
+        """There are new notes."""
+        self._woken.set()
+
+    async def run(self, listener: Listener) -> None:
+        """Tell, until cancelled."""
+        while True:
+            self._woken.clear()
+            await self.tell_due(listener)
+            next_due = await self._database.read(outbox.next_due_at)
+            wait_s = IDLE_S if next_due is None else min(IDLE_S, max(0.05, next_due - self._clock()))
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def tell_due(self, listener: Listener) -> None:
+        """Tell everything that is due now; a failure delays only its own note."""
+        passing, self._passing = self._passing, []
+        for what, job in passing:
+            await self._tell_passing(listener, what, job)
+        notes = await self._database.read(lambda tx: outbox.due(tx, self._clock()))
+        for note in notes:
+            await self._tell(listener, note)
+
+    async def _tell_passing(self, listener: Listener, what: str, job: Job) -> None:
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await (listener.on_started(job) if what == "started" else listener.on_requeued(job))
+        except Exception:
+            log.exception("listener.failed", what=what, job=job.id)
+
+    async def _tell(self, listener: Listener, note: Note) -> None:
+        job = await self._database.read(lambda tx: jobs.require(tx, note.job_id))
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await _call(listener, note, job)
+        except Exception:
+            given_up = note.tries + 1 >= MOST_TRIES
+            log.exception("outbox.failed", note=note.kind, job=note.job_id, tries=note.tries + 1, given_up=given_up)
+            if not given_up:
+                due_at = self._clock() + FIRST_WAIT_S * 2**note.tries
+                await self._database.write(lambda tx: outbox.postpone(tx, note.id, due_at))
+                return
+        await self._database.write(lambda tx: outbox.delete(tx, note.id))
+
+
+_STATE_OF_NOTE = {"delivered": "succeeded", "ping": "succeeded", "failed": "failed", "cancelled": "cancelled"}
+
+
+async def _call(listener: Listener, note: Note, job: Job) -> None:
+    if job.state != _STATE_OF_NOTE[note.kind]:
+        return  # a delivery overruled it meanwhile
+    match note.kind:
+        case "delivered":
+            await listener.on_delivered(job)
+        case "failed":
+            await listener.on_failed(job, card_written=note.card_written)
+        case "cancelled":
+            await listener.on_cancelled(job, card_written=note.card_written)
+        case "ping":
+            await listener.ping(job, nonce=note.nonce)

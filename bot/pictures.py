@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from sqlite3 import Connection
+
+from bot import lifecycle
+from bot.errors import UserError
+from bot.store import jobs, pictures
+from bot.store.database import Database
 from bot.store.records import Job, Picture
+from trainer.contract.names import outcome_path
 
 
 class Pictures:
     """The service behind the buttons under a picture."""
 
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
     async def of_job(self, job_id: str) -> list[Picture]:
         """The pictures of a job, in order; empty when they were deleted."""
-        raise NotImplementedError
+        return await self._database.read(lambda tx: pictures.of_job(tx, job_id))
 
     async def delete(self, job_id: str, member_id: int, *, moderator: bool = False) -> Job:
         """Delete a job's pictures from the store and return the job, whose message is to be deleted by the caller.
 
         Raises UserError: somebody else's (unless ``moderator``), or gone already.
         """
-        raise NotImplementedError
+
+        def change(tx: Connection) -> Job:
+            job = jobs.get(tx, job_id)
+            if job is None or not pictures.of_job(tx, job_id):
+                raise UserError("These pictures were deleted already.")
+            if job.owner_id != member_id and not moderator:
+                raise UserError(
+                    f"These pictures belong to {job.owner_name}: only they, or a moderator, can delete them."
+                )
+            lifecycle.throw_away_pictures(tx, job_id, outcome_path(job_id), self._clock())
+            return job
+
+        return await self._database.write(change)

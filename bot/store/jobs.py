@@ -123,7 +123,7 @@ def hand_out(tx: Connection, job_id: str, now: float) -> Job | None:
     """Raise the attempt of a waiting job and put it in the workers' hands; None if it does not wait any more."""
     changed = tx.execute(
         "UPDATE jobs SET attempt = attempt + 1, outstanding = 1, handed_out_at = ?, started_at = NULL"
-        " WHERE id = ? AND state = 'queued' AND outstanding = 0 AND cancel_requested_at IS NULL",
+        " WHERE id = ? AND state = 'queued' AND outstanding = 0",
         (now, job_id),
     )
     return require(tx, job_id) if changed.rowcount else None

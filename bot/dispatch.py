@@ -1,0 +1,189 @@
+"""What runs next: hands waiting jobs to the workers by fair shares, and takes back what was lost.
+
+It alone raises attempts. SQLite is the truth: after Redis was wiped, every job is handed out anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import structlog
+
+from bot import lifecycle
+from bot.errors import QueueDown
+from bot.fairness import choose, fair_order, rooms_of
+from bot.outbox import Outbox
+from bot.queue import Queue
+from bot.requests import request_of
+from bot.store import bases, jobs
+from bot.store.database import Database
+from bot.store.records import Job
+from trainer.contract.blobs import Blobs
+from trainer.contract.events import BaseInfo, Heartbeat
+from trainer.contract.names import HEARTBEAT_DEAD_AFTER_S, LANES, Lane, arq_job_id, outcome_path
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 2.0  # how often heartbeats are read when nothing wakes it
+LOST_AFTER_S = float(HEARTBEAT_DEAD_AFTER_S)  # how long no worker may name an attempt before it counts as lost
+CARD_WAIT_S = 60.0  # how long a job waits for its card; then the worker posts a message of its own
+
+
+class Dispatcher:
+    """Runs :meth:`tick` when woken and every two seconds. ``caught_up`` says whether all events have been read."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        blobs: Blobs,
+        outbox: Outbox,
+        *,
+        caught_up: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._blobs = blobs
+        self._outbox = outbox
+        self._caught_up = caught_up
+        self._clock = clock
+        self._since = clock()
+        self._woken = asyncio.Event()
+        self._missing_since: dict[str, float] = {}  # arq job id: when no worker named it for the first time
+        self._bases: tuple[BaseInfo, ...] = ()
+
+    def wake(self) -> None:
+        """Something changed: look now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Tick until cancelled. Redis may go and come back."""
+        down = False
+        while True:
+            self._woken.clear()
+            try:
+                await self.tick()
+                if down:
+                    log.info("redis.back")
+                down = False
+            except QueueDown as error:
+                if not down:
+                    log.warning("redis.down", error=str(error))
+                down = True
+                self._missing_since.clear()  # while Redis was away, no worker could say anything
+            try:
+                async with asyncio.timeout(TICK_S):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def tick(self) -> list[Job]:
+        """One round: take back what was lost, hand out what there is room for; what was handed out."""
+        heartbeats = await self._queue.heartbeats()
+        await self._remember_bases(heartbeats)
+        active = await self._database.read(jobs.active)
+        outstanding = [job for job in active if job.outstanding]
+        await self._keep_promises(outstanding)
+        if await self._reconcile(outstanding, heartbeats):
+            active = await self._database.read(jobs.active)
+        return await self._hand_out(active, heartbeats)
+
+    async def _remember_bases(self, heartbeats: Sequence[Heartbeat]) -> None:
+        offered = tuple(base for heartbeat in heartbeats for base in heartbeat.bases)
+        if offered and offered != self._bases:
+            await self._database.write(lambda tx: bases.remember(tx, offered, self._clock()))
+            self._bases = offered
+
+    async def _keep_promises(self, outstanding: Sequence[Job]) -> None:
+        """Say again what a wiped Redis would have forgotten."""
+        for job in outstanding:
+            await self._queue.restore_attempt(job.id, job.attempt)
+            if job.cancel_requested_at is not None:
+                await self._queue.request_cancel(job.id)
+
+    # -- taking back --------------------------------------------------------------------------------------------------
+
+    async def _reconcile(self, outstanding: Sequence[Job], heartbeats: Sequence[Heartbeat]) -> bool:
+        """Take back attempts that are lost; whether there were any."""
+        named = {running for heartbeat in heartbeats for running in heartbeat.running}
+        missing: dict[str, float] = {}
+        lost: list[Job] = []
+        for job in outstanding:
+            arq_id = arq_job_id(job.id, job.attempt)
+            if arq_id in named or await self._waits_for_a_worker(job, heartbeats):
+                continue
+            missing[arq_id] = self._missing_since.get(arq_id, self._clock())
+            if self._clock() - missing[arq_id] >= LOST_AFTER_S and self._caught_up():
+                lost.append(job)
+        self._missing_since = missing
+        for job in lost:
+            await self._take_back(job)
+        return bool(lost)
+
+    async def _waits_for_a_worker(self, job: Job, heartbeats: Sequence[Heartbeat]) -> bool:
+        """Whether it lies in arq's queue and somebody is there to take it."""
+        if job.state != "queued":
+            return False
+        served = any(job.lane in beat.lanes and job.base in {base.name for base in beat.bases} for beat in heartbeats)
+        return served and await self._queue.is_queued(job.id, job.attempt)
+
+    async def _take_back(self, job: Job) -> None:
+        committed = await self._blobs.exists(outcome_path(job.id))
+        # a worker that died with it may have died of it; what is committed is only delivered again
+        counts = job.state == "running" and not committed
+        if job.state == "queued":
+            await self._queue.withdraw(job.id, job.attempt, job.lane, job.base)
+        now = self._clock()
+        after = await self._database.write(
+            lambda tx: lifecycle.give_back(tx, job.id, job.attempt, now, counts=counts, committed=committed)
+        )
+        if after is not None:
+            log.warning("job.lost", job=job.id, attempt=job.attempt, tries=after.tries, state=after.state)
+            self._outbox.changed(job, after)
+
+    # -- handing out --------------------------------------------------------------------------------------------------
+
+    def _is_ready(self, job: Job) -> bool:
+        if job.state != "queued" or job.outstanding:
+            return False
+        return job.card != "pending" or self._clock() - max(job.created_at, self._since) > CARD_WAIT_S
+
+    async def _hand_out(self, active: Sequence[Job], heartbeats: Sequence[Heartbeat]) -> list[Job]:
+        outstanding = [job for job in active if job.outstanding]
+        ready = [job for job in active if self._is_ready(job)]
+        if not ready or not heartbeats:
+            return []
+        rooms = rooms_of(heartbeats, outstanding, await self._lanes(active, heartbeats))
+        order = {lane: await self._order(lane, ready, outstanding) for lane in LANES}
+        handed: list[Job] = []
+        for job in choose(order, rooms):
+            taken = await self._database.write(partial(jobs.hand_out, job_id=job.id, now=self._clock()))
+            if taken is None:
+                continue  # cancelled meanwhile
+            await self._queue.enqueue(request_of(taken))
+            log.info("job.handed_out", job=taken.id, attempt=taken.attempt, lane=taken.lane, base=taken.base)
+            handed.append(taken)
+        return handed
+
+    async def _lanes(self, active: Sequence[Job], heartbeats: Sequence[Heartbeat]) -> dict[str, Lane]:
+        """The lane of every job that a heartbeat names, also of those that are over by now."""
+        lanes: dict[str, Lane] = {job.id: job.lane for job in active}
+        named = {running.rpartition(":")[0] for heartbeat in heartbeats for running in heartbeat.running}
+        for job_id in named - lanes.keys():
+            job = await self._database.read(partial(jobs.get, job_id=job_id))
+            if job is not None:
+                lanes[job_id] = job.lane
+        return lanes
+
+    async def _order(self, lane: Lane, ready: Sequence[Job], outstanding: Sequence[Job]) -> list[Job]:
+        waiting = [job for job in ready if job.lane == lane]
+        if not waiting:
+            return []
+        owners = sorted({job.owner_id for job in waiting})
+        served = await self._database.read(lambda tx: jobs.last_served(tx, lane, owners))
+        return fair_order(waiting, Counter(job.owner_id for job in outstanding if job.lane == lane), served)

@@ -1,0 +1,173 @@
+"""What workers report: read from the Redis stream, entered in one transaction, then acknowledged.
+
+An event that is read twice changes nothing, and what an older attempt says is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from bot import lifecycle
+from bot.errors import QueueDown
+from bot.outbox import Outbox
+from bot.queue import Entry, Queue
+from bot.store import jobs
+from bot.store.database import Database
+from bot.store.records import Job
+from trainer.contract.blobs import BlobMissing, Blobs
+from trainer.contract.events import (
+    Cancelled,
+    Delivered,
+    Event,
+    Failed,
+    HandedBack,
+    Outcome,
+    Produced,
+    Started,
+    decode_event,
+    decode_outcome,
+)
+from trainer.contract.names import outcome_path
+
+log = structlog.get_logger(__name__)
+
+RETRY_S = 1.0  # after Redis or the blob store failed
+
+
+class EventReader:
+    """Reads the stream until cancelled. ``on_change`` is called after each commit that changed a job."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        blobs: Blobs,
+        outbox: Outbox,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._blobs = blobs
+        self._outbox = outbox
+        self._on_change = on_change
+        self._clock = clock
+        self._caught_up = False
+
+    def caught_up(self) -> bool:
+        """Whether all that workers have said is in the database."""
+        return self._caught_up
+
+    async def run(self) -> None:
+        """Read until cancelled: first what was read before and never acknowledged, then what is new."""
+        pending = True
+        while True:
+            try:
+                read = await self.read_once(pending=pending)
+                pending = pending and read > 0
+            except (QueueDown, OSError) as error:
+                # nothing was acknowledged: what was read is pending, and read again
+                log.warning("events.interrupted", error=str(error))
+                pending, self._caught_up = True, False
+                await asyncio.sleep(RETRY_S)
+            except Exception:
+                log.exception("events.failed")
+                pending, self._caught_up = True, False
+                await asyncio.sleep(RETRY_S)
+
+    async def read_once(self, *, pending: bool = False, block_s: float = 2.0) -> int:
+        """Read some entries, enter and acknowledge each; how many there were. Raises QueueDown."""
+        entries = await self._queue.read_events(pending=pending, block_s=block_s)
+        self._caught_up = not entries and not pending
+        for entry in entries:
+            await self._enter(entry)
+            await self._queue.acknowledge([entry.id])
+        return len(entries)
+
+    async def _enter(self, entry: Entry) -> None:
+        try:
+            event = decode_event(entry.data)
+        except msgspec.MsgspecError as error:
+            log.error("event.unreadable", entry=entry.id, error=str(error))
+            return
+        outcome = await self._outcome(event) if isinstance(event, Produced | Delivered | HandedBack) else None
+        try:
+            changed = await self._database.write(lambda tx: enter(tx, event, outcome, self._clock()))
+        except (ValueError, TypeError, sqlite3.IntegrityError):
+            # it would fail for ever, and hold up all that comes after it
+            log.exception("event.refused", job=event.job_id, attempt=event.attempt)
+            return
+        if changed is None:
+            log.info("event.stale", job=event.job_id, attempt=event.attempt, event_type=type(event).__name__)
+            return
+        before, after = changed
+        log.info("event", job=after.id, attempt=event.attempt, event_type=type(event).__name__, state=after.state)
+        self._outbox.changed(before, after)
+        if after.is_final:
+            await self._forget(after.id)
+        self._on_change()
+
+    async def _outcome(self, event: Produced | Delivered | HandedBack) -> Outcome | None:
+        try:
+            return decode_outcome(await self._blobs.read(outcome_path(event.job_id)))
+        except BlobMissing:
+            if not isinstance(event, HandedBack):
+                log.error("outcome.missing", job=event.job_id, attempt=event.attempt)
+        except msgspec.MsgspecError as error:
+            log.error("outcome.unreadable", job=event.job_id, attempt=event.attempt, error=str(error))
+        return None
+
+    async def _forget(self, job_id: str) -> None:
+        try:
+            await self._queue.forget(job_id)
+        except QueueDown:
+            log.warning("redis.keys_left", job=job_id)  # they expire
+
+
+def enter(tx: sqlite3.Connection, event: Event, outcome: Outcome | None, now: float) -> tuple[Job, Job] | None:
+    """Enter an event; the job before and after. None: an unknown job, an older attempt, or nothing new."""
+    before = jobs.get(tx, event.job_id)
+    if before is None or event.attempt != before.attempt:
+        return None
+    after = _after(tx, before, event, outcome, now)
+    return None if after is None else (before, after)
+
+
+def _after(tx: sqlite3.Connection, job: Job, event: Event, outcome: Outcome | None, now: float) -> Job | None:
+    match event:
+        case Started():
+            return jobs.start(tx, job.id, event.attempt, now)
+        case Produced():
+            if job.state == "succeeded" or outcome is None:
+                return None  # a repeat must not bring back what the member has deleted since
+            lifecycle.record_outcome(tx, job, outcome, now)
+            return job
+        case Delivered():
+            if job.state == "succeeded":
+                return None
+            if outcome is not None:
+                lifecycle.record_outcome(tx, job, outcome, now)
+            return lifecycle.deliver(tx, job.id, event.channel_id, event.message_id, now)
+        case Failed():
+            return lifecycle.end(
+                tx,
+                job.id,
+                "failed",
+                now,
+                card_written=event.card_written,
+                error=event.message,
+                reference=event.reference,
+            )
+        case Cancelled():
+            return lifecycle.end(tx, job.id, "cancelled", now, card_written=event.card_written)
+        case HandedBack():
+            return lifecycle.give_back(
+                tx, job.id, event.attempt, now, counts=event.counts, committed=outcome is not None
+            )

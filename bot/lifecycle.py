@@ -1,0 +1,143 @@
+"""What happens to a job in the books (recorded, delivered, given back, ended), within a transaction of the caller."""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+
+from bot.errors import new_reference
+from bot.store import adapters, garbage, jobs, outbox, pictures
+from bot.store.records import Adapter, Job, Picture, State
+from trainer.contract.events import Outcome
+
+MOST_TRIES = 3  # attempts that may end through the job's own fault, before it is given up
+PING_AFTER_S = 120.0  # whoever waited longer has looked away
+
+
+def record_outcome(tx: Connection, job: Job, outcome: Outcome, now: float) -> None:
+    """Enter what the job made: the adapter, the pictures. Doing it again changes nothing."""
+    if outcome.adapter is not None:
+        _record_adapter(tx, job, outcome, now)
+        return
+    pictures.insert_all(
+        tx,
+        [
+            Picture(
+                job_id=job.id,
+                position=position,
+                owner_id=job.owner_id,
+                blob=file.blob,
+                filename=file.filename,
+                size_bytes=file.size_bytes,
+                width=file.width,
+                height=file.height,
+                seed=file.seed,
+                parameters=file.parameters or "",
+                settings=outcome.settings,
+                created_at=now,
+            )
+            for position, file in enumerate(outcome.pictures)
+        ],
+    )
+
+
+def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> None:
+    made = outcome.adapter
+    if made is None or adapters.get(tx, made.adapter_id) is not None:
+        return
+    if made.adapter_id != job.train.adapter_id:
+        raise ValueError(f"the outcome of job {job.id} is an adapter that it was not asked for")
+    adapter = Adapter(
+        id=made.adapter_id,
+        job_id=job.id,
+        owner_id=job.owner_id,
+        owner_name=job.owner_name,
+        guild_id=job.guild_id,
+        name=_free_name(tx, job.owner_id, job.train.name),
+        kind=made.kind,
+        subject_kind=job.train.kind,
+        trigger=made.trigger,
+        class_word=made.class_word,
+        base=made.base,
+        base_hash=made.base_hash,
+        blob=made.file.blob,
+        size_bytes=made.file.size_bytes,
+        rank=made.rank,
+        steps=made.steps,
+        photos=made.photos,
+        seconds=made.seconds,
+        final_loss=made.final_loss,
+        trainer_version=made.trainer_version,
+        created_at=now,
+    )
+    adapters.insert(tx, adapter)
+    garbage.add(tx, [file.blob for file in outcome.pictures], now)  # examples: Discord has them
+
+
+def _free_name(tx: Connection, owner_id: int, name: str) -> str:
+    """``name``, which the job had reserved; numbered if the job was given up and its name went to another since."""
+    number, free = 2, name
+    while adapters.own(tx, owner_id, free) is not None:
+        free, number = f"{name[:28]}-{number}", number + 1
+    return free
+
+
+def deliver(tx: Connection, job_id: str, channel_id: int, message_id: int, now: float) -> Job | None:
+    """The result is in the channel. None: that was known."""
+    job = jobs.deliver(tx, job_id, channel_id, message_id, now)
+    if job is not None:
+        outbox.add(tx, job_id, "delivered", now)
+        if job.lane == "train" or now - job.created_at > PING_AFTER_S:
+            outbox.add(tx, job_id, "ping", now)
+    return job
+
+
+def end(
+    tx: Connection,
+    job_id: str,
+    state: State,
+    now: float,
+    *,
+    card_written: bool,
+    error: str | None = None,
+    reference: str | None = None,
+) -> Job | None:
+    """The job failed or was cancelled. None: it was over."""
+    job = jobs.finish(tx, job_id, state, now, error=error, reference=reference)
+    if job is not None:
+        outbox.add(tx, job_id, "failed" if state == "failed" else "cancelled", now, card_written=card_written)
+    return job
+
+
+def give_back(
+    tx: Connection, job_id: str, attempt: int, now: float, *, counts: bool, committed: bool = False
+) -> Job | None:
+    """An attempt ended without a delivery and without a word for the member: the job waits again, or is given up.
+
+    ``committed``: its outcome exists, so that only the delivery is left to do, and cancelling comes too late.
+    Returns the job as it is then; None if the attempt was not the current one.
+    """
+    job = jobs.take_back(tx, job_id, attempt, counts=counts)
+    if job is None:
+        return None
+    if job.cancel_requested_at is not None and not committed:
+        return end(tx, job_id, "cancelled", now, card_written=False)
+    if job.tries >= MOST_TRIES:
+        reference = new_reference()
+        message = (
+            f"The worker broke off {job.tries} times at this job, so it was given up. Whoever runs this bot finds the"
+            f" cause in the log under {reference}; then try again."
+        )
+        return end(tx, job_id, "failed", now, card_written=False, error=message, reference=reference)
+    return job
+
+
+def throw_away_pictures(tx: Connection, job_id: str, outcome_path: str, now: float) -> None:
+    """Delete a job's pictures, and mark their files and the outcome that lists them as garbage."""
+    garbage.add(tx, [outcome_path, *(picture.blob for picture in pictures.of_job(tx, job_id))], now)
+    pictures.delete_of_job(tx, job_id)
+
+
+def throw_away_adapter(tx: Connection, adapter: Adapter, outcome_path: str, now: float) -> None:
+    """Delete an adapter, and mark its file and outcome as garbage; jobs accepted with it still find the file."""
+    garbage.add(tx, [outcome_path, adapter.blob], now)
+    adapters.delete(tx, adapter.id)

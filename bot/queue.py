@@ -1,0 +1,192 @@
+"""Redis as the bot uses it: arq's queues, attempts, cancel flags, heartbeats, progress and the event stream.
+
+The one file of this side that imports arq. Every call has a timeout, and every failure of Redis is a QueueDown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar, cast
+
+import msgspec
+import redis.asyncio
+import redis.exceptions
+import structlog
+from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix, job_key_prefix
+
+from bot.errors import QueueDown
+from trainer.contract import events, names
+from trainer.contract.events import Heartbeat, Progress
+from trainer.contract.requests import Request, TrainRequest, encode_request
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+CALL_TIMEOUT_S = 5.0  # a frozen Redis hangs a call for ever otherwise
+CONSUMER = "bot"  # one bot process, one consumer: what it left unacknowledged is its own to read again
+ATTEMPT_KEPT_S = 7 * 24 * 3600
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry of the event stream; ``data`` is a msgpack Event."""
+
+    id: str
+    data: bytes
+
+
+@contextmanager
+def _as_queue_down() -> Iterator[None]:
+    try:
+        yield
+    except (redis.exceptions.RedisError, OSError, TimeoutError) as error:
+        raise QueueDown(f"Redis does not answer: {error or type(error).__name__}") from error
+
+
+async def _call(awaitable: Awaitable[T], timeout_s: float = CALL_TIMEOUT_S) -> T:
+    with _as_queue_down():
+        async with asyncio.timeout(timeout_s):
+            return await awaitable
+
+
+class Queue:
+    """The bot's door to Redis."""
+
+    def __init__(self, pool: ArqRedis) -> None:
+        self._redis = pool
+
+    async def ping(self) -> None:
+        """Raises QueueDown if Redis does not answer."""
+        await _call(cast("Awaitable[Any]", self._redis.ping()))
+
+    # -- jobs ---------------------------------------------------------------------------------------------------------
+
+    async def enqueue(self, request: Request) -> None:
+        """Hand one attempt to the workers; the same attempt twice is there once. Raises QueueDown."""
+        lane: names.Lane = "train" if isinstance(request, TrainRequest) else "imagine"
+        await _call(
+            self._redis.set(names.attempt_key(request.job_id), request.attempt, ex=ATTEMPT_KEPT_S),
+        )
+        await _call(
+            self._redis.enqueue_job(
+                lane,
+                encode_request(request),
+                _job_id=names.arq_job_id(request.job_id, request.attempt),
+                _queue_name=names.queue_name(lane, request.base),
+            )
+        )
+
+    async def restore_attempt(self, job_id: str, attempt: int) -> None:
+        """Set the current attempt again if Redis forgot it. Raises QueueDown."""
+        await _call(self._redis.set(names.attempt_key(job_id), attempt, ex=ATTEMPT_KEPT_S, nx=True))
+
+    async def withdraw(self, job_id: str, attempt: int, lane: names.Lane, base: str) -> None:
+        """Take an attempt that no worker took out of arq's queue. Raises QueueDown."""
+        arq_id = names.arq_job_id(job_id, attempt)
+        await _call(self._redis.zrem(names.queue_name(lane, base), arq_id))
+        await _call(self._redis.delete(job_key_prefix + arq_id, in_progress_key_prefix + arq_id))
+
+    async def is_queued(self, job_id: str, attempt: int) -> bool:
+        """Whether arq still holds that attempt. Raises QueueDown."""
+        return bool(await _call(self._redis.exists(job_key_prefix + names.arq_job_id(job_id, attempt))))
+
+    async def request_cancel(self, job_id: str) -> None:
+        """Raise the flag that the engine reads between two steps. Raises QueueDown."""
+        await _call(self._redis.set(names.cancel_key(job_id), b"1", ex=names.CANCEL_KEPT_S))
+
+    async def forget(self, job_id: str) -> None:
+        """Drop what Redis holds of a job that is over. Raises QueueDown."""
+        keys = (names.attempt_key(job_id), names.cancel_key(job_id), names.progress_key(job_id))
+        await _call(self._redis.delete(*keys))
+
+    # -- workers ------------------------------------------------------------------------------------------------------
+
+    async def heartbeats(self) -> list[Heartbeat]:
+        """The workers that are alive, by id. One that can't be read is logged and left out. Raises QueueDown."""
+        keys = await _call(self._worker_keys())
+        found: list[Heartbeat] = []
+        for data in await _call(self._redis.mget(keys)) if keys else []:
+            if data is None:
+                continue
+            try:
+                found.append(events.decode_heartbeat(data))
+            except msgspec.MsgspecError as error:
+                log.warning("heartbeat.unreadable", error=str(error))
+        return sorted(found, key=lambda heartbeat: heartbeat.worker_id)
+
+    async def _worker_keys(self) -> list[bytes]:
+        return [key async for key in self._redis.scan_iter(match=names.WORKERS_PATTERN, count=1000)]
+
+    async def progress(self, job_id: str) -> Progress | None:
+        """How far a job is, as its worker said last. Raises QueueDown."""
+        data = await _call(self._redis.get(names.progress_key(job_id)))
+        try:
+            return events.decode_progress(data) if data else None
+        except msgspec.MsgspecError:
+            return None
+
+    # -- the event stream ---------------------------------------------------------------------------------------------
+
+    async def read_events(self, *, pending: bool, block_s: float = 2.0, count: int = 100) -> list[Entry]:
+        """The next entries: ``pending`` those read before and never acknowledged, else new ones, waiting ``block_s``.
+
+        The stream and its group are made when they are not there, also after Redis was wiped. Raises QueueDown.
+        """
+        options: dict[str, Any] = {"count": count}
+        if not pending:
+            options["block"] = max(1, int(block_s * 1000))
+        streams: Any = {names.EVENTS_STREAM: "0" if pending else ">"}
+        group = names.EVENTS_GROUP
+        try:
+            answer = await _call(
+                self._redis.xreadgroup(group, CONSUMER, streams, **options), timeout_s=block_s + CALL_TIMEOUT_S
+            )
+        except QueueDown as error:
+            if "NOGROUP" not in str(error):
+                raise
+            await self._make_group()
+            return []
+        entries = answer[0][1] if answer else []
+        # an entry that was deleted while it was pending has no fields
+        return [
+            Entry(entry_id.decode(), (fields or {}).get(names.EVENT_FIELD.encode(), b""))
+            for entry_id, fields in entries
+        ]
+
+    async def acknowledge(self, entry_ids: Iterable[str]) -> None:
+        """These entries are in the database: acknowledge and delete them. Raises QueueDown."""
+        ids = tuple(entry_ids)
+        if ids:
+            await _call(self._redis.xack(names.EVENTS_STREAM, names.EVENTS_GROUP, *ids))
+            await _call(self._redis.xdel(names.EVENTS_STREAM, *ids))
+
+    async def _make_group(self) -> None:
+        try:
+            await _call(self._redis.xgroup_create(names.EVENTS_STREAM, names.EVENTS_GROUP, id="0", mkstream=True))
+        except QueueDown as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+
+@asynccontextmanager
+async def open_queue(url: str) -> AsyncIterator[Queue]:
+    """Open a pool to the Redis at ``url`` (also ``unix://``) without asking whether it answers: see ``Queue.ping``."""
+    pool = redis.asyncio.ConnectionPool.from_url(
+        url,
+        socket_timeout=CALL_TIMEOUT_S + 5,  # above the longest blocking read; every call has its own, shorter limit
+        socket_connect_timeout=2,
+        health_check_interval=30,
+        max_connections=32,
+    )
+    client = ArqRedis(
+        pool,
+        job_serializer=msgspec.msgpack.encode,  # arq's default, pickle, lets whoever writes to Redis run code here
+        job_deserializer=msgspec.msgpack.decode,
+    )
+    try:
+        yield Queue(client)
+    finally:
+        await client.aclose()
+        await pool.disconnect()

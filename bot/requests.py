@@ -1,0 +1,59 @@
+"""From the books to the contract: what a worker is asked to do for a job."""
+
+from __future__ import annotations
+
+from bot.store.records import ImagineSpec, Job
+from trainer.contract.requests import AdapterUse, Card, ImagineRequest, Request, TrainRequest
+
+
+def request_of(job: Job) -> Request:
+    """The request of the job's present attempt."""
+    if isinstance(job.spec, ImagineSpec):
+        return _imagine(job, job.spec)
+    spec = job.spec
+    return TrainRequest(
+        job_id=job.id,
+        attempt=job.attempt,
+        base=job.base,
+        adapter_id=spec.adapter_id,
+        name=spec.name,
+        trigger=spec.trigger,
+        class_word=spec.class_word,
+        kind=spec.kind,
+        photos=spec.photos,
+        captions=spec.captions,
+        recipe=spec.recipe,
+        card=card_of(job),
+    )
+
+
+def _imagine(job: Job, spec: ImagineSpec) -> ImagineRequest:
+    return ImagineRequest(
+        job_id=job.id,
+        attempt=job.attempt,
+        base=job.base,
+        prompt=spec.prompt,
+        prompt_written=spec.prompt_written,
+        negative_prompt=spec.negative_prompt,
+        adapters=tuple(AdapterUse(name=pick.written, blob=pick.blob, weight=pick.weight) for pick in spec.adapters),
+        seed=spec.seed,
+        count=spec.count,
+        card=card_of(job),
+        num_inference_steps=spec.num_inference_steps,
+        guidance_scale=spec.guidance_scale,
+        width=spec.width,
+        height=spec.height,
+    )
+
+
+def card_of(job: Job) -> Card:
+    """The job's card; without a message if there is none that a bot token could edit."""
+    return Card(
+        channel_id=job.channel_id,
+        message_id=job.message_id,
+        posted_at=job.card_posted_at or job.created_at,
+        requester_id=job.owner_id,
+        guild_id=job.guild_id,
+        upload_limit_bytes=job.upload_limit_bytes,
+        private=job.card == "private",
+    )
