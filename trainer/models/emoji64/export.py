@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from trainer.models.emoji64.diffusion import make_scheduler
@@ -35,13 +36,14 @@ def export_pipeline(
     pipeline.to(dtype=torch.float16)
     pipeline.save_pretrained(folder, safe_serialization=True)
     restore_text_model_prefix(folder / "text_encoder" / "model.safetensors")
+    # stored as float16, loaded as float32: transformers follows this entry, diffusers loads float32 of itself
+    config = folder / "text_encoder" / "config.json"
+    config.write_text(config.read_text().replace('"float16"', '"float32"'))
     (folder / "darkroom.json").write_text(json.dumps(DARKROOM_JSON, indent=2) + "\n")
 
 
 def restore_text_model_prefix(path: Path) -> None:
     """Name the text encoder's weights as every other reader expects: transformers ≥ 5.6 drops ``text_model.``."""
-    from safetensors.torch import load_file, save_file
-
     tensors = load_file(path)
     named = {name if name.startswith("text_model.") else f"text_model.{name}": t for name, t in tensors.items()}
     save_file(named, path, {"format": "pt"})
