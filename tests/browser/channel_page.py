@@ -81,14 +81,14 @@ class ChannelPage:
         return self.page.locator("#messages article")
 
     def message(self, text: str | re.Pattern[str]) -> Locator:
-        """The newest message that shows this text."""
-        return self.messages.filter(has_text=text).last
+        """The newest message that shows this text itself (not in what it replies to); looked up anew at each use."""
+        return self.messages.filter(has=self.page.locator(".message-body").filter(has_text=text)).last
 
     async def wait_for(self, text: str | re.Pattern[str], timeout_s: float = 15.0) -> Locator:
-        """Wait until a message shows this text; the message."""
+        """Wait until a message shows this text; that message, also once its text has changed."""
         found = self.message(text)
         await expect(found).to_be_visible(timeout=timeout_s * 1000)
-        return found
+        return self.page.locator(f"#{await found.get_attribute('id')}")
 
     async def wait_for_picture(self, message: Locator, timeout_s: float = 15.0) -> Locator:
         """Wait until the message shows a picture that has really loaded; the picture's button."""
@@ -103,9 +103,7 @@ class ChannelPage:
     async def post(self, text: str = "", files: Sequence[Photo] = ()) -> None:
         """Write an ordinary message, with files."""
         if files:
-            await (
-                self.page.get_by_label("Attach files").and_(self.page.locator("input")).set_input_files(payloads(files))
-            )
+            await self.page.locator("input#attach").set_input_files(payloads(files))
         await self.composer.fill(text)
         await self.composer.press("Enter")
 
@@ -206,7 +204,8 @@ class ChannelPage:
         """Fill fields by label: text, a choice's label for selects, True or False, or a list of photos."""
         await expect(self.modal).to_be_visible()
         for label, value in values.items():
-            field = self.modal.locator(".field").filter(has=self.page.get_by_text(label, exact=True))
+            exactly = re.compile(rf"^{re.escape(label)}( \*)?$")
+            field = self.modal.locator(".field").filter(has=self.page.get_by_text(exactly))
             if isinstance(value, bool):
                 await field.get_by_role("checkbox").set_checked(value)
             elif isinstance(value, str) and await field.get_by_role("textbox").count():
@@ -225,7 +224,8 @@ class ChannelPage:
         """A few words about what has focus: its label, custom id or text."""
         return str(
             await self.page.evaluate(
-                "() => { const e = document.activeElement; return e.ariaLabel || e.dataset.customId || e.innerText || e.id }"
+                "() => { const e = document.activeElement;"
+                " return e.ariaLabel || e.dataset.customId || e.innerText || e.id }"
             )
         )
 

@@ -6,10 +6,15 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Playwright
 
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
-    "--no-first-run --disable-quic"
-).split()
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = (
     "no Chromium: set DARKROOM_CHROMIUM to its path, install it (apt install chromium), "

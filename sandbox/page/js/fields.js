@@ -152,7 +152,7 @@ function fileField(component, about, store) {
   const limit = store.guild.upload_limit;
   let files = [];
   let refused = null;
-  const chooser = h("input", { type: "file", multiple: most > 1, class: "visually-hidden", tabindex: "-1", "aria-label": `Files for ${about.label}` });
+  const chooser = h("input", { type: "file", multiple: most > 1, class: "visually-hidden", tabindex: "-1", "aria-hidden": "true" });
   const button = h("button", { type: "button", class: "drop-button", "aria-labelledby": id });
   const list = h("ul", { class: "tray", "aria-label": `Files for ${about.label}` });
   const area = h("div", { class: "drop-area" }, button, chooser, list);

@@ -1,7 +1,8 @@
 // Things that float above the page: placing them beside an element, closing them on Escape and on a press outside.
 
 const GAP_PX = 6;
-const overlays = () => document.getElementById("overlays");
+// Inside an open dialog it must be a part of it: everything outside is inert and lies behind.
+const overlays = () => [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.getElementById("overlays");
 
 /**
  * Show `element` above everything, near `anchor` (an element, or an event with clientX and clientY).

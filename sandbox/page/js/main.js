@@ -51,7 +51,9 @@ async function load(member) {
   const state = await api.state(member);
   store.load(state, wanted.get("channel"));
   await showMessages();
+  if (byId("app").dataset.state === "ready") return;
   byId("app").dataset.state = "ready";
+  composer.focus();
 }
 
 async function showMessages() {
@@ -148,4 +150,3 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => fram
 
 startTicker();
 live.follow(wanted.get("member") ?? "");
-composer.focus();

@@ -31,12 +31,11 @@ export class Frame {
     const button = this.elements.topbar.querySelector(".drawer-button");
     button?.setAttribute("aria-expanded", String(open));
     if (!moveFocus) return;
-    if (open) this.elements.sidebar.querySelector('[aria-current="page"]')?.focus();
-    else button?.focus();
+    (open ? this.elements.sidebar.querySelector('[aria-current="page"]') : button)?.focus();
   }
 
   #closeDrawer() {
-    if (this.isOpen) this.drawer(false);
+    if (this.isOpen) this.drawer(false, false);
   }
 
   render() {

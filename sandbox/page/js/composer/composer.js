@@ -28,7 +28,7 @@ export class Composer {
     this.tray = h("ul", { class: "tray", "aria-label": "Files to send", hidden: true });
     this.text = h("textarea", { class: "compose-field", id: "compose", rows: "1", autocomplete: "off", enterkeyhint: "send" });
     this.barRoot = h("div", { class: "command-bar", role: "group", "aria-label": "Command", hidden: true });
-    this.chooser = h("input", { type: "file", multiple: true, class: "visually-hidden", tabindex: "-1", "aria-label": "Attach files", id: "attach" });
+    this.chooser = h("input", { type: "file", multiple: true, class: "visually-hidden", tabindex: "-1", "aria-hidden": "true", id: "attach" });
     this.attach = h("button", { type: "button", class: "icon-button compose-attach", "aria-label": "Attach files", on: { click: () => this.chooser.click() } }, icon("plus"));
     this.send = h("button", { type: "button", class: "icon-button compose-send", "aria-label": "Send", on: { click: () => this.#send() } }, icon("send"));
     this.leave = h("button", { type: "button", class: "icon-button compose-leave", "aria-label": "Leave this command", hidden: true, on: { click: () => this.#closeCommand("") } }, icon("close"));

@@ -53,7 +53,7 @@ export function textPill(slot, on) {
 export function filePill(slot, on) {
   const id = uid("option");
   const { option } = slot;
-  const chooser = h("input", { type: "file", class: "visually-hidden", tabindex: "-1", "aria-label": `File for ${option.name}`, data: { option: option.name } });
+  const chooser = h("input", { type: "file", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true", data: { option: option.name } });
   const field = h("button", { type: "button", id, class: "pill-field pill-file", "aria-label": `${option.name}: choose a file` });
   const show = () => {
     field.replaceChildren(...(slot.file ? filled(slot) : [icon("plus"), document.createTextNode("file")]));
