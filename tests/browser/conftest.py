@@ -1,15 +1,10 @@
 """One Chromium for all of these tests; for each test a sandbox of its own with a real discord.py bot in it."""
 
-import importlib.util
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-
-if importlib.util.find_spec("playwright") is None:
-    collect_ignore_glob = ["test_*.py"]  # nothing to drive a browser with: pip install playwright
-
 from playwright.async_api import Browser, async_playwright, expect
 
 from sandbox.server import Sandbox

@@ -134,6 +134,16 @@ live.addEventListener("change", ({ detail: { kind, data } }) => {
   }
 });
 
+/** "Darkroom is typing…", for ten seconds or until the message is there. */
+function showTyping() {
+  const now = Date.now();
+  const names = [...store.typing].filter(([, until]) => until > now).map(([id]) => store.members.get(id)?.display_name ?? "Somebody");
+  const words = names.length ? `${names.join(", ")} ${names.length > 1 ? "are" : "is"} typing…` : "";
+  if (byId("typing").textContent !== words) byId("typing").textContent = words;
+}
+for (const type of ["typing", "message", "channel"]) store.addEventListener(type, showTyping);
+setInterval(showTyping, 1000);
+
 acceptFiles(
   byId("channel"),
   byId("dropzone"),

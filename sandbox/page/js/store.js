@@ -49,6 +49,7 @@ export class Store extends EventTarget {
 
   openChannel(channel) {
     this.channel = channel;
+    this.typing.clear();
     this.unread.delete(channel.id);
     this.messages = new Map();
     this.#emit("channel");

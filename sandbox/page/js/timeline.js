@@ -48,10 +48,18 @@ export class Timeline {
     this.#afterChange();
   }
 
+  /** An edit touches its own row, a new message at the end adds one: the others keep still. */
   #changed(message) {
-    const isNew = !this.list.querySelector(`:scope > [data-key="${message.id}"]`);
-    if (isNew && !this.pinned) this.missed += 1;
-    this.renderAll();
+    const ordered = this.store.ordered();
+    const at = ordered.findIndex((other) => other.id === message.id);
+    const row = this.list.querySelector(`:scope > [data-key="${message.id}"]`);
+    if (at < 0) return;
+    if (!row && !this.pinned) this.missed += 1;
+    if (row) this.#keepFocus(() => morph(row, this.#row(message, ordered[at - 1])));
+    else if (at === ordered.length - 1) this.list.append(this.#row(message, ordered[at - 1]));
+    else return this.renderAll();
+    this.#afterChange();
+    return undefined;
   }
 
   #row(message, previous) {
@@ -182,7 +190,7 @@ export class Timeline {
   renderWelcome() {
     const channel = this.store.channel;
     if (!channel) return;
-    this.list.setAttribute("aria-label", `Messages in ${channel.name}`);
+    this.list.parentElement.setAttribute("aria-label", `Messages in ${channel.name}`);
     const app = this.store.application;
     fill(
       this.welcome,
