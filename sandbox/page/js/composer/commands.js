@@ -10,11 +10,14 @@ export function flatten(commands) {
     const options = entry.options ?? [];
     const inner = options.filter((option) => option.type === TYPE.SUB || option.type === TYPE.GROUP);
     if (inner.length) inner.forEach((option) => walk(`${name} ${option.name}`, option));
-    else found.push({ name, description: entry.description ?? "", options: ordered(options) });
+    else found.push({ name, description: said(entry), options: ordered(options.map((option) => ({ ...option, description: said(option) }))) });
   };
   for (const command of commands) if ((command.type ?? KIND.SLASH) === KIND.SLASH) walk(command.name, command);
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
+
+/** A description, unless it is the dots that libraries put where none was given. */
+const said = ({ description }) => (/^(…|\.\.\.)?$/.test(description ?? "") ? "" : description);
 
 /** Required options first; otherwise in the order in which they were registered. */
 function ordered(options) {

@@ -108,7 +108,6 @@ function body(message, view) {
     h("div", { class: "attachments", data: { key: "attachments" } }, attachments(message.attachments ?? [])),
     !(message.flags & SUPPRESS_EMBEDS) && h("div", { class: "embeds", data: { key: "embeds" } }, embeds(message.embeds ?? [], context)),
     h("div", { class: "components", data: { key: "components" } }, components(message.components ?? [], context, view.note), message.retry && retryRow()),
-    !message.content && edited && h("div", { data: { key: "edited" } }, edited),
   ];
 }
 
