@@ -75,7 +75,16 @@ def write_lora(weights: Mapping[str, torch.Tensor], scale: float, metadata: Mapp
     for name, tensor in weights.items():
         folded = tensor.float() * scale if ".lora_B." in name else tensor.float()
         tensors[f"unet.{name}"] = folded.half().contiguous().cpu()
-    return save(tensors, {"format": "pt", **metadata})
+    return _sort_header(save(tensors, {"format": "pt", **metadata}))
+
+
+def _sort_header(data: bytes) -> bytes:
+    """The same file with its header in sorted order: safetensors writes metadata in an order of chance, and the same
+    training shall give the same bytes, hence the same hash."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors stay aligned
+    return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
 def read_lora(data: bytes) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -1,0 +1,63 @@
+"""Safetensors files are checked by our own reader before a library sees them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save
+
+from trainer.adapters.files import MAX_TENSORS, read_header, read_lora, write_lora
+from trainer.errors import BadAdapterFile
+
+NAME = "mid_block.attentions.0.to_q.lora_{}.weight"
+
+
+def file_with(header: object, body: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + body
+
+
+def test_a_lora_reads_back_with_its_scale_folded_in() -> None:
+    weights = {NAME.format("A"): torch.ones(2, 4), NAME.format("B"): torch.ones(4, 2)}
+    tensors, metadata = read_lora(write_lora(weights, 0.5, {"darkroom.trigger": "thnos"}))
+    assert metadata["darkroom.trigger"] == "thnos"
+    assert torch.equal(tensors["unet." + NAME.format("B")], torch.full((4, 2), 0.5))
+    assert torch.equal(tensors["unet." + NAME.format("A")], torch.ones(2, 4))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "header of 0 bytes"),
+        (b"PK\x03\x04" + b"\0" * 60, "a header of"),
+        (file_with(b"[1, 2]"), "no JSON object"),
+        (file_with(b"{" * 100_000), "no JSON"),
+        (file_with(b'{"a": 1, "a": 2}'), "twice"),
+        (file_with({"__metadata__": {"a": 1}}), "metadata"),
+        (file_with({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}), "does not fit"),
+        (file_with({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 4]}}, b"1234"), "does not fit"),
+        (file_with({"a": {"dtype": "PICKLE", "shape": [1], "data_offsets": [0, 4]}}, b"1234"), "badly described"),
+        (file_with({"a": {"shape": []}}), "badly described"),
+        (file_with({str(i): {} for i in range(MAX_TENSORS + 1)}), "at most 20,000"),
+        (save({"x.lora_A.weight": torch.tensor([float("nan")])}), "not finite"),
+        (save({"../../etc/passwd": torch.ones(1)}), "not a LoRA"),
+        (save({}), "not a LoRA"),
+    ],
+)
+def test_what_is_no_adapter_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(BadAdapterFile, match=reason):
+        read_lora(data)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_do_worse_than_be_refused(data: bytes) -> None:
+    try:
+        header, metadata = read_header(data)
+    except BadAdapterFile:
+        return
+    assert isinstance(header, dict)
+    assert isinstance(metadata, dict)

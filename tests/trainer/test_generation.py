@@ -1,0 +1,77 @@
+"""Generation on the embedded base, held against diffusers' own pipeline, and the settings in a picture."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+from PIL import Image
+
+from trainer.adapters.bank import AdapterBank
+from trainer.generation.metadata import parameters_text, read_parameters, write_png
+from trainer.generation.pipeline import GenerationJob, generate
+from trainer.models.loading import Base
+
+
+def run(steps):
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.mark.parametrize("negative", ["", "a red background"])
+def test_a_picture_equals_that_of_diffusers(base: Base, negative: str) -> None:
+    pipeline = StableDiffusionPipeline(
+        vae=base.vae, text_encoder=base.text_encoder, tokenizer=base.tokenizer, unet=base.unet,
+        scheduler=DDIMScheduler.from_config(base.scheduler_config), safety_checker=None, feature_extractor=None,
+        requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.set_progress_bar_config(disable=True)
+    theirs = pipeline(
+        "a fox in a suit on a blue background", negative_prompt=negative, num_inference_steps=5, guidance_scale=3.0,
+        width=64, height=64, generator=torch.Generator().manual_seed(7),
+    ).images[0]  # fmt: skip
+    job = GenerationJob(
+        "a fox in a suit on a blue background", negative, seed=7, num_inference_steps=5, guidance_scale=3.0
+    )
+    ours = run(generate(base, AdapterBank(base.unet), job))[0].image
+    difference = np.asarray(ours).astype(int) - np.asarray(theirs).astype(int)
+    assert np.abs(difference).max() <= 1
+
+
+def test_picture_i_of_a_request_is_the_picture_of_that_seed(base: Base) -> None:
+    bank = AdapterBank(base.unet)
+    several = run(generate(base, bank, GenerationJob("a dog", seed=10, count=3, num_inference_steps=3)))
+    alone = run(generate(base, bank, GenerationJob("a dog", seed=12, num_inference_steps=3)))
+    assert [picture.seed for picture in several] == [10, 11, 12]
+    difference = np.asarray(several[2].image).astype(int) - np.asarray(alone[0].image).astype(int)
+    assert np.abs(difference).max() <= 1
+    assert "Seed: 12" in several[2].parameters
+
+
+def test_steps_are_reported_with_a_preview_now_and_then(base: Base) -> None:
+    steps = list(generate(base, AdapterBank(base.unet), GenerationJob("a cat", num_inference_steps=9)))
+    assert [step.step for step in steps] == list(range(1, 10))
+    assert [step.step for step in steps if step.preview] == [8]
+
+
+def test_another_size(base: Base) -> None:
+    picture = run(
+        generate(base, AdapterBank(base.unet), GenerationJob("a cat", width=96, height=64, num_inference_steps=2))
+    )
+    assert picture[0].image.size == (96, 64)
+    assert "Size: 96x64" in picture[0].parameters
+
+
+def test_settings_travel_in_the_png() -> None:
+    text = parameters_text("<lora:thnos:0.8> in a süit", "blurry", {"Steps": 25, "CFG scale": 3.0, "Model": "a, b"})
+    assert text == '<lora:thnos:0.8> in a süit\nNegative prompt: blurry\nSteps: 25, CFG scale: 3, Model: "a, b"'
+    data = write_png(Image.new("RGB", (8, 8)), text)
+    assert read_parameters(data) == text
+    assert Image.open(io.BytesIO(data)).size == (8, 8)
