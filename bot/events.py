@@ -41,7 +41,7 @@ RETRY_S = 1.0  # after Redis or the blob store failed
 
 
 class EventReader:
-    """Reads the stream until cancelled. ``on_change`` is called after each commit that changed a job."""
+    """Reads the stream until cancelled. ``on_change``, set by whoever wires it, is called after each commit that changed a job."""
 
     def __init__(
         self,
@@ -50,14 +50,13 @@ class EventReader:
         blobs: Blobs,
         outbox: Outbox,
         *,
-        on_change: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._queue = queue
         self._blobs = blobs
         self._outbox = outbox
-        self._on_change = on_change
+        self.on_change: Callable[[], None] = lambda: None
         self._clock = clock
         self._caught_up = False
 
@@ -112,7 +111,7 @@ class EventReader:
         self._outbox.changed(before, after)
         if after.is_final:
             await self._forget(after.id)
-        self._on_change()
+        self.on_change()
 
     async def _outcome(self, event: Produced | Delivered | HandedBack) -> Outcome | None:
         try:

@@ -2,13 +2,67 @@
 
 from __future__ import annotations
 
-from bot.orders import ImagineOrder, TrainOrder
-from bot.store.records import Job
+import time
+from collections import Counter
+from collections.abc import Callable
+from sqlite3 import Connection
+from uuid import uuid4
+
+import structlog
+
+from bot import checks, lifecycle
+from bot.adapters import check_free, check_name
+from bot.errors import DarkroomError, QueueDown, UserError, quoted
+from bot.fairness import fair_order
+from bot.orders import CONSENT_STATEMENT, ImagineOrder, Order, Origin, TrainOrder
+from bot.outbox import Outbox
+from bot.photos import Photos, StoredPhotos, check_uploads
+from bot.queue import Queue
+from bot.store import adapters, bases, consents, jobs, members
+from bot.store.database import Database
+from bot.store.records import AdapterPick, Consent, ImagineSpec, Job, Spec, TrainSpec
+from trainer.contract.blobs import Blobs
 from trainer.contract.events import BaseInfo, Progress
+from trainer.contract.names import Lane, photos_prefix
+
+log = structlog.get_logger(__name__)
+
+
+class Limits(Order, frozen=True):
+    """How many jobs a member may have waiting and running at a time, by lane."""
+
+    train: int = 3
+    imagine: int = 10
 
 
 class Jobs:
     """The service behind ``/train``, ``/imagine``, ``/jobs`` and ``/cancel``."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        blobs: Blobs,
+        photos: Photos,
+        outbox: Outbox,
+        *,
+        limits: Limits,
+        fallback_base: str | None = None,
+        on_change: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``fallback_base`` is the base of jobs that come before any worker has said what it offers."""
+        self._database = database
+        self._queue = queue
+        self._blobs = blobs
+        self._photos = photos
+        self._outbox = outbox
+        self._limits = limits
+        self._fallback_base = fallback_base
+        self._on_change = on_change
+        self._clock = clock
+
+    # -- accepting ----------------------------------------------------------------------------------------------------
 
     async def submit_train(self, order: TrainOrder) -> Job:
         """Check the order, store consent, fetch and store the photos, and accept the training.
@@ -16,7 +70,38 @@ class Jobs:
         Takes seconds: acknowledge the interaction first. Repeating an order returns the same job.
         Raises UserError: no consent, a bad or taken name, bad photos, too many waiting jobs, an unknown base.
         """
-        raise NotImplementedError
+        if (known := await self.get(order.origin.job_id)) is not None:
+            return known
+        name = check_name(order.name)
+        class_word = checks.class_word(order.class_word, order.kind)
+        checks.recipe(order.recipe)
+        checks.consent(order.consent)
+        check_uploads(order.uploads)
+
+        def agree(tx: Connection) -> str:
+            base = self._base(tx, order.base)
+            self._check_acceptable(tx, order.origin, "train")
+            check_free(tx, order.origin.member_id, name)
+            self._remember_member(tx, order.origin)
+            consents.add(tx, self._consent(order, name))
+            return base
+
+        base = await self._database.write(agree)
+        stored = await self._photos.collect(order.origin.job_id, order.uploads)
+        spec = self._train_spec(order, name, class_word, stored)
+
+        def accept(tx: Connection) -> Job:
+            if jobs.get(tx, order.origin.job_id) is None:
+                check_free(tx, order.origin.member_id, name)  # another of theirs may have been quicker
+                self._check_acceptable(tx, order.origin, "train")
+            return jobs.insert(tx, self._new_job(order.origin, "train", base, spec))
+
+        try:
+            job = await self._database.write(accept)
+        except DarkroomError:
+            await self._blobs.delete_all(photos_prefix(order.origin.job_id))
+            raise
+        return self._accepted(job)
 
     async def submit_imagine(self, order: ImagineOrder) -> Job:
         """Check the order against the base's limits and accept it. Repeating an order returns the same job.
@@ -24,46 +109,234 @@ class Jobs:
         Raises UserError: empty prompt, steps, guidance, size or count out of range, adapters of another base,
         too many waiting jobs, an unknown base.
         """
-        raise NotImplementedError
+        checks.prompts(order)
+        checks.numbers(order)
+
+        def accept(tx: Connection) -> Job:
+            known = jobs.get(tx, order.origin.job_id)
+            if known is not None:
+                return known
+            picks, adapters_base = self._check_adapters(tx, order)
+            base = self._base(tx, order.base or adapters_base)
+            if adapters_base is not None and base != adapters_base:
+                raise UserError(
+                    f"{quoted(picks[0].written)} was trained on the model `{adapters_base}` and can't draw with"
+                    f" `{base}`: choose the model `{adapters_base}`, or leave the model out."
+                )
+            checks.size(order, next((info for info in bases.known(tx) if info.name == base), None))
+            self._check_acceptable(tx, order.origin, "imagine")
+            self._remember_member(tx, order.origin)
+            return jobs.insert(tx, self._new_job(order.origin, "imagine", base, _imagine_spec(order, picks)))
+
+        return self._accepted(await self._database.write(accept))
+
+    def _accepted(self, job: Job) -> Job:
+        log.info("job.accepted", job=job.id, lane=job.lane, base=job.base, member=job.owner_id)
+        self._on_change()
+        return job
+
+    def _check_acceptable(self, tx: Connection, origin: Origin, lane: Lane) -> None:
+        limit = self._limits.train if lane == "train" else self._limits.imagine
+        count = jobs.count_active(tx, origin.member_id, lane)
+        if count >= limit:
+            what = "training" if lane == "train" else "picture"
+            raise UserError(
+                f"You have {count} {what}{'' if count == 1 else 's'} under way, and {limit} at a time is the most:"
+                " wait for one to finish, or stop one with `/cancel`."
+            )
+
+    def _check_adapters(self, tx: Connection, order: ImagineOrder) -> tuple[tuple[AdapterPick, ...], str | None]:
+        """The order's adapters as they are now, and the base that they share. Raises UserError."""
+        picks: list[AdapterPick] = []
+        base: str | None = None
+        for pick in order.adapters:
+            adapter = adapters.get(tx, pick.adapter_id)
+            if adapter is None or not adapters.is_visible(
+                tx, pick.adapter_id, order.origin.member_id, order.origin.guild_id
+            ):
+                raise UserError(
+                    f"The adapter {quoted(pick.written)} is gone, or no longer shared with you: `/adapter list` shows"
+                    " what you can use."
+                )
+            checks.weight(pick)
+            if base is not None and adapter.base != base:
+                raise UserError(
+                    f"{quoted(picks[0].written)} was trained on the model `{base}` and {quoted(pick.written)} on"
+                    f" `{adapter.base}`: they can't draw together, so leave one out."
+                )
+            base = adapter.base
+            picks.append(
+                AdapterPick(adapter_id=adapter.id, written=pick.written, blob=adapter.blob, weight=pick.weight)
+            )
+        return tuple(picks), base
+
+    def _base(self, tx: Connection, wanted: str | None) -> str:
+        """The base to use: the one that is wanted, else the default. Raises UserError."""
+        known = [info.name for info in bases.known(tx)]
+        if not known and self._fallback_base is not None:
+            known = [self._fallback_base]
+        if not known:
+            raise UserError(
+                "No worker has started yet, so there is no model to work with: try again in a minute, or tell whoever"
+                " runs this bot."
+            )
+        if wanted is not None and wanted not in known:
+            raise UserError(
+                f"There is no model {quoted(wanted)}: choose one of {', '.join(f'`{name}`' for name in known[:10])}."
+            )
+        return wanted or known[0]
+
+    def _remember_member(self, tx: Connection, origin: Origin) -> None:
+        members.remember(tx, origin.member_id, origin.member_name, self._clock())
+
+    def _consent(self, order: TrainOrder, name: str) -> Consent:
+        return Consent(
+            job_id=order.origin.job_id,
+            member_id=order.origin.member_id,
+            guild_id=order.origin.guild_id,
+            name=name,
+            kind=order.kind,
+            statement=CONSENT_STATEMENT,
+            given_at=self._clock(),
+        )
+
+    def _train_spec(self, order: TrainOrder, name: str, class_word: str, stored: StoredPhotos) -> TrainSpec:
+        return TrainSpec(
+            adapter_id=uuid4().hex,
+            name=name,
+            trigger=name,
+            class_word=class_word,
+            kind=order.kind,
+            photos=stored.paths,
+            captions=stored.captions,
+            recipe=order.recipe,
+        )
+
+    def _new_job(self, origin: Origin, lane: Lane, base: str, spec: Spec) -> Job:
+        return Job(
+            id=origin.job_id,
+            lane=lane,
+            state="queued",
+            base=base,
+            spec=spec,
+            owner_id=origin.member_id,
+            owner_name=origin.member_name,
+            guild_id=origin.guild_id,
+            channel_id=origin.channel_id,
+            upload_limit_bytes=origin.upload_limit_bytes,
+            token=origin.token,
+            created_at=self._clock(),
+        )
+
+    # -- cards --------------------------------------------------------------------------------------------------------
 
     async def attach_card(self, job_id: str, message_id: int, *, private: bool = False) -> Job:
         """Remember the message that shows the job. Only now does the job go to a worker.
 
         ``private``: the card is ephemeral, so that the worker posts the result as a new message.
         """
-        raise NotImplementedError
+        return await self._set_card(job_id, "private" if private else "posted", message_id)
 
     async def give_up_card(self, job_id: str) -> Job:
         """The card could not be posted: let the worker post the result as a new message."""
-        raise NotImplementedError
+        return await self._set_card(job_id, "lost", None)
+
+    async def _set_card(self, job_id: str, card: str, message_id: int | None) -> Job:
+        def change(tx: Connection) -> Job:
+            jobs.set_card(tx, job_id, card, message_id, self._clock())
+            return jobs.require(tx, job_id)
+
+        job = await self._database.write(change)
+        self._on_change()
+        return job
 
     async def without_card(self) -> list[Job]:
         """Jobs whose card was never attached: a bot that starts finishes these (``job.token`` holds for 15 minutes)."""
-        raise NotImplementedError
+        return await self._database.read(jobs.without_card)
+
+    # -- looking up ---------------------------------------------------------------------------------------------------
 
     async def get(self, job_id: str) -> Job | None:
         """The job, or None."""
-        raise NotImplementedError
+        return await self._database.read(lambda tx: jobs.get(tx, job_id))
 
     async def of_member(self, member_id: int, *, active: bool = True, limit: int = 25) -> list[Job]:
         """A member's jobs, newest first; ``active``: only those that wait or run."""
-        raise NotImplementedError
+        return await self._database.read(lambda tx: jobs.of_member(tx, member_id, active=active, limit=limit))
 
     async def position(self, job: Job) -> int | None:
         """Its place in its lane's queue, 1 being next, by fair shares; None when it does not wait."""
-        raise NotImplementedError
+
+        def find(tx: Connection) -> int | None:
+            lane = [other for other in jobs.active(tx) if other.lane == job.lane]
+            waiting = [other for other in lane if not other.outstanding]
+            owners = sorted({other.owner_id for other in waiting})
+            in_hands = Counter(other.owner_id for other in lane if other.outstanding)
+            order = fair_order(waiting, in_hands, jobs.last_served(tx, job.lane, owners) if owners else {})
+            return next((place for place, other in enumerate(order, 1) if other.id == job.id), None)
+
+        return await self._database.read(find)
 
     async def progress(self, job: Job) -> Progress | None:
         """How far a running job is, if a worker said so lately. None too when Redis is down."""
-        raise NotImplementedError
+        try:
+            progress = await self._queue.progress(job.id)
+        except QueueDown:
+            return None
+        return progress if progress is not None and progress.attempt == job.attempt else None
+
+    async def bases(self) -> list[BaseInfo]:
+        """The bases that workers offer or have offered, default first; for autocomplete and /imagine's limits."""
+        return await self._database.read(bases.known)
+
+    # -- stopping -----------------------------------------------------------------------------------------------------
 
     async def cancel(self, job_id: str, member_id: int, *, moderator: bool = False) -> Job:
         """Stop a job: at once if it waits (``state`` is then cancelled), else the worker stops and tells it.
 
+        A job that waited is told by ``Listener.on_cancelled`` too. Stopping twice changes nothing.
         Raises UserError: unknown, somebody else's (unless ``moderator``), or over already.
         """
-        raise NotImplementedError
 
-    async def bases(self) -> list[BaseInfo]:
-        """The bases that workers offer or have offered, default first; for autocomplete and /imagine's limits."""
-        raise NotImplementedError
+        def change(tx: Connection) -> Job:
+            job = jobs.get(tx, job_id)
+            if job is None:
+                raise UserError("Darkroom knows of no such job: `/jobs` shows yours.")
+            if job.owner_id != member_id and not moderator:
+                raise UserError(f"This job belongs to {job.owner_name}: only they, or a moderator, can stop it.")
+            if job.is_final:
+                raise UserError(f"This job is over ({job.state}), so there is nothing to stop.")
+            now = self._clock()
+            if job.outstanding:
+                return jobs.request_cancel(tx, job_id, now) or job
+            return lifecycle.end(tx, job_id, "cancelled", now, card_written=False) or job
+
+        job = await self._database.write(change)
+        if job.state == "cancelled":
+            self._outbox.wake()
+        else:
+            await self._raise_flag(job_id)
+        self._on_change()
+        return job
+
+    async def _raise_flag(self, job_id: str) -> None:
+        try:
+            await self._queue.request_cancel(job_id)
+        except QueueDown as error:
+            log.warning("cancel.later", job=job_id, error=str(error))  # the dispatcher raises it when Redis is back
+
+
+def _imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> ImagineSpec:
+    return ImagineSpec(
+        prompt=order.prompt.strip(),
+        prompt_written=order.prompt_written.strip(),
+        negative_prompt=order.negative_prompt.strip(),
+        adapters=picks,
+        seed=checks.seed(order.seed),
+        count=order.count,
+        num_inference_steps=order.num_inference_steps,
+        guidance_scale=order.guidance_scale,
+        width=order.width,
+        height=order.height,
+        strict=order.strict,
+    )

@@ -28,13 +28,16 @@ class Pictures:
     async def delete(self, job_id: str, member_id: int, *, moderator: bool = False) -> Job:
         """Delete a job's pictures from the store and return the job, whose message is to be deleted by the caller.
 
-        Raises UserError: somebody else's (unless ``moderator``), or gone already.
+        Doing it again changes nothing, so that a failure to delete the message can be made good by a second click.
+        Raises UserError: unknown, or somebody else's (unless ``moderator``).
         """
 
         def change(tx: Connection) -> Job:
             job = jobs.get(tx, job_id)
-            if job is None or not pictures.of_job(tx, job_id):
-                raise UserError("These pictures were deleted already.")
+            if job is None or job.lane != "imagine":
+                raise UserError(
+                    "Darkroom knows of no picture here any more: a moderator can delete the message itself."
+                )
             if job.owner_id != member_id and not moderator:
                 raise UserError(
                     f"These pictures belong to {job.owner_name}: only they, or a moderator, can delete them."

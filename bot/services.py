@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import structlog
 
 from bot.adapters import Adapters
-from bot.jobs import Jobs
-from bot.outbox import Listener
+from bot.dispatch import Dispatcher
+from bot.errors import QueueDown, StartupFault
+from bot.events import EventReader
+from bot.jobs import Jobs, Limits
+from bot.outbox import Listener, Outbox
+from bot.photos import Photos
 from bot.pictures import Pictures
+from bot.queue import open_queue
+from bot.settings import Settings, prepare_data_folder
+from bot.store.database import open_database
+from bot.sweep import Sweeper
+from trainer.contract.blobs import Blobs, open_blobs
+
+log = structlog.get_logger(__name__)
+
+EMBEDDED_BASE = "emoji-64"  # what every worker offers that has no bases of its own
+RESTART_S = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Services:
     """``bot.client.build_bot(settings, services)`` gets this.
 
@@ -20,11 +40,94 @@ class Services:
     jobs: Jobs
     adapters: Adapters
     pictures: Pictures
+    blobs: Blobs
+    outbox: Outbox
+    dispatcher: Dispatcher
+    events: EventReader
+    sweeper: Sweeper
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self, listener: Listener) -> None:
-        """Start the dispatcher, the event listener, the outbox and the hourly sweep as tasks."""
-        raise NotImplementedError
+        """Start the event listener, the dispatcher, the outbox and the hourly sweep as tasks."""
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            "events": self.events.run,
+            "dispatch": self.dispatcher.run,
+            "outbox": lambda: self.outbox.run(listener),
+            "sweep": self.sweeper.run,
+        }
+        self._tasks = [asyncio.create_task(_keep_running(name, run), name=name) for name, run in loops.items()]
 
     async def stop(self) -> None:
         """Stop them and wait until they have."""
-        raise NotImplementedError
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+
+async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop for ever: a fault in it is logged, and it starts anew."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("loop.failed", loop=name)
+        await asyncio.sleep(RESTART_S)
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open the database, the blobs and Redis, and make the services. Raises StartupFault."""
+    prepare_data_folder(settings.darkroom_data)
+    async with AsyncExitStack() as stack:
+        try:
+            queue = await stack.enter_async_context(open_queue(settings.require_redis_url()))
+            await queue.ping()
+        except (QueueDown, ValueError) as error:
+            raise StartupFault(
+                f"Redis at REDIS_URL does not answer ({_redis_reason(error)}): start it, or correct REDIS_URL."
+            ) from error
+        database = await open_database(settings.database_path)
+        stack.push_async_callback(database.close)
+        blobs = _open_blobs(settings)
+        session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
+        photos = Photos(session, blobs, settings.darkroom_data / "incoming", cdn_base=settings.discord_cdn_base)
+        photos.clear_incoming()
+        outbox = Outbox(database)
+        sweeper = Sweeper(database, blobs)
+        events = EventReader(database, queue, blobs, outbox)
+        dispatcher = Dispatcher(database, queue, blobs, outbox, caught_up=events.caught_up)
+
+        def changed() -> None:
+            dispatcher.wake()
+            sweeper.wake()
+
+        events.on_change = changed
+        jobs = Jobs(
+            database,
+            queue,
+            blobs,
+            photos,
+            outbox,
+            limits=Limits(train=settings.darkroom_max_waiting_train, imagine=settings.darkroom_max_waiting_imagine),
+            fallback_base=EMBEDDED_BASE if settings.darkroom_bases is None else None,
+            on_change=dispatcher.wake,
+        )
+        services = Services(jobs, Adapters(database), Pictures(database), blobs, outbox, dispatcher, events, sweeper)
+        stack.push_async_callback(services.stop)
+        yield services
+
+
+def _open_blobs(settings: Settings) -> Blobs:
+    try:
+        return open_blobs(settings.blobs_location)
+    except Exception as error:  # obstore raises its own kinds for every scheme
+        raise StartupFault(
+            f"DARKROOM_BLOBS {settings.blobs_location!r} can't be opened ({error}): name a folder that this user can"
+            " write, or an s3:// address with its keys in the environment.",
+            exit_code=2,
+        ) from error
+
+
+def _redis_reason(error: Exception) -> str:
+    return str(error).removeprefix("Redis does not answer: ").strip(". ") or type(error).__name__

@@ -65,7 +65,7 @@ class ImagineSpec(Record, tag="imagine", frozen=True):
 Spec = TrainSpec | ImagineSpec
 
 
-class Job(Record, frozen=True):
+class Job(Record, frozen=True, kw_only=True):
     """One accepted request. Its id is the interaction's id, so that accepting twice changes nothing."""
 
     id: str
@@ -79,19 +79,19 @@ class Job(Record, frozen=True):
     channel_id: int
     upload_limit_bytes: int
     token: str | None  # the interaction's token while the card is pending or private; good for 15 minutes
-    card: CardState
-    message_id: int | None  # the card; after a delivery the message that holds the result
-    card_posted_at: float | None
-    attempt: int  # 0: never handed out
-    tries: int  # attempts that ended through a fault of the job's own child
-    outstanding: bool  # in the workers' hands
+    card: CardState = "pending"
+    message_id: int | None = None  # the card; after a delivery the message that holds the result
+    card_posted_at: float | None = None
+    attempt: int = 0  # 0: never handed out
+    tries: int = 0  # attempts that ended through a fault of the job's own child
+    outstanding: bool = False  # in the workers' hands
     created_at: float
-    handed_out_at: float | None
-    started_at: float | None
-    finished_at: float | None
-    cancel_requested_at: float | None
-    error: str | None  # written for the member
-    reference: str | None
+    handed_out_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    cancel_requested_at: float | None = None
+    error: str | None = None  # written for the member
+    reference: str | None = None
 
     @property
     def train(self) -> TrainSpec:

@@ -1,0 +1,105 @@
+"""Zips from strangers: what is in them is read entry by entry within limits, and their paths name nothing here."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bot.errors import UserError, quoted
+
+MOST_ENTRIES = 500  # photos, captions, and what file managers add
+MOST_BYTES = 400 * 1024 * 1024  # unpacked, all together
+HIGHEST_RATIO = 200  # photos hardly compress; what shrinks more than this is a bomb
+LONGEST_CAPTION = 300
+_NOISE = frozenset({"thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a zip: its name for messages, its bytes, and the caption beside it."""
+
+    filename: str
+    data: bytes
+    caption: str | None
+
+
+def read_zip(path: Path, filename: str, *, most_photos: int, most_photo_bytes: int) -> list[Entry]:
+    """The photos of a zip in the order of their names. Raises UserError."""
+    shown = quoted(filename)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = _checked(archive, shown)
+            captions = _captions(archive, entries)
+            photos = sorted((info for info in entries if not _is_caption(info)), key=lambda info: info.filename.lower())
+            if len(photos) > most_photos:
+                raise UserError(
+                    f"{shown} holds {len(photos)} files, and {most_photos} photos are the most: leave some out."
+                )
+            return [
+                Entry(_basename(info), _read(archive, info, shown, most_photo_bytes), captions.get(_stem(info)))
+                for info in photos
+            ]
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        raise UserError(
+            f"{shown} is damaged, or no zip of the usual kind: pack the photos again and send that."
+        ) from error
+
+
+def _checked(archive: zipfile.ZipFile, shown: str) -> list[zipfile.ZipInfo]:
+    entries = [info for info in archive.infolist() if not info.is_dir() and not _is_noise(info)]
+    if len(entries) > MOST_ENTRIES:
+        raise UserError(f"{shown} holds {len(entries)} files, and {MOST_ENTRIES} are the most: leave some out.")
+    if any(info.flag_bits & 0x1 for info in entries):
+        raise UserError(f"{shown} is locked with a password: pack the photos again without one.")
+    swollen = any(
+        info.file_size > HIGHEST_RATIO * max(1, info.compress_size) and info.file_size > 1024 * 1024 for info in entries
+    )
+    if swollen or sum(info.file_size for info in entries) > MOST_BYTES:
+        megabytes = MOST_BYTES // (1024 * 1024)
+        raise UserError(
+            f"{shown} unpacks to far more than photos do (at most {megabytes} MB are allowed): pack only the photos."
+        )
+    return entries
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str, most_bytes: int) -> bytes:
+    """Read at most ``most_bytes``; the size that the zip declares is not believed."""
+    with archive.open(info) as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        megabytes = most_bytes // (1024 * 1024)
+        raise UserError(
+            f"{quoted(_basename(info))} in {shown} is larger than {megabytes} MB: make it smaller, or leave it out."
+        )
+    return data
+
+
+def _captions(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> dict[str, str]:
+    captions: dict[str, str] = {}
+    for info in entries:
+        if _is_caption(info):
+            with archive.open(info) as file:
+                text = file.read(8 * LONGEST_CAPTION).decode("utf-8-sig", "replace")
+            caption = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+            if caption:
+                captions[_stem(info)] = caption[:LONGEST_CAPTION]
+    return captions
+
+
+def _is_noise(info: zipfile.ZipInfo) -> bool:
+    path = PurePosixPath(info.filename)
+    return path.parts[:1] == ("__MACOSX",) or path.name.startswith(".") or path.name.lower() in _NOISE
+
+
+def _is_caption(info: zipfile.ZipInfo) -> bool:
+    return info.filename.lower().endswith(".txt")
+
+
+def _stem(info: zipfile.ZipInfo) -> str:
+    return str(PurePosixPath(info.filename).with_suffix("")).lower()
+
+
+def _basename(info: zipfile.ZipInfo) -> str:
+    return PurePosixPath(info.filename).name

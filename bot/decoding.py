@@ -1,0 +1,184 @@
+"""Photos from strangers, decoded in a child process of its own: `python -m bot.decoding`.
+
+A decoder that crashes, hangs or takes gigabytes then takes down nothing but this child, and the bot stays small.
+It reads one JSON request on stdin and writes JSON lines: what it is reading, then the photos, or the error.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from bot.archives import Entry, read_zip
+from bot.errors import UserError, quoted
+
+MOST_PHOTO_BYTES = 25 * 1024 * 1024
+MOST_PIXELS = 50_000_000  # decoded this is 200 MB; phones make 12 to 50 megapixels
+LEAST_SIDE = 32
+LONGEST_SIDE = 2048  # more than any base learns from
+MOST_PHOTOS_IN_ZIP = 100
+LEAST_PHOTOS = 3
+MEMORY_BYTES = 3 * 1024**3  # of address space
+CPU_S = 240
+WAY_OUT = "send a JPEG, PNG, WEBP or HEIC photo"
+
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_OTHERS = (  # what people send by mistake, so that the message can say what it is
+    (b"GIF8", "a GIF"),
+    (b"%PDF", "a PDF"),
+    (b"BM", "a BMP picture"),
+    (b"II*\x00", "a TIFF picture"),
+    (b"MM\x00*", "a TIFF picture"),
+    (b"8BPS", "a Photoshop file"),
+    (b"PK\x03\x04", "a zip"),
+    (b"\x1aE\xdf\xa3", "a video"),
+)
+
+
+def sniff(data: bytes) -> str | None:
+    """The format by content, as Pillow calls it; None if it is none that is taken."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        return "HEIF"
+    return None
+
+
+def _what_it_is(data: bytes) -> str:
+    for magic, words in _OTHERS:
+        if data.startswith(magic):
+            return words
+    if data[4:8] == b"ftyp":
+        return "an AVIF picture" if data[8:12] in {b"avif", b"avis"} else "a video"
+    try:
+        data[:1024].decode("ascii")
+    except UnicodeDecodeError:
+        return "no photo"
+    return "text and no photo" if data else "empty"
+
+
+def normalise(data: bytes, filename: str) -> Image.Image:
+    """The photo upright, in sRGB, RGB or RGBA, at most 2048 pixels wide and high, its first frame, without metadata.
+
+    Raises UserError naming the file.
+    """
+    shown = quoted(filename)
+    picture_format = sniff(data)
+    if picture_format is None:
+        raise UserError(f"{shown} is {_what_it_is(data)}: {WAY_OUT} instead.")
+    if picture_format == "HEIF":
+        import pillow_heif  # costs 20 MB: only where it is needed
+
+        pillow_heif.register_heif_opener()
+    Image.MAX_IMAGE_PIXELS = None  # ours is the stricter check, and it comes before any pixel is decoded
+    try:
+        with Image.open(io.BytesIO(data), formats=(picture_format,)) as image:
+            _check_size(image, shown)
+            image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG then decodes at half, quarter or eighth size
+            image.load()
+            return _clean(image)
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise UserError(f"{shown} takes too much memory to open: save it anew as a JPEG and send that.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
+        raise UserError(f"{shown} is damaged and can't be opened: save it anew as a JPEG and send that.") from error
+
+
+def _check_size(image: Image.Image, shown: str) -> None:
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        megapixels = f"{width * height / 1e6:.0f} megapixels ({width} × {height})"
+        raise UserError(
+            f"{shown} has {megapixels}, and {MOST_PIXELS // 1_000_000} are the most: make it smaller and send it again."
+        )
+    if min(width, height) < LEAST_SIDE:
+        raise UserError(
+            f"{shown} is {width} × {height} pixels, too small to learn from: send one of at least {LEAST_SIDE} pixels a"
+            " side."
+        )
+
+
+def _clean(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    try:
+        image = ImageOps.exif_transpose(image)
+    except Exception:  # EXIF of cameras is broken in ways without end; then it stays as it lies
+        image = image.copy()
+    if image.mode.startswith("I"):  # 16 bits a channel
+        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    image = _to_srgb(image, profile)
+    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
+        image = image.convert("RGB")
+    clean = Image.new(image.mode, image.size)  # a new one carries nothing but pixels
+    clean.paste(image)
+    return clean
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if not profile or image.mode not in {"RGB", "RGBA", "CMYK", "L"}:
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    return converted if converted is not None else image
+
+
+def read_sources(sources: list[dict[str, str]]) -> list[Entry]:
+    """The files to decode: the photos themselves, or those in the one zip. Raises UserError."""
+    paths = [(Path(source["path"]), source["filename"]) for source in sources]
+    if len(paths) == 1 and paths[0][0].read_bytes()[:4] == b"PK\x03\x04":
+        path, filename = paths[0]
+        entries = read_zip(path, filename, most_photos=MOST_PHOTOS_IN_ZIP, most_photo_bytes=MOST_PHOTO_BYTES)
+        if len(entries) < LEAST_PHOTOS:
+            raise UserError(
+                f"{quoted(filename)} holds {len(entries)} photo{'' if len(entries) == 1 else 's'}: a training needs"
+                f" {LEAST_PHOTOS} to {MOST_PHOTOS_IN_ZIP}, so add some more."
+            )
+        return entries
+    return [Entry(filename, path.read_bytes(), None) for path, filename in paths]
+
+
+def decode_all(request: dict[str, Any]) -> None:
+    """Decode what ``request`` names into PNG files of its folder, writing JSON lines on the way."""
+    photos = []
+    folder = Path(request["folder"])
+    for index, entry in enumerate(read_sources(request["sources"])):
+        _say(reading=entry.filename)
+        path = folder / f"{index:03}.png"
+        normalise(entry.data, entry.filename).save(path, format="PNG", compress_level=3)
+        photos.append({"path": str(path), "caption": entry.caption})
+    _say(photos=photos)
+
+
+def _say(**line: object) -> None:
+    print(json.dumps(line), flush=True)
+
+
+def main() -> None:
+    """Serve one request, within limits on memory and time."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    try:
+        decode_all(json.load(sys.stdin))
+    except UserError as error:
+        _say(error=error.message)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Attachments become photos in the blob store: fetched within limits, checked, upright, without metadata."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+
+from bot.errors import DarkroomError, UserError, quoted
+from bot.orders import Upload
+from trainer.contract.blobs import Blobs
+from trainer.contract.names import photo_path, photos_prefix
+
+log = structlog.get_logger(__name__)
+
+CDN_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
+LEAST_PHOTOS, MOST_PHOTOS = 3, 10
+MOST_PHOTO_BYTES = 25 * 1024 * 1024
+MOST_ZIP_BYTES = 100 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+FETCH_TIMEOUT_S = 120.0
+FETCH_TRIES = 3
+DECODE_TIMEOUT_S = 300.0
+_ROOT = Path(__file__).resolve().parent.parent  # where the child finds this package
+
+
+@dataclass(frozen=True)
+class StoredPhotos:
+    """Blob paths, and beside each the caption that came with it."""
+
+    paths: tuple[str, ...]
+    captions: tuple[str | None, ...]
+
+
+def check_uploads(uploads: Sequence[Upload]) -> None:
+    """What can be said before a byte is fetched. Raises UserError."""
+    way_out = f"attach {LEAST_PHOTOS} to {MOST_PHOTOS} photos, or one zip with up to 100"
+    zips = [upload for upload in uploads if _is_zip(upload)]
+    if not uploads:
+        raise UserError(f"There are no photos: {way_out}.")
+    if zips and len(uploads) > 1:
+        raise UserError(f"{quoted(zips[0].filename)} is a zip among other files: {way_out}.")
+    if not zips and len(uploads) < LEAST_PHOTOS:
+        count = "One photo is" if len(uploads) == 1 else f"{len(uploads)} photos are"
+        raise UserError(f"{count} too few to learn from: {way_out}.")
+    if len(uploads) > MOST_PHOTOS:
+        raise UserError(f"{len(uploads)} files are too many: {way_out}.")
+    for upload in uploads:
+        _check_bytes(upload, upload.size_bytes)
+
+
+def _is_zip(upload: Upload) -> bool:
+    return upload.filename.lower().endswith(".zip")
+
+
+def _most_bytes(upload: Upload) -> int:
+    return MOST_ZIP_BYTES if _is_zip(upload) else MOST_PHOTO_BYTES
+
+
+def _check_bytes(upload: Upload, size_bytes: int) -> None:
+    if size_bytes > _most_bytes(upload):
+        raise UserError(
+            f"{quoted(upload.filename)} is larger than {_most_bytes(upload) // (1024 * 1024)} MB, which is the most:"
+            " make it smaller and send it again."
+        )
+
+
+class Photos:
+    """Fetches, checks and stores the photos of a training. Bytes pass through files, never through the bot's memory."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, blobs: Blobs, incoming: Path, *, cdn_base: str | None = None
+    ) -> None:
+        self._session = session
+        self._blobs = blobs
+        self._incoming = incoming
+        self._cdn_base = cdn_base
+        self._one_at_a_time = asyncio.Semaphore(1)  # decoding is heavy, and two small machines' cores are busy
+
+    async def collect(self, job_id: str, uploads: Sequence[Upload]) -> StoredPhotos:
+        """Fetch, check and store all photos of a job, or none of them.
+
+        Raises UserError that names the file and the way out.
+        """
+        check_uploads(uploads)
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{job_id}-", dir=self._incoming))
+        try:
+            sources = [await self._fetch(upload, folder / f"in-{i:03}") for i, upload in enumerate(uploads)]
+            async with self._one_at_a_time:
+                decoded = await _decode(sources, folder)
+            return await self._store(job_id, decoded)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    def clear_incoming(self) -> None:
+        """Delete what a bot that died in between has left; at start, before anything is collected."""
+        shutil.rmtree(self._incoming, ignore_errors=True)
+
+    async def _fetch(self, upload: Upload, path: Path) -> dict[str, str]:
+        """Fetch one attachment into a file, stopping at the limit whatever its size was said to be."""
+        self._check_address(upload)
+        for attempt in range(1, FETCH_TRIES + 1):
+            try:
+                await self._fetch_once(upload, path)
+                return {"path": str(path), "filename": upload.filename}
+            except (aiohttp.ClientError, TimeoutError) as error:
+                log.warning("photo.fetch_failed", error=type(error).__name__, attempt=attempt)
+        raise UserError(f"{quoted(upload.filename)} could not be fetched from Discord: send the photos again.")
+
+    async def _fetch_once(self, upload: Upload, path: Path) -> None:
+        timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S, sock_connect=10, sock_read=30)
+        async with self._session.get(upload.url, timeout=timeout, allow_redirects=False) as response:
+            if response.status != 200:
+                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
+            received = 0
+            with path.open("wb") as file:
+                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                    received += len(chunk)
+                    _check_bytes(upload, received)
+                    file.write(chunk)
+
+    def _check_address(self, upload: Upload) -> None:
+        """Only Discord's CDN is asked: an address from elsewhere could point into this network."""
+        address = urlsplit(upload.url)
+        if address.scheme == "https" and address.hostname in CDN_HOSTS and address.port in {None, 443}:
+            return
+        base = urlsplit(self._cdn_base or "")
+        if base.netloc and (address.scheme, address.netloc) == (base.scheme, base.netloc):
+            return
+        raise UserError(f"{quoted(upload.filename)} does not lie on Discord: attach the photo itself.")
+
+    async def _store(self, job_id: str, decoded: list[dict[str, Any]]) -> StoredPhotos:
+        paths = tuple(photo_path(job_id, index) for index in range(len(decoded)))
+        try:
+            for path, photo in zip(paths, decoded, strict=True):
+                await self._blobs.write(path, await asyncio.to_thread(Path(photo["path"]).read_bytes))
+        except BaseException:
+            await self._blobs.delete_all(photos_prefix(job_id))
+            raise
+        return StoredPhotos(paths, tuple(photo["caption"] for photo in decoded))
+
+
+async def _decode(sources: list[dict[str, str]], folder: Path) -> list[dict[str, Any]]:
+    """Let a child process decode the files. Raises UserError."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.decoding"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin"},  # no token for whoever finds a hole in a decoder
+    )
+    request = json.dumps({"sources": sources, "folder": str(folder)}).encode()
+    try:
+        async with asyncio.timeout(DECODE_TIMEOUT_S):
+            stdout, stderr = await child.communicate(request)
+    except TimeoutError:
+        raise UserError("These photos took too long to open: save them anew as smaller JPEGs and send those.") from None
+    finally:
+        if child.returncode is None:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+    return _answer(stdout, stderr, child.returncode)
+
+
+def _answer(stdout: bytes, stderr: bytes, returncode: int | None) -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = [json.loads(line) for line in stdout.splitlines()]
+    last = lines[-1] if lines else {}
+    if "photos" in last:
+        return list(last["photos"])
+    if "error" in last:
+        raise UserError(str(last["error"]))
+    log.error("decoding.died", returncode=returncode, stderr=stderr.decode(errors="replace")[-2000:])
+    if "reading" in last:
+        raise UserError(f"{quoted(last['reading'])} can't be opened: save it anew as a JPEG and send that.")
+    raise DarkroomError(f"the decoder ended with {returncode} before it read anything")
