@@ -15,7 +15,7 @@ from sandbox.state import Json
 
 ROOT = "urn:discord"
 SNOWFLAKE: Json = {"type": ["string", "integer"], "pattern": "^(0|[1-9][0-9]*)$", "minimum": 0}
-"""The one allowance: Discord takes ids as numbers too, and discord.py sends them so (the number of a new attachment)."""
+"""The one allowance: Discord takes ids as numbers too, and discord.py numbers new attachments so."""
 
 PREFERRED = ("application/json", "multipart/form-data")
 

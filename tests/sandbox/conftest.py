@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import discord
 import pytest
-from tests.sandbox.dpy_bot import Client, run_client
+
 from sandbox.server import Sandbox
+from tests.sandbox.dpy_bot import Client, run_client
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from typing import Any
 import discord
 import yarl
 from discord import app_commands, ui
+
 from sandbox.server import Sandbox
 
 
@@ -67,7 +68,7 @@ class Client(discord.Client):
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents(guilds=True, guild_messages=True), guild_ready_timeout=0.05)
         self.tree = app_commands.CommandTree(self)
-        self.heard: list[str] = []
+        self.heard: asyncio.Queue[str] = asyncio.Queue()
         self.resumed = asyncio.Event()
 
     async def setup_hook(self) -> None:
@@ -76,7 +77,7 @@ class Client(discord.Client):
         await self.tree.sync()
 
     async def on_message(self, message: discord.Message) -> None:
-        self.heard.append(f"{message.author.name}: {message.content}")
+        self.heard.put_nowait(f"{message.author.name}: {message.content}")
 
     async def on_resumed(self) -> None:
         self.resumed.set()

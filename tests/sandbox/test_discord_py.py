@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
-from tests.sandbox.dpy_bot import Client
+
 from sandbox.members import File
 from sandbox.server import Sandbox
+from tests.sandbox.dpy_bot import Client
 
 PHOTO = File("photo.jpg", b"\xff\xd8 a photo")
 
@@ -109,12 +110,8 @@ async def test_message_content_is_hidden_without_the_intent(sandbox: Sandbox, cl
     await sandbox.member("ada").post("a private matter")
     await sandbox.member("ada").post(f"hello <@{sandbox.application_id}>")
 
-    async def heard_both() -> None:
-        while len(client.heard) < 2:
-            await asyncio.sleep(0)
-
-    await asyncio.wait_for(heard_both(), 5)
-    assert client.heard == ["ada: ", f"ada: hello <@{sandbox.application_id}>"]
+    heard = [await asyncio.wait_for(client.heard.get(), 5) for _ in range(2)]
+    assert heard == ["ada: ", f"ada: hello <@{sandbox.application_id}>"]
 
 
 async def test_a_cut_connection_is_resumed_and_nothing_is_lost(sandbox: Sandbox, client: Client) -> None:
@@ -123,7 +120,7 @@ async def test_a_cut_connection_is_resumed_and_nothing_is_lost(sandbox: Sandbox,
     await sandbox.member("ada").post(f"<@{sandbox.application_id}> while you were away")
     await asyncio.wait_for(client.resumed.wait(), 15)
     assert set(sandbox.gateway.sessions) == session_ids
-    assert any("while you were away" in line for line in client.heard)
+    assert "while you were away" in await asyncio.wait_for(client.heard.get(), 5)
 
 
 async def test_an_invalid_session_is_identified_anew(sandbox: Sandbox, client: Client) -> None:
