@@ -38,7 +38,7 @@ def _complete(call: Call, given: Json, guild_id: int | None, existing: list[Json
         command = {"dm_permission": True, "contexts": None, "integration_types": [0]} | command
     else:
         command["guild_id"] = str(guild_id)
-    return command
+    return same if same and same == command | {"version": same["version"]} else command
 
 
 def _store(call: Call, guild_id: int | None, commands: list[Json]) -> None:
