@@ -41,7 +41,7 @@ RETRY_S = 1.0  # after Redis or the blob store failed
 
 
 class EventReader:
-    """Reads the stream until cancelled. ``on_change``, set by whoever wires it, is called after each commit that changed a job."""
+    """Reads the stream until cancelled. ``on_change``, set by whoever wires it, is called after each change."""
 
     def __init__(
         self,

@@ -1,0 +1,78 @@
+"""The composition root of the bot: settings, database, blobs, Redis, services, client. `python -m bot`.
+
+A start-up fault ends in one sentence on stderr and the exit code 1 or 2; anything unforeseen in EXIT_CRASHED, after
+which a supervisor may start it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import structlog
+
+from bot.errors import StartupFault
+from bot.log import configure_logging
+from bot.services import open_services
+from bot.settings import Settings, load_settings
+
+log = structlog.get_logger(__name__)
+
+EXIT_CRASHED = 70
+
+
+async def run(settings: Settings) -> None:
+    """Run the bot until SIGINT or SIGTERM. Raises StartupFault."""
+    token = settings.require_token()
+    settings.require_redis_url()
+    async with open_services(settings) as services:
+        # discord.py takes a second to import: settings that are wrong are told before
+        import aiohttp
+        import discord
+
+        from bot.client import build_bot
+
+        bot = build_bot(settings, services)
+        async with bot:
+            running = asyncio.create_task(bot.start(token))
+            loop = asyncio.get_running_loop()
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(signum, running.cancel)
+            try:
+                await running
+            except asyncio.CancelledError:
+                log.info("bot.stopping")
+            except discord.LoginFailure as error:
+                raise StartupFault(
+                    "Discord refused DISCORD_TOKEN: copy the token again from the Bot page of your application at"
+                    " https://discord.com/developers/applications.",
+                    exit_code=2,
+                ) from error
+            except (aiohttp.ClientConnectionError, discord.DiscordServerError) as error:
+                raise StartupFault(
+                    f"Discord at {settings.discord_api_base} can't be reached ({error}): check the network and"
+                    " DISCORD_API_BASE, then start again."
+                ) from error
+
+
+def main() -> int:
+    """Run the bot; the exit code."""
+    try:
+        settings = load_settings()
+        secrets = [settings.discord_token.get_secret_value()] if settings.discord_token else []
+        configure_logging(settings.darkroom_log, settings.darkroom_log_format, tuple(secrets))
+        asyncio.run(run(settings))
+    except StartupFault as fault:
+        print(fault.message, file=sys.stderr)
+        return fault.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except Exception:
+        log.exception("bot.crashed")
+        return EXIT_CRASHED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

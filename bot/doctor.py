@@ -1,0 +1,114 @@
+"""`darkroom doctor`: what is in order and what is not, each with its way out. It never opens the SQLite file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from bot.embedded import find_redis_server, socket_path
+from bot.errors import QueueDown, StartupFault
+from bot.queue import open_queue
+from bot.settings import Settings, prepare_data_folder
+
+Verdict = Literal["ok", "look", "fault"]
+LEAST_FREE_BYTES = 5 * 1024**3  # a full checkpoint and some hundred adapters
+_MARKS: dict[Verdict, str] = {"ok": "[green]✔[/]", "look": "[yellow]●[/]", "fault": "[red]✘[/]"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table; ``look`` is no fault, but worth knowing."""
+
+    subject: str
+    verdict: Verdict
+    found: str
+    way_out: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything."""
+    findings = [_token(settings), _data(settings), _disk(settings), _bases(settings)]
+    return [*findings, *await _redis_and_workers(settings)]
+
+
+def _token(settings: Settings) -> Finding:
+    if settings.discord_token is None:
+        way_out = "put DISCORD_TOKEN into the environment or .env; `darkroom demo` needs none"
+        return Finding("Discord token", "fault", "not set", way_out)
+    where = settings.discord_api_base
+    return Finding("Discord token", "ok", f"set, for {where}; whether Discord takes it shows at start")
+
+
+def _data(settings: Settings) -> Finding:
+    try:
+        prepare_data_folder(settings.darkroom_data)
+    except StartupFault as fault:
+        return Finding("Data folder", "fault", fault.message, "see there")
+    return Finding("Data folder", "ok", f"{settings.darkroom_data.absolute()} can be written")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.darkroom_data.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1024**3:.1f} GiB free"
+    if free < LEAST_FREE_BYTES:
+        return Finding("Disk", "look", found, "make room, or name another DARKROOM_DATA")
+    return Finding("Disk", "ok", found)
+
+
+def _bases(settings: Settings) -> Finding:
+    folder = settings.darkroom_bases
+    if folder is None:
+        return Finding("Bases", "ok", "the embedded emoji-64 alone; DARKROOM_BASES names a folder with more")
+    models = sorted(path.parent.name for path in Path(folder).glob("*/model_index.json"))
+    if not models:
+        way_out = "put models in the diffusers layout there, one folder each with its model_index.json"
+        return Finding("Bases", "fault", f"no model in {folder}", way_out)
+    return Finding("Bases", "ok", ", ".join(models))
+
+
+async def _redis_and_workers(settings: Settings) -> list[Finding]:
+    if settings.redis_url is None:
+        server = find_redis_server()
+        if server is None:
+            way_out = "apt install redis-server, or set REDIS_URL"
+            return [Finding("Redis", "fault", "REDIS_URL is not set, and there is no redis-server", way_out)]
+        if not socket_path(settings.darkroom_data).exists():
+            found = f"embedded ({server}), not running; `darkroom up` starts it"
+            return [
+                Finding("Redis", "ok", found),
+                Finding("Workers", "look", "none, for nothing runs", "`darkroom up`"),
+            ]
+    url = settings.redis_url or f"unix://{socket_path(settings.darkroom_data)}"
+    try:
+        async with open_queue(url) as queue:
+            heartbeats = await queue.heartbeats()
+    except (QueueDown, ValueError) as error:
+        return [Finding("Redis", "fault", str(error), "start it, or correct REDIS_URL")]
+    findings = [Finding("Redis", "ok", "answers")]
+    for beat in heartbeats:
+        bases = ", ".join(base.name for base in beat.bases) or "no base"
+        found = f"{beat.worker_id} on {beat.device}: {', '.join(beat.lanes)}; {bases}; {len(beat.running)} running"
+        findings.append(Finding("Worker", "ok", found))
+    if not heartbeats:
+        findings.append(Finding("Workers", "look", "none is alive", "start one with `darkroom worker`"))
+    return findings
+
+
+def show(findings: Sequence[Finding], console: Console) -> bool:
+    """Print the table; whether there is no fault."""
+    table = Table(title="Darkroom", title_justify="left", show_lines=False)
+    for column in ("", "what", "found", "way out"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        table.add_row(_MARKS[finding.verdict], finding.subject, finding.found, finding.way_out)
+    console.print(table)
+    return all(finding.verdict != "fault" for finding in findings)
