@@ -75,10 +75,9 @@ def _say(sandbox: "Sandbox", interaction: Interaction, callback_type: int, body:
     interaction.original_id = record.id
     sandbox.interactions.acknowledge(interaction, callback_type)
     if thinking:
-        interaction.unanswered = True
         interaction.exchange.ephemeral = ephemeral
         interaction.exchange.placeholder = sandbox.view(record)
-        interaction.exchange.touch()
+        sandbox.interactions.defer(interaction)
     else:
         sandbox.interactions.show(interaction, record)
     return record
@@ -96,8 +95,7 @@ def _update(sandbox: "Sandbox", interaction: Interaction, callback_type: int, bo
     if callback_type == UPDATE:
         sandbox.interactions.show(interaction, source)
     else:
-        interaction.unanswered = True
-        interaction.exchange.touch()
+        sandbox.interactions.defer(interaction)
     return source
 
 

@@ -57,6 +57,7 @@ class Interactions:
         self.acknowledge_within_s = acknowledge_within_s
         self.by_id: dict[int, Interaction] = {}
         self.by_token: dict[str, Interaction] = {}
+        self._unanswered: dict[int, Interaction] = {}
 
     def start(
         self,
@@ -127,15 +128,22 @@ class Interactions:
         if interaction.timer is not None:
             interaction.timer.cancel()
 
+    def defer(self, interaction: Interaction) -> None:
+        """The bot has put the answer off: whatever its original shows next is the answer."""
+        interaction.unanswered = True
+        self._unanswered[interaction.id] = interaction
+        interaction.exchange.touch()
+
     def note_edit(self, record: StoredMessage) -> None:
         """A message changed, by whichever way: whoever waits for a deferred answer there has it now."""
-        for interaction in self.by_id.values():
-            if interaction.unanswered and interaction.original_id == record.id:
+        for interaction in list(self._unanswered.values()):
+            if interaction.original_id == record.id:
                 self.show(interaction, record)
 
     def show(self, interaction: Interaction, record: StoredMessage) -> None:
         """The person sees this message as the answer."""
         interaction.unanswered = False
+        self._unanswered.pop(interaction.id, None)
         interaction.exchange.ephemeral = record.ephemeral_to is not None
         interaction.exchange.message = self._sandbox.view(record)
         interaction.exchange.touch()

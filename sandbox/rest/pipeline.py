@@ -72,7 +72,8 @@ class Pipeline:
             self._hold_against_schema(record, document, files)
             reply = await handler(Call(sandbox, request.match_info, request.query, document, files))
         except ApiError as error:
-            return self._refuse(record, error, headers)
+            excused = self._is_excused(request, error)
+            return self._refuse(record, error, headers, excused)
         if fault is not None and fault.before == "answer":
             await asyncio.sleep(fault.delay_s)
             if fault.cut or fault.status:
@@ -91,6 +92,11 @@ class Pipeline:
         if interaction is not None:
             interaction.faulted = True
 
+    def _is_excused(self, request: web.Request, error: ApiError) -> bool:
+        """Whether an answer is late through no fault of the client: it was disconnected, or a fault was injected."""
+        interaction = self._sandbox.interactions.by_token.get(request.match_info.get("token", ""))
+        return error.code == 10062 and interaction is not None and (interaction.faulted or not interaction.heard)
+
     def _strike(self, request: web.Request, record: RequestRecord, fault: Fault) -> web.Response:
         record.status = 0 if fault.cut else fault.status or 500
         return fault.response(request)
@@ -103,14 +109,14 @@ class Pipeline:
         for error in record.openapi_errors:
             self._sandbox.violate("Discord's OpenAPI description", f"{record.method} {record.path}: {error}", record)
 
-    def _refuse(self, record: RequestRecord, error: ApiError, headers: dict[str, str]) -> web.Response:
+    def _refuse(self, record: RequestRecord, error: ApiError, headers: dict[str, str], excused: bool) -> web.Response:
         record.status = error.status
         body = error.body
         if (error.status, error.code) == OLD_MESSAGE_EDITS[:2]:
             body |= {"retry_after": 5.0, "global": False}
             headers = headers | {"Via": "1.1 google", "Retry-After": "5"}
         late_answer = error.code == 10062
-        if error.status not in EXPECTED_REFUSALS or late_answer:
+        if (error.status not in EXPECTED_REFUSALS or late_answer) and not excused:
             self._sandbox.violate("accepted by Discord", f"{record.method} {record.path}: {error}", record)
         return _answer(body, error.status, headers)
 

@@ -56,9 +56,10 @@ class Bot:
         ada, place = self.sandbox.member("ada"), self.sandbox.place("general")
         source = self.sandbox.state.messages[int(message_id)] if message_id else None
         data = {"id": "1", "name": "train", "type": 1} if kind == COMMAND else {"custom_id": "a", "component_type": 2}
-        return self.sandbox.interactions.start(
-            kind, ada.user, place, data, Exchange(ada.id, place.id, "command", "train"), source
-        )
+        exchange = Exchange(ada.id, place.id, "command", "train")
+        interaction = self.sandbox.interactions.start(kind, ada.user, place, data, exchange, source)
+        interaction.heard = True  # this client has no gateway connection that could tell it
+        return interaction
 
     async def answer(self, interaction: Interaction, kind: int, **data: Any) -> Any:
         """POST the callback."""
