@@ -1,15 +1,14 @@
-# Each of demo, test and check makes .venv when it is not there.
+# test and check make .venv when it is not there.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Where pip takes torch from, besides the default index. A laptop saves gigabytes with
-#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#   make test TORCH_INDEX=https://download.pytorch.org/whl/cpu
 # and a GPU machine names the CUDA build's index in the same way; the pin is the same.
 TORCH_INDEX ?=
 TORCH_FLAGS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) --extra-index-url https://pypi.org/simple)
-RUN := PYTHONPATH=. $(BIN)/python
 
-.PHONY: demo test check venv conformance lock clean
+.PHONY: test check venv conformance lock clean
 
 venv: $(VENV)/.ready
 
@@ -20,9 +19,6 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
-
-demo: venv  ## play the main job in the sandbox, then stay up for you
-	$(RUN) -m sandbox demo
 
 test: venv  ## run all tests
 	$(BIN)/python -m pytest
