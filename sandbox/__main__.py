@@ -1,9 +1,8 @@
-"""`python -m sandbox` serves the stand-in until it is interrupted; `python -m sandbox demo` plays the main job."""
+"""`python -m sandbox` serves the stand-in until it is interrupted."""
 
 import asyncio
 import contextlib
 import signal
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,17 +26,6 @@ def serve(
     except OSError as error:
         typer.echo(f"The sandbox cannot listen on port {port}: {error.strerror}. Choose another with --port.", err=True)
         raise typer.Exit(1) from None
-
-
-@app.command()
-def demo(
-    headless: Annotated[bool, typer.Option(help="Play the job, write what happened, and stop.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for transcript.json and the pictures.")] = None,
-) -> None:
-    """Play the main job with a scripted member: train on photos, then imagine."""
-    from sandbox import demo as played  # needs the bot and the trainer, which serving alone does not
-
-    raise typer.Exit(played.run(headless=headless, out=out))
 
 
 async def _serve(port: int, rate_limits: bool) -> None:

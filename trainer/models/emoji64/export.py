@@ -20,6 +20,28 @@ DARKROOM_JSON = {
     "max_side": 96,
     "num_inference_steps": 25,
     "guidance_scale": 3.0,
+    # A small network learns in few, larger steps: 200 of batch 4, three quarters of a minute on two cores. Attention
+    # with its feed-forward and projections; attention alone leaves the face half-way.
+    "recipe": {
+        "rank": 16,
+        "lora_alpha": 16,
+        "learning_rate": 1e-3,
+        "batch": 4,
+        "steps_per_photo": 130,
+        "min_steps": 600,
+        "max_steps": 1500,
+        "target_modules": [
+            "to_q",
+            "to_k",
+            "to_v",
+            "to_out.0",
+            "proj_in",
+            "proj_out",
+            "ff.net.0.proj",
+            "ff.net.2",
+        ],  # fmt: skip
+    },
+    "example_prompts": ["in a suit at a fancy dinner", "in a space suit in space", "wearing a crown at the beach"],
 }
 
 
