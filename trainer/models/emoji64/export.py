@@ -39,7 +39,7 @@ DARKROOM_JSON = {
             "proj_out",
             "ff.net.0.proj",
             "ff.net.2",
-        ],  # fmt: skip
+        ],
     },
     "example_prompts": ["in a suit at a fancy dinner", "in a space suit in space", "wearing a crown at the beach"],
 }
