@@ -134,26 +134,27 @@ class Queue:
 
         The stream and its group are made when they are not there, also after Redis was wiped. Raises QueueDown.
         """
-        options: dict[str, Any] = {"count": count}
-        if not pending:
-            options["block"] = max(1, int(block_s * 1000))
-        streams: Any = {names.EVENTS_STREAM: "0" if pending else ">"}
-        group = names.EVENTS_GROUP
         try:
-            answer = await _call(
-                self._redis.xreadgroup(group, CONSUMER, streams, **options), timeout_s=block_s + CALL_TIMEOUT_S
-            )
+            answer = await self._read_group(pending=pending, block_s=block_s, count=count)
         except QueueDown as error:
             if "NOGROUP" not in str(error):
                 raise
             await self._make_group()
-            return []
+            answer = await self._read_group(pending=pending, block_s=block_s, count=count)
         entries = answer[0][1] if answer else []
         # an entry that was deleted while it was pending has no fields
         return [
             Entry(entry_id.decode(), (fields or {}).get(names.EVENT_FIELD.encode(), b""))
             for entry_id, fields in entries
         ]
+
+    async def _read_group(self, *, pending: bool, block_s: float, count: int) -> Any:
+        options: dict[str, Any] = {"count": count}
+        if not pending:
+            options["block"] = max(1, int(block_s * 1000))
+        streams: Any = {names.EVENTS_STREAM: "0" if pending else ">"}
+        reading = self._redis.xreadgroup(names.EVENTS_GROUP, CONSUMER, streams, **options)
+        return await _call(reading, timeout_s=block_s + CALL_TIMEOUT_S)
 
     async def acknowledge(self, entry_ids: Iterable[str]) -> None:
         """These entries are in the database: acknowledge and delete them. Raises QueueDown."""

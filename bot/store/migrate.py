@@ -28,8 +28,8 @@ def split_statements(script: str) -> list[str]:
     """The statements of a script. ``executescript`` commits first and leaves half a migration on an error."""
     statements: list[str] = []
     current = ""
-    for line in script.splitlines(keepends=True):
-        current += line
+    for part in re.split("(?<=;)", script):
+        current += part
         if sqlite3.complete_statement(current):
             statements.append(current)
             current = ""

@@ -1,0 +1,159 @@
+"""Adapters by name: whose is meant, what is near, and who may do what."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.adapters import Adapters
+from bot.errors import UserError
+from bot.pictures import Pictures
+from bot.store.records import AdapterPick
+from tests.bot.worlds import GUILD, MEMBERS, World
+from trainer.contract.events import Delivered
+
+ADA, BEN, CLEO = MEMBERS["ada"], MEMBERS["ben"], MEMBERS["cleo"]
+
+
+@pytest.fixture
+def adapters(world: World) -> Adapters:
+    return Adapters(world.database, clock=world.clock)
+
+
+async def trained(world: World, member: str, name: str) -> str:
+    """The blob of an adapter that the member has trained."""
+    job = await world.train(member, name)
+    outcome = await world.commit(job)
+    await world.hear(Delivered(job_id=job.id, attempt=0, channel_id=200, message_id=2, at=0.0))
+    assert outcome.adapter is not None
+    return outcome.adapter.file.blob
+
+
+async def test_ones_own_comes_before_what_is_shared(world: World, adapters: Adapters) -> None:
+    for member in ("ada", "ben"):
+        await trained(world, member, "thnos")
+        await adapters.share("thnos", owner_id=MEMBERS[member], guild_id=GUILD)
+    assert (await adapters.resolve("THNOS", viewer_id=BEN, guild_id=GUILD)).owner_name == "ben"
+    assert (await adapters.resolve("ada/thnos", viewer_id=BEN, guild_id=GUILD)).owner_name == "ada"
+    with pytest.raises(UserError, match="whose you mean, `ada/thnos`, `ben/thnos`"):
+        await adapters.resolve("thnos", viewer_id=CLEO, guild_id=GUILD)
+
+
+async def test_what_is_not_shared_with_this_guild_is_unknown(world: World, adapters: Adapters) -> None:
+    await trained(world, "ada", "thnos")
+    found = await adapters.resolve("thnos", viewer_id=ADA, guild_id=None)
+    assert (await adapters.by_id(found.id, viewer_id=ADA, guild_id=GUILD)).name == "thnos"
+    shared = await adapters.share("thnos", owner_id=ADA, guild_id=GUILD)
+    assert shared.shared_with == (GUILD,)
+    assert (await adapters.resolve("thnos", viewer_id=BEN, guild_id=GUILD)).id == found.id
+    for guild_id in (999, None):
+        with pytest.raises(UserError, match="no adapter `thnos`"):
+            await adapters.resolve("thnos", viewer_id=BEN, guild_id=guild_id)
+    await adapters.unshare("thnos", owner_id=ADA, guild_id=GUILD)
+    with pytest.raises(UserError, match="gone, or no longer shared"):
+        await adapters.by_id(found.id, viewer_id=BEN, guild_id=GUILD)
+
+
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [("thons", "Did you mean `thnos`"), ("ada/thno", "`thnos`"), ("bello2", "Did you mean `ben/bello`?")],
+)
+async def test_an_unknown_name_is_answered_with_the_nearest(
+    world: World, adapters: Adapters, written: str, near: str
+) -> None:
+    await trained(world, "ada", "thnos")
+    await trained(world, "ben", "bello")
+    await adapters.share("bello", owner_id=BEN, guild_id=GUILD)
+    await trained(world, "ben", "secret")
+    with pytest.raises(UserError) as error:
+        await adapters.resolve(written, viewer_id=ADA, guild_id=GUILD)
+    assert near in error.value.message
+    assert "secret" not in error.value.message
+
+
+async def test_who_has_none_is_told_how_to_get_one(adapters: Adapters) -> None:
+    with pytest.raises(UserError, match="Train one with `/train`"):
+        await adapters.resolve("thnos", viewer_id=ADA, guild_id=GUILD)
+    with pytest.raises(UserError, match="no adapter `@\u200beveryone`"):
+        await adapters.resolve("@everyone", viewer_id=ADA, guild_id=GUILD)
+
+
+async def test_completion_shows_own_first_and_understands_whose(world: World, adapters: Adapters) -> None:
+    for member, name in (("ada", "thnos"), ("ben", "throne"), ("ben", "bello")):
+        await trained(world, member, name)
+        await adapters.share(name, owner_id=MEMBERS[member], guild_id=GUILD)
+
+    async def shown(typed: str, viewer_id: int) -> list[str]:
+        found = await adapters.complete(typed, viewer_id=viewer_id, guild_id=GUILD)
+        return [adapters.written_name(adapter, viewer_id=viewer_id) for adapter in found]
+
+    assert await shown("th", ADA) == ["thnos", "ben/throne"]
+    assert await shown("TH", BEN) == ["throne", "ada/thnos"]
+    assert await shown("ben/", ADA) == ["ben/bello", "ben/throne"]
+    assert await shown("%", ADA) == []
+
+
+async def test_only_owners_share_and_delete(world: World, adapters: Adapters) -> None:
+    await trained(world, "ada", "thnos")
+    await adapters.share("thnos", owner_id=ADA, guild_id=GUILD)
+    with pytest.raises(UserError, match="belongs to ada"):
+        await adapters.unshare("ada/thnos", owner_id=BEN, guild_id=GUILD)
+    with pytest.raises(UserError, match="You have no adapter `thnos`"):
+        await adapters.delete("thnos", owner_id=BEN)
+    with pytest.raises(UserError, match="in the server that is to have it"):
+        await adapters.share("thnos", owner_id=ADA, guild_id=None)
+
+
+async def test_a_name_is_free_again_after_deleting(world: World, adapters: Adapters) -> None:
+    await trained(world, "ada", "thnos")
+    with pytest.raises(
+        UserError, match=r"already: take another name, for example `thnos-2`, or .*/adapter delete name:thnos"
+    ):
+        await world.train("ada", "Thnos")
+    await adapters.delete("thnos", owner_id=ADA)
+    await world.train("ada", "thnos")
+
+
+async def test_a_deleted_adapters_file_stays_until_accepted_jobs_are_done(world: World, adapters: Adapters) -> None:
+    blob = await trained(world, "ada", "thnos")
+    adapter = await adapters.resolve("thnos", viewer_id=ADA, guild_id=GUILD)
+    pick = AdapterPick(adapter_id=adapter.id, written="thnos", blob="", weight=0.8)
+    job = await world.imagine(adapters=(pick,))
+    await adapters.delete("thnos", owner_id=ADA)
+    await world.sweeper.collect_garbage()
+    assert await world.blobs.exists(blob)
+    await world.jobs.cancel(job.id, ADA)
+    await world.sweeper.collect_garbage()
+    assert not await world.blobs.exists(blob)
+    assert not await world.blobs.exists(f"outcomes/{adapter.job_id}")
+
+
+async def test_pictures_are_deleted_by_their_member_or_a_moderator(world: World) -> None:
+    pictures = Pictures(world.database, clock=world.clock)
+    job = await world.imagine()
+    outcome = await world.commit(job, pictures=2)
+    await world.hear(Delivered(job_id=job.id, attempt=0, channel_id=200, message_id=2, at=0.0))
+    with pytest.raises(UserError, match="belong to ada"):
+        await pictures.delete(job.id, BEN)
+    assert (await pictures.delete(job.id, ADA)).message_id == 2
+    assert await pictures.of_job(job.id) == []
+    assert (await pictures.delete(job.id, BEN, moderator=True)).id == job.id  # the message may still be there
+    await world.sweeper.collect_garbage()
+    assert [await world.blobs.exists(file.blob) for file in outcome.pictures] == [False, False]
+    with pytest.raises(UserError, match="knows of no picture"):
+        await pictures.delete("12", ADA)
+
+
+async def test_the_same_bytes_stay_while_another_picture_needs_them(world: World) -> None:
+    pictures = Pictures(world.database, clock=world.clock)
+    first, second = await world.imagine(), await world.imagine()
+    outcome = await world.commit(first)
+    data = await world.blobs.read(f"outcomes/{first.id}")
+    await world.blobs.create(f"outcomes/{second.id}", data)
+    for job in (first, second):
+        await world.hear(Delivered(job_id=job.id, attempt=0, channel_id=200, message_id=2, at=0.0))
+    await pictures.delete(first.id, ADA)
+    await world.sweeper.collect_garbage()
+    assert await world.blobs.exists(outcome.pictures[0].blob)
+    await pictures.delete(second.id, ADA)
+    await world.sweeper.collect_garbage()
+    assert not await world.blobs.exists(outcome.pictures[0].blob)

@@ -1,0 +1,74 @@
+"""Migrations leave a database either before or after a change, never between."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.errors import StartupFault
+from bot.store.database import open_database
+from bot.store.migrate import find_migrations, migrate, split_statements
+
+FIRST = (1, "CREATE TABLE a (x INTEGER) STRICT;")
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    opened = sqlite3.connect(":memory:", isolation_level=None)
+    yield opened
+    opened.close()
+
+
+def version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def test_the_files_are_numbered_without_gaps_and_say_why() -> None:
+    migrations = find_migrations()
+    assert [number for number, _ in migrations] == list(range(1, len(migrations) + 1))
+    assert all(script.startswith("-- Reason: ") for _, script in migrations)
+
+
+def test_all_migrations_apply_and_applying_again_changes_nothing(connection: sqlite3.Connection) -> None:
+    newest = migrate(connection)
+    assert version(connection) == newest == len(find_migrations())
+    assert migrate(connection) == newest
+    tables = connection.execute("SELECT name, strict FROM pragma_table_list WHERE type = 'table' AND schema = 'main'")
+    assert all(strict for name, strict in tables if not name.startswith("sqlite_"))
+
+
+def test_an_error_half_way_leaves_nothing_behind(connection: sqlite3.Connection) -> None:
+    second = (2, "CREATE TABLE b (x INTEGER) STRICT; INSERT INTO b VALUES (1); CREATE TABLE a (y INTEGER) STRICT;")
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        migrate(connection, [FIRST, second])
+    assert version(connection) == 1
+    assert not connection.in_transaction
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("a",)]
+
+
+def test_a_semicolon_in_a_text_or_trigger_ends_no_statement() -> None:
+    script = (
+        "-- Reason: a; b\nINSERT INTO a VALUES (';');\nCREATE TRIGGER t AFTER INSERT ON a BEGIN\n SELECT 1;\nEND;\n"
+    )
+    assert len(split_statements(script)) == 2
+    with pytest.raises(ValueError, match="ends within a statement"):
+        split_statements("CREATE TABLE a (x INTEGER)")
+
+
+async def test_a_newer_database_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "darkroom.sqlite3"
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(StartupFault, match="install the newer Darkroom"):
+        await open_database(path)
+
+
+async def test_a_file_that_is_no_database_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "darkroom.sqlite3"
+    path.write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    with pytest.raises(StartupFault, match="can't be used"):
+        await open_database(path)
