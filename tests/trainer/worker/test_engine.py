@@ -1,0 +1,150 @@
+"""The engine's loop: who is served when, and what one job's fault does to the others."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from trainer import messages
+from trainer.contract.requests import AdapterUse, Card, ImagineRequest, Recipe, TrainRequest
+from trainer.engine import PICTURE_STEPS_A_TRAINING_STEP, Engine, Steps, TorchBackend
+from trainer.errors import UserFault
+
+CARD = Card(channel_id=1, message_id=2, posted_at=0.0, requester_id=3)
+
+
+def training(job_id: str = "t", steps: int = 4) -> messages.StartTraining:
+    request = TrainRequest(
+        job_id=job_id, attempt=1, base="emoji-64", adapter_id="a", name="thnos", trigger="thnos", class_word="monster",
+        kind="subject", photos=(), captions=(None,) * 3, recipe=Recipe(steps=steps, seed=1), card=CARD,
+    )  # fmt: skip
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "purple").save(buffer, "PNG")
+    return messages.StartTraining(request, (buffer.getvalue(),) * 3)
+
+
+def picture(job_id: str = "p", steps: int = 3, adapters: tuple[bytes, ...] = ()) -> messages.StartImagining:
+    uses = tuple(AdapterUse(name="thnos", blob="", weight=1.0) for _ in adapters)
+    request = ImagineRequest(
+        job_id=job_id, attempt=1, base="emoji-64", prompt="a fox", prompt_written="a fox", negative_prompt="",
+        adapters=uses, seed=1, count=1, card=CARD, num_inference_steps=steps,
+    )  # fmt: skip
+    return messages.StartImagining(request, adapters)
+
+
+class CountingBackend:
+    """Takes as many steps as it is told and remembers what was closed."""
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+
+    def start(self) -> messages.Ready:
+        return messages.Ready("cpu", ())
+
+    def _steps(self, job_id: str, steps: int) -> Steps:
+        try:
+            for step in range(1, steps + 1):
+                if job_id == "bad":
+                    raise UserFault("that can't be drawn; draw another")
+                if job_id == "broken":
+                    raise ZeroDivisionError("ours")
+                yield messages.Stepped(job_id, step, steps)
+            return messages.Stopped(f"{job_id} done")
+        finally:
+            self.closed.append(job_id)
+
+    def train(self, command: messages.StartTraining) -> Steps:
+        return self._steps(command.request.job_id, command.request.recipe.steps or 1)
+
+    def imagine(self, command: messages.StartImagining) -> Steps:
+        return self._steps(command.request.job_id, command.request.num_inference_steps or 1)
+
+
+@pytest.fixture
+def played() -> tuple[Engine, list[messages.Report], CountingBackend]:
+    reports: list[messages.Report] = []
+    backend = CountingBackend()
+    return Engine(backend, reports.append), reports, backend
+
+
+def test_a_picture_is_served_between_two_training_steps(played) -> None:
+    engine, reports, _ = played
+    engine.take(training(steps=3))
+    engine.turn()
+    engine.take(picture(steps=2))
+    while engine.busy:
+        engine.turn()
+    assert [report.job_id for report in reports] == ["t", "p", "p", "p done", "t", "t", "t done"]
+
+
+def test_training_ages_and_never_starves(played) -> None:
+    engine, reports, _ = played
+    engine.take(training(steps=2))
+    engine.take(picture(steps=100))
+    for _ in range(2 * (PICTURE_STEPS_A_TRAINING_STEP + 1)):
+        engine.turn()
+    assert [report.job_id for report in reports].count("t") == 2
+
+
+def test_pictures_take_turns(played) -> None:
+    engine, reports, _ = played
+    engine.take(picture("p", 2))
+    engine.take(picture("q", 2))
+    while engine.busy:
+        engine.turn()
+    assert [report.job_id for report in reports] == ["p", "q", "p", "q", "p done", "q done"]
+
+
+def test_a_cancelled_job_is_closed_and_nothing_more_is_heard_of_it(played) -> None:
+    engine, reports, backend = played
+    engine.take(training())
+    engine.turn()
+    engine.take(messages.Cancel("t"))
+    assert not engine.busy
+    assert backend.closed == ["t"]
+    assert reports[-1] == messages.Stopped("t")
+
+
+def test_one_jobs_fault_is_not_the_next_ones(played) -> None:
+    engine, reports, _ = played
+    for job_id in ("bad", "broken", "p"):
+        engine.take(picture(job_id, 1))
+    while engine.busy:
+        engine.turn()
+    assert messages.Refused("bad", "that can't be drawn; draw another") in reports
+    ours = next(report for report in reports if isinstance(report, messages.Refused) and report.job_id == "broken")
+    assert ours.message is None
+    assert "ZeroDivisionError" in ours.details
+    assert reports[-1] == messages.Stopped("p done")
+
+
+def test_the_real_backend_trains_and_draws_with_what_it_trained() -> None:
+    reports: list[messages.Report] = []
+    backend = TorchBackend(None, "cpu")
+    assert [base.name for base in backend.start().bases] == ["emoji-64"]
+    engine = Engine(backend, reports.append)
+    engine.take(training(steps=4))
+    while engine.busy:
+        engine.turn()
+    trained = reports[-1]
+    assert isinstance(trained, messages.Trained)
+    assert len(trained.examples) == 3
+    engine.take(picture(adapters=(trained.data,)))
+    engine.take(picture("no such adapter", adapters=(b"PK\x03\x04",)))
+    while engine.busy:
+        engine.turn()
+    drawn = next(report for report in reports if isinstance(report, messages.Drawn))
+    assert drawn.pictures[0].parameters.startswith("a fox\nSteps: 3, Sampler: DDIM")
+    assert any(isinstance(report, messages.Refused) and report.job_id == "no such adapter" for report in reports)
+    for report in reports:
+        assert messages.decode_report(messages.encode(report)) == report
+
+
+def test_a_missing_folder_of_bases_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserFault, match="unset DARKROOM_BASES"):
+        TorchBackend(tmp_path / "nowhere", "cpu").start()
+    with pytest.raises(UserFault, match="no base model in DARKROOM_BASES"):
+        TorchBackend(tmp_path, "cpu").start()

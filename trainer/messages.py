@@ -1,0 +1,114 @@
+"""What the supervisor and its engine say to each other through their pipe: msgpack, never pickle. No torch here."""
+
+from __future__ import annotations
+
+import msgspec
+
+from trainer.contract.events import BaseInfo
+from trainer.contract.requests import ImagineRequest, Message, TrainRequest
+
+
+class StartTraining(Message, tag="start_training", frozen=True):
+    """Train from these photos (PNG files), from a checkpoint where there is one."""
+
+    request: TrainRequest
+    photos: tuple[bytes, ...]
+    resume: bytes | None = None
+
+
+class StartImagining(Message, tag="start_imagining", frozen=True):
+    """Draw with these adapter files, in the order of ``request.adapters``."""
+
+    request: ImagineRequest
+    adapters: tuple[bytes, ...]
+
+
+class Cancel(Message, tag="cancel", frozen=True):
+    """Stop a job between two of its steps."""
+
+    job_id: str
+
+
+Command = StartTraining | StartImagining | Cancel
+
+
+class Ready(Message, tag="ready", frozen=True):
+    """The engine has found its device and its bases."""
+
+    device: str
+    bases: tuple[BaseInfo, ...]
+
+
+class CannotStart(Message, tag="cannot_start", frozen=True):
+    """A start-up fault that the operator can mend; ``message`` says how."""
+
+    message: str
+
+
+class Stepped(Message, tag="stepped", frozen=True):
+    """A job took a step; ``preview`` is a PNG."""
+
+    job_id: str
+    step: int
+    steps: int
+    preview: bytes | None = None
+
+
+class Checkpointed(Message, tag="checkpointed", frozen=True):
+    """A training can be resumed from here."""
+
+    job_id: str
+    data: bytes
+
+
+class PictureFile(Message, frozen=True):
+    """A finished picture as PNG, with its settings in A1111's text form."""
+
+    png: bytes
+    width: int
+    height: int
+    seed: int
+    parameters: str
+
+
+class Drawn(Message, tag="drawn", frozen=True):
+    """The pictures of an /imagine, or the examples after a training."""
+
+    job_id: str
+    pictures: tuple[PictureFile, ...]
+    settings: dict[str, str | int | float]
+    seconds: float
+
+
+class Trained(Message, tag="trained", frozen=True):
+    """A finished adapter, its file and examples drawn with it."""
+
+    job_id: str
+    data: bytes
+    metadata: dict[str, str]
+    rank: int
+    steps: int
+    final_loss: float
+    seconds: float
+    examples: tuple[PictureFile, ...] = ()
+
+
+class Stopped(Message, tag="stopped", frozen=True):
+    """A job was cancelled between two steps; nothing of it is left."""
+
+    job_id: str
+
+
+class Refused(Message, tag="refused", frozen=True):
+    """A job can't be done; ``message`` is for the member, or None when the fault is ours; ``details`` are for the log."""
+
+    job_id: str
+    message: str | None
+    details: str = ""
+
+
+Report = Ready | CannotStart | Stepped | Checkpointed | Drawn | Trained | Stopped | Refused
+
+encode = msgspec.msgpack.Encoder().encode
+decode_command = msgspec.msgpack.Decoder[Command](Command).decode
+decode_report = msgspec.msgpack.Decoder[Report](Report).decode
