@@ -100,7 +100,7 @@ class Stopped(Message, tag="stopped", frozen=True):
 
 
 class Refused(Message, tag="refused", frozen=True):
-    """A job can't be done; ``message`` is for the member, or None when the fault is ours; ``details`` are for the log."""
+    """A job can't be done. ``message`` is for the member, None when the fault is ours; ``details`` are for the log."""
 
     job_id: str
     message: str | None
