@@ -42,7 +42,7 @@ def _as_queue_down() -> Iterator[None]:
     try:
         yield
     except (redis.exceptions.RedisError, OSError, TimeoutError) as error:
-        raise QueueDown(f"Redis does not answer: {error or type(error).__name__}") from error
+        raise QueueDown(f"Redis does not answer: {str(error) or type(error).__name__}") from error
 
 
 async def _call(awaitable: Awaitable[T], timeout_s: float = CALL_TIMEOUT_S) -> T:
