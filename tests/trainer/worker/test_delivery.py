@@ -1,0 +1,150 @@
+"""Delivery against the sandbox: once, in the right place, whatever breaks on the way."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Iterator
+
+import discord
+import pytest
+from PIL import Image
+
+from sandbox.server import Sandbox
+from trainer.contract.requests import Card
+from trainer.delivery import EDIT_EVERY_S, STALE_AFTER_S, Attached, Delivery, enlarge
+from trainer.errors import UserFault
+
+PICTURE = Attached("thnos.png", b"\x89PNG\r\n\x1a\n" + b"x" * 100)
+MARKER = "dr:settings:7"
+
+
+class Clock:
+    """Time that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.waited: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def wait(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def _restore_discord_address() -> Iterator[None]:
+    base = discord.http.Route.BASE
+    yield
+    discord.http.Route.BASE = base
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def delivery(sandbox: Sandbox, clock: Clock) -> AsyncIterator[Delivery]:
+    delivery = Delivery(sandbox.api_base, clock=clock, wait=clock.wait)
+    await delivery.open(sandbox.token)
+    yield delivery
+    await delivery.close()
+
+
+@pytest.fixture
+async def card(sandbox: Sandbox, clock: Clock, delivery: Delivery) -> Card:
+    """A card that the bot posted."""
+    channel = sandbox.place("darkroom").id
+    posted = await delivery._client.get_partial_messageable(channel).send(embed=discord.Embed(title="queued"))
+    return Card(channel_id=channel, message_id=posted.id, posted_at=clock.now, requester_id=sandbox.member("ada").id)
+
+
+def result(title: str = "thnos") -> discord.Embed:
+    return discord.Embed(title=title)
+
+
+async def test_progress_comes_at_most_once_in_five_seconds(
+    sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock
+) -> None:
+    shown = [
+        await delivery.show_progress("7", card, result("1"), None),
+        await delivery.show_progress("7", card, result("2"), None),
+    ]
+    clock.now += EDIT_EVERY_S
+    shown.append(await delivery.show_progress("7", card, result("3"), None, PICTURE))
+    assert shown == [True, False, True]
+    (message,) = sandbox.messages("darkroom")
+    assert "3" in message.text
+    assert sandbox.violations == []
+
+
+async def test_a_result_replaces_the_card_and_a_repeat_changes_nothing(
+    sandbox: Sandbox, delivery: Delivery, card: Card
+) -> None:
+    for _ in range(2):
+        place = await delivery.deliver("7", card, result(), [PICTURE], MARKER)
+    (message,) = sandbox.messages("darkroom")
+    assert place == (card.channel_id, message.id)
+    assert [file.filename for file in message.files] == ["thnos.png"]
+    assert not await delivery.show_progress("7", card, result("late"), None)
+    assert sandbox.violations == []
+
+
+@pytest.mark.parametrize("age", ["old", "deleted"])
+async def test_a_card_that_is_old_or_gone_is_answered_once_by_a_new_message(
+    sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock, age: str
+) -> None:
+    if age == "old":
+        clock.now += STALE_AFTER_S + 1
+    else:
+        await delivery._message(card.channel_id, card.message_id or 0).delete()
+    places = {await delivery.deliver("7", card, result(), [PICTURE], MARKER) for _ in range(2)}
+    assert len(places) == 1
+    with_picture = [message for message in sandbox.messages("darkroom") if message.files and not message.deleted]
+    assert len(with_picture) == 1
+    assert sandbox.violations == []
+
+
+async def test_faults_on_the_way_do_not_double_the_result(
+    sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock
+) -> None:
+    clock.now += STALE_AFTER_S + 1
+    sandbox.faults.add(method="POST", path_regex=r"/channels/\d+/messages", cut=True, after="apply", times=1)
+    sandbox.faults.add(method="GET", path_regex=r"/channels/\d+/messages", status=503, times=1)
+    await delivery.deliver("7", card, result(), [PICTURE], MARKER)
+    assert len([message for message in sandbox.messages("darkroom") if message.files]) == 1
+    assert clock.waited
+
+
+async def test_a_file_above_the_limit_becomes_a_sentence(sandbox: Sandbox, delivery: Delivery, card: Card) -> None:
+    small = Card(**{**{f: getattr(card, f) for f in card.__struct_fields__}, "upload_limit_bytes": 50})
+    await delivery.deliver("7", small, result(), [PICTURE], MARKER)
+    (message,) = sandbox.messages("darkroom")
+    assert "thnos.png: above" in str(message.embeds)
+    assert message.files == []
+
+
+async def test_a_wrong_token_is_one_sentence(sandbox: Sandbox) -> None:
+    delivery = Delivery(sandbox.api_base)
+    with pytest.raises(UserFault, match="refused DISCORD_TOKEN"):
+        await delivery.open("wrong.token.here")
+    await delivery.close()
+
+
+def test_small_pictures_are_enlarged_by_a_whole_factor() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(buffer, "PNG")
+    large = enlarge(buffer.getvalue())
+    assert large is not None
+    assert Image.open(io.BytesIO(large)).size == (384, 288)
+    buffer = io.BytesIO()
+    Image.new("RGB", (512, 512)).save(buffer, "PNG")
+    assert enlarge(buffer.getvalue()) is None

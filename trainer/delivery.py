@@ -1,0 +1,188 @@
+"""Puts progress and results into the channel, as the bot. The only file of the trainer that speaks to Discord.
+
+A card has one writer at a time; here that is enforced by a lock a card, and edits come at most one in five seconds,
+the terminal one always last. A result that is sent twice (after a crash) shows once: an edit replaces the attachments,
+and a new message carries a nonce of its job and a marker by which a repeat finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import aiohttp
+import discord
+import structlog
+from discord.http import Route
+from PIL import Image
+
+from trainer.contract.requests import Card
+from trainer.errors import UserFault
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+
+EDIT_EVERY_S = 5.0
+STALE_AFTER_S = 50 * 60  # edits of messages older than an hour are rate-limited hard
+ENLARGE_BELOW = 256  # pixels; smaller pictures are shown enlarged, since Discord shows them as they are
+ENLARGED_TO = 384
+RETRY_S = (1.0, 4.0, 15.0, 30.0)  # discord.py itself gives up at once on 503 and on a reset connection
+_SEARCHED = 50  # messages after the card in which a repeat looks for its own result
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A file to attach."""
+
+    filename: str
+    data: bytes
+
+
+@dataclass
+class _State:
+    """What is known of one card while its job runs."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    edited_at: float = float("-inf")
+    closed: bool = False
+
+
+def enlarge(png: bytes) -> bytes | None:
+    """The picture enlarged by a whole factor without smoothing (small pictures stay as crisp as they are), or None."""
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        if max(image.size) >= ENLARGE_BELOW:
+            return None
+        factor = max(2, ENLARGED_TO // max(image.size))
+        large = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    large.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+class Delivery:
+    """Speaks to Discord's REST API with the bot's token; needs no gateway."""
+
+    def __init__(
+        self,
+        api_base: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        Route.BASE = api_base
+        self._client = discord.Client(
+            intents=discord.Intents(guilds=True), allowed_mentions=discord.AllowedMentions.none()
+        )
+        self._clock, self._wait = clock, wait
+        self._states: dict[str, _State] = {}
+
+    async def open(self, token: str) -> None:
+        """Log in. Raises :class:`UserFault` for a token that Discord refuses."""
+        try:
+            await self._client.login(token)
+        except discord.LoginFailure as error:
+            raise UserFault("Discord refused DISCORD_TOKEN; copy it anew from the application's Bot page") from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def show_progress(
+        self,
+        job_id: str,
+        card: Card,
+        embed: discord.Embed,
+        view: discord.ui.View | None,
+        preview: Attached | None = None,
+    ) -> bool:
+        """Edit the card, unless it was edited a moment ago, is gone, or the result is there; whether it was edited."""
+        state = self._states.setdefault(job_id, _State())
+        if card.message_id is None or card.private or state.closed or state.lock.locked():
+            return False
+        if self._clock() - state.edited_at < EDIT_EVERY_S or self._clock() - card.posted_at > STALE_AFTER_S:
+            return False
+        async with state.lock:
+            state.edited_at = self._clock()
+            message = self._message(card.channel_id, card.message_id)
+            try:
+                await message.edit(embed=embed, view=view, attachments=_files([preview] if preview else []))
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                log.info("progress.not_shown", job=job_id, error=str(error))  # the next one is seconds away
+                return False
+        return True
+
+    async def deliver(
+        self, job_id: str, card: Card, embed: discord.Embed, files: list[Attached], marker: str
+    ) -> tuple[int, int]:
+        """Put the result into the channel and return (channel id, message id). Repeating it changes nothing.
+
+        Raises what Discord says last, when it can't be reached for a minute.
+        """
+        state = self._states.setdefault(job_id, _State())
+        async with state.lock:
+            state.closed = True
+            kept = [file for file in files if len(file.data) <= card.upload_limit_bytes]
+            if len(kept) < len(files):
+                large = ", ".join(f.filename for f in files if f not in kept)
+                embed.add_field(
+                    name="Too large for this server",
+                    value=f"{large}: above {card.upload_limit_bytes // 2**20} MiB, so it stays on Darkroom's own disk.",
+                    inline=False,
+                )
+            fresh = self._clock() - card.posted_at <= STALE_AFTER_S
+            if card.message_id is not None and not card.private and fresh:
+                message = self._message(card.channel_id, card.message_id)
+                try:
+                    await self._retry(lambda: message.edit(embed=embed, view=None, attachments=_files(kept)))
+                except discord.NotFound:
+                    log.info("card.gone", job=job_id)  # somebody deleted it; the result is posted anew
+                else:
+                    return card.channel_id, card.message_id
+            return card.channel_id, await self._post(job_id, card, embed, kept, marker)
+
+    async def _post(self, job_id: str, card: Card, embed: discord.Embed, files: list[Attached], marker: str) -> int:
+        channel = self._client.get_partial_messageable(card.channel_id)
+
+        async def send() -> int:
+            found = await self._find(channel, card, marker)
+            if found is not None:
+                return found
+            view = discord.ui.View(timeout=None)
+            view.add_item(discord.ui.Button(label="Settings", custom_id=marker))
+            posted = await channel.send(embed=embed, files=_files(files), view=view, nonce=job_id[-25:])
+            return posted.id
+
+        return await self._retry(send)
+
+    async def _find(self, channel: discord.PartialMessageable, card: Card, marker: str) -> int | None:
+        """The message that an earlier delivery of the same job posted."""
+        after = discord.Object(card.message_id) if card.message_id else None
+        async for message in channel.history(limit=_SEARCHED, after=after):
+            for row in message.components:
+                children = row.children if isinstance(row, discord.ActionRow) else []
+                if any(getattr(child, "custom_id", None) == marker for child in children):
+                    return message.id
+        return None
+
+    def _message(self, channel_id: int, message_id: int) -> discord.PartialMessage:
+        return self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
+
+    async def _retry(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        """Call again after what passes: a fault of Discord's, a limit, a connection that broke."""
+        for wait_s in RETRY_S:
+            try:
+                return await call()
+            except (discord.NotFound, discord.Forbidden):
+                raise
+            except (discord.DiscordServerError, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+                log.info("delivery.again", wait_s=wait_s, error=str(error))
+                await self._wait(wait_s)
+        return await call()
+
+
+def _files(files: list[Attached]) -> list[discord.File]:
+    return [discord.File(io.BytesIO(file.data), file.filename) for file in files]
