@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,8 +18,12 @@ from bot.log import configure_logging
 from bot.services import open_services
 from bot.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    import discord
+
 log = structlog.get_logger(__name__)
 
+STOP_TIMEOUT_S = 5.0
 EXIT_CRASHED = 70
 
 
@@ -33,27 +38,39 @@ async def run(settings: Settings) -> None:
 
         from bot.client import build_bot
 
-        bot = build_bot(settings, services)
-        async with bot:
-            running = asyncio.create_task(bot.start(token))
-            loop = asyncio.get_running_loop()
-            for signum in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(signum, running.cancel)
-            try:
-                await running
-            except asyncio.CancelledError:
-                log.info("bot.stopping")
-            except discord.LoginFailure as error:
-                raise StartupFault(
-                    "Discord refused DISCORD_TOKEN: copy the token again from the Bot page of your application at"
-                    " https://discord.com/developers/applications.",
-                    exit_code=2,
-                ) from error
-            except (aiohttp.ClientConnectionError, discord.DiscordServerError) as error:
-                raise StartupFault(
-                    f"Discord at {settings.discord_api_base} can't be reached ({error}): check the network and"
-                    " DISCORD_API_BASE, then start again."
-                ) from error
+        try:
+            async with build_bot(settings, services) as bot:
+                await _run_until_told(bot, token)
+        except discord.LoginFailure as error:
+            raise StartupFault(
+                "Discord refused DISCORD_TOKEN: copy the token again from the Bot page of your application at"
+                " https://discord.com/developers/applications.",
+                exit_code=2,
+            ) from error
+        except (aiohttp.ClientConnectionError, discord.DiscordServerError) as error:
+            raise StartupFault(
+                f"Discord at {settings.discord_api_base} can't be reached ({error}): check the network and"
+                " DISCORD_API_BASE, then start again."
+            ) from error
+
+
+async def _run_until_told(bot: discord.Client, token: str) -> None:
+    """Run until the client ends, or SIGINT or SIGTERM says so."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stopped.set)
+    running, stopping = asyncio.create_task(bot.start(token)), asyncio.create_task(stopped.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.done():
+        stopping.cancel()
+        return await running
+    log.info("bot.stopping")
+    # closing first: a cancellation alone can be swallowed by the wait_for in which discord.py opens its connection
+    await bot.close()
+    running.cancel()
+    await asyncio.wait({running}, timeout=STOP_TIMEOUT_S)
+    return None
 
 
 def main() -> int:

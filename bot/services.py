@@ -56,6 +56,7 @@ class Services:
             "sweep": self.sweeper.run,
         }
         self._tasks = [asyncio.create_task(_keep_running(name, run), name=name) for name, run in loops.items()]
+        log.info("services.started")
 
     async def stop(self) -> None:
         """Stop them and wait until they have."""
