@@ -44,6 +44,7 @@ async def _call(awaitable: Awaitable[T], timeout_s: float | None = None) -> T:
     that came in the same moment), so neither a timeout nor a shutdown would get through it for certain.
     """
     call = asyncio.ensure_future(awaitable)
+    call.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody may be left to ask for it
     try:
         done, _ = await asyncio.wait({call}, timeout=CALL_TIMEOUT_S if timeout_s is None else timeout_s)
         if not done:
@@ -55,7 +56,6 @@ async def _call(awaitable: Awaitable[T], timeout_s: float | None = None) -> T:
         if not call.done():
             call.cancel()
             await asyncio.wait({call}, timeout=1)
-            call.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 class Queue:

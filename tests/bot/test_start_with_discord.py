@@ -48,7 +48,7 @@ async def test_a_refusal_is_one_sentence(
         async with asyncio.timeout(60):
             _, stderr = await bot.communicate()
     assert words in stderr.decode().splitlines()[-1]
-    assert "Traceback" not in stderr.decode(), print(stderr.decode())
+    assert "Traceback" not in stderr.decode(), stderr.decode()
     assert "MTIz" not in stderr.decode()
     assert bot.returncode == code
 
@@ -70,5 +70,5 @@ async def test_it_starts_registers_its_commands_stays_small_and_stops_when_told(
             if bot.returncode is None:
                 bot.kill()
         assert bot.returncode == 0, stderr.decode()
-        assert "Traceback" not in stderr.decode(), print(stderr.decode())
+        assert "Traceback" not in stderr.decode(), stderr.decode()
         assert sandbox.violations == []
