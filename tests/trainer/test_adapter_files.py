@@ -46,11 +46,38 @@ def test_a_lora_reads_back_with_its_scale_folded_in() -> None:
         (save({"x.lora_A.weight": torch.tensor([float("nan")])}), "not finite"),
         (save({"../../etc/passwd": torch.ones(1)}), "not a LoRA"),
         (save({}), "not a LoRA"),
+        (file_with({"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}, b"1234"), "badly described"),
+        (
+            file_with(b'{"a": {"dtype": "F32", "shape": [Infinity], "data_offsets": [0, 4]}}', b"1234"),
+            "badly described",
+        ),
+        (file_with({"a": {"dtype": "F32", "shape": ["1"], "data_offsets": [0, 4]}}, b"1234"), "badly described"),
+        (file_with({n: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for n in "ab"}, b"1234"), "one another"),
+        (file_with({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"12345678"), "one another"),
     ],
 )
 def test_what_is_no_adapter_is_refused_with_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(BadAdapterFile, match=reason):
         read_lora(data)
+
+
+_NUMBERS = st.integers(-2, 12) | st.sampled_from(["1", None, True, 1.5, float("inf")])
+_TENSORS = st.fixed_dictionaries(
+    {
+        "dtype": st.sampled_from(["F32", "F16", "BF16", "F8_E4M3", "C64"]),
+        "shape": st.lists(_NUMBERS, max_size=3),
+        "data_offsets": st.lists(_NUMBERS, min_size=1, max_size=3),
+    }
+)
+
+
+@given(st.dictionaries(st.sampled_from(["x.lora_A.weight", "x.lora_B.weight"]), _TENSORS), st.binary(max_size=16))
+def test_no_header_does_worse_than_be_refused(header: dict[str, object], body: bytes) -> None:
+    try:
+        tensors, _ = read_lora(file_with(header, body))
+    except BadAdapterFile:
+        return
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
 
 
 @given(st.binary(max_size=200))

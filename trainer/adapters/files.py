@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from trainer.errors import BadAdapterFile
@@ -45,24 +47,38 @@ def read_header(data: bytes) -> tuple[dict[str, dict[str, object]], dict[str, st
     if len(header) > MAX_TENSORS:
         raise BadAdapterFile(f"{len(header):,} tensors; at most {MAX_TENSORS:,}")
     end = len(data) - 8 - length
-    for name, tensor in header.items():
-        _check_tensor(name, tensor, end)
+    _check_tiling([_check_tensor(name, tensor, end) for name, tensor in header.items()], end)
     return header, metadata
 
 
-def _check_tensor(name: str, tensor: object, end: int) -> None:
-    """One entry of the header: a known type, a shape that fits its bytes, bytes that are in the file."""
+def _check_tensor(name: str, tensor: object, end: int) -> tuple[int, int]:
+    """One entry of the header: a known type, a shape that fits its bytes, bytes in the file; where they begin and stop."""
     try:
-        assert isinstance(tensor, dict)
-        begin, stop = (int(value) for value in tensor["data_offsets"])
-        numbers = 1
-        for side in tensor["shape"]:
-            numbers *= int(side)
-        fits = 0 <= begin <= stop <= end and stop - begin == numbers * _BYTES[tensor["dtype"]]
-    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        if not isinstance(tensor, dict):
+            raise TypeError("no object")
+        begin, stop = tensor["data_offsets"]
+        sides = list(tensor["shape"])
+        if not all(type(value) is int and value >= 0 for value in (begin, stop, *sides)):
+            raise ValueError("sides and offsets are whole numbers from 0")
+        fits = stop <= end and stop - begin == math.prod(sides) * _BYTES[tensor["dtype"]]
+    except (KeyError, TypeError, ValueError) as error:
         raise BadAdapterFile(f"the tensor {name[:80]!r} is badly described") from error
     if not fits:
         raise BadAdapterFile(f"the tensor {name[:80]!r} does not fit its bytes")
+    return begin, stop
+
+
+def _check_tiling(spans: list[tuple[int, int]], end: int) -> None:
+    """The tensors lie one behind the other and fill the file: no holes, no overlap, nothing behind the last."""
+    place = 0
+    for begin, stop in sorted(spans):
+        if begin != place:
+            break
+        place = stop
+    else:
+        if place == end:
+            return
+    raise BadAdapterFile(f"the tensors do not follow one another from 0 to the file's {end:,} bytes")
 
 
 def write_lora(weights: Mapping[str, torch.Tensor], scale: float, metadata: Mapping[str, str]) -> bytes:
@@ -96,7 +112,10 @@ def read_lora(data: bytes) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     foreign = [name for name in header if ".lora_A." not in name and ".lora_B." not in name]
     if not header or foreign:
         raise BadAdapterFile(f"not a LoRA in the diffusers format: {(foreign or ['no tensors'])[0][:80]!r}")
-    tensors = {name: tensor.float() for name, tensor in load(data).items()}
+    try:
+        tensors = {name: tensor.float() for name, tensor in load(data).items()}
+    except (SafetensorError, KeyError, ValueError) as error:  # what the library refuses beyond our own checks
+        raise BadAdapterFile(f"safetensors can't read it: {str(error)[:200]}") from error
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise BadAdapterFile(f"the tensor {name[:80]!r} holds a value that is not finite")
