@@ -52,7 +52,7 @@ def read_header(data: bytes) -> tuple[dict[str, dict[str, object]], dict[str, st
 
 
 def _check_tensor(name: str, tensor: object, end: int) -> tuple[int, int]:
-    """One entry of the header: a known type, a shape that fits its bytes, bytes in the file; where they begin and stop."""
+    """One entry of the header: a known type, a shape that fits its bytes; where in the file these begin and stop."""
     try:
         if not isinstance(tensor, dict):
             raise TypeError("no object")
