@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bot.errors import StartupFault
-from bot.log import configure_logging
 from bot.services import open_services
 from bot.settings import Settings, load_settings
+from common.log import configure_logging
 
 if TYPE_CHECKING:
     import discord
@@ -77,8 +77,7 @@ def main() -> int:
     """Run the bot; the exit code."""
     try:
         settings = load_settings()
-        secrets = [settings.discord_token.get_secret_value()] if settings.discord_token else []
-        configure_logging(settings.darkroom_log, settings.darkroom_log_format, tuple(secrets))
+        configure_logging(settings.darkroom_log, settings.darkroom_log_format, settings.secrets)
         asyncio.run(run(settings))
     except StartupFault as fault:
         print(fault.message, file=sys.stderr)

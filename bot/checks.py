@@ -10,13 +10,12 @@ from bot.errors import UserError, quoted
 from bot.orders import ImagineOrder
 from bot.store.records import AdapterPick
 from trainer.contract.events import BaseInfo
+from trainer.contract.prompt import MAX_PROMPT, MAX_WEIGHT
 from trainer.contract.requests import Kind, Recipe
 
-LONGEST_PROMPT = 1500  # some 300 tokens: four chunks for the text encoder
 MOST_STEPS = 150
 MOST_GUIDANCE = 30.0
 MOST_PICTURES = 4
-MOST_WEIGHT = 2.0
 LEAST_SIDE, MOST_SIDE = 64, 2048
 SEEDS = 2**32  # what other programs take, so that a seed can be carried there
 MOST_TRAINING_STEPS = 4000
@@ -61,10 +60,8 @@ def prompts(order: ImagineOrder) -> None:
     if not order.prompt.strip():
         raise UserError("The prompt is empty: say what is to be drawn, for example `a fox in a suit`.")
     for name, text in (("prompt", order.prompt_written), ("negative_prompt", order.negative_prompt)):
-        if len(text) > LONGEST_PROMPT:
-            raise UserError(
-                f"The {name} has {len(text):,} characters, and {LONGEST_PROMPT:,} are the most: shorten it."
-            )
+        if len(text) > MAX_PROMPT:
+            raise UserError(f"The {name} has {len(text):,} characters, and {MAX_PROMPT:,} are the most: shorten it.")
 
 
 def numbers(order: ImagineOrder) -> None:
@@ -88,9 +85,9 @@ def size(order: ImagineOrder, base: BaseInfo | None) -> None:
 
 def weight(pick: AdapterPick) -> None:
     """An adapter's weight."""
-    if not math.isfinite(pick.weight) or abs(pick.weight) > MOST_WEIGHT:
+    if not math.isfinite(pick.weight) or abs(pick.weight) > MAX_WEIGHT:
         raise UserError(
-            f"The weight of {quoted(pick.written)} must be between -{MOST_WEIGHT:g} and {MOST_WEIGHT:g}, got"
+            f"The weight of {quoted(pick.written)} must be between -{MAX_WEIGHT:g} and {MAX_WEIGHT:g}, got"
             f" {pick.weight:g}: 0.8 is a good start."
         )
 

@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 
 from bot.errors import StartupFault
-from bot.log import configure_logging
 from bot.settings import Settings, load_settings
+from common.log import configure_logging
 
 app = typer.Typer(
     help="Darkroom trains Stable Diffusion adapters from a Discord channel's photos, and draws with them.",
@@ -30,8 +30,7 @@ def up() -> None:
     from bot.supervise import up as run_up
 
     settings = _settings()
-    token = settings.discord_token.get_secret_value() if settings.discord_token else ""
-    configure_logging(settings.darkroom_log, settings.darkroom_log_format, (token,))
+    configure_logging(settings.darkroom_log, settings.darkroom_log_format, settings.secrets)
     try:
         code = asyncio.run(run_up(settings))
     except StartupFault as fault:

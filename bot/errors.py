@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import secrets
 
+from common.errors import DarkroomError, StartupFault
 
-class DarkroomError(Exception):
-    """Base of everything that the bot raises itself."""
+__all__ = ["DarkroomError", "QueueDown", "StartupFault", "UserError", "new_reference", "quoted"]
 
 
 class UserError(DarkroomError):
@@ -23,15 +23,6 @@ class UserError(DarkroomError):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
-
-
-class StartupFault(DarkroomError):
-    """The process can't start. ``message`` is one sentence that says what to do."""
-
-    def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.message = message
-        self.exit_code = exit_code
 
 
 class QueueDown(DarkroomError):

@@ -5,7 +5,6 @@ The one file of this side that imports arq. Every call has a timeout, and every 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
@@ -20,6 +19,7 @@ from arq.constants import in_progress_key_prefix, job_key_prefix
 from bot.errors import QueueDown
 from trainer.contract import events, names
 from trainer.contract.events import Heartbeat, Progress
+from trainer.contract.patience import within
 from trainer.contract.requests import Request, TrainRequest, encode_request
 
 T = TypeVar("T")
@@ -38,24 +38,11 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 async def _call(awaitable: Awaitable[T], timeout_s: float | None = None) -> T:
-    """Await a call of Redis for ``timeout_s`` at most. Raises QueueDown.
-
-    It runs in a task of its own: redis-py 5.3 on Python 3.11 swallows cancellations (its ``wait_for`` returns a result
-    that came in the same moment), so neither a timeout nor a shutdown would get through it for certain.
-    """
-    call = asyncio.ensure_future(awaitable)
-    call.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody may be left to ask for it
+    """Await a call of Redis for ``timeout_s`` at most. Raises QueueDown."""
     try:
-        done, _ = await asyncio.wait({call}, timeout=CALL_TIMEOUT_S if timeout_s is None else timeout_s)
-        if not done:
-            raise TimeoutError("it took too long")
-        return call.result()
+        return await within(awaitable, CALL_TIMEOUT_S if timeout_s is None else timeout_s)
     except (redis.exceptions.RedisError, OSError, TimeoutError) as error:
         raise QueueDown(f"Redis does not answer: {str(error) or type(error).__name__}") from error
-    finally:
-        if not call.done():
-            call.cancel()
-            await asyncio.wait({call}, timeout=1)
 
 
 class Queue:

@@ -1,99 +1,33 @@
-"""Settings: the one reader of the environment on this side. A fault in them ends in one sentence."""
+"""The bot's settings: the one reader of the environment on this side."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
 
-from bot.errors import StartupFault
-
-
-def _none_if_empty(value: object) -> object:
-    """``DISCORD_TOKEN=`` in a .env file means: not set."""
-    return None if isinstance(value, str) and not value.strip() else value
+from common.errors import StartupFault
+from common.settings import CommonSettings, OptionalText, read_settings
 
 
-OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
+class Settings(CommonSettings):
+    """What the bot needs besides :class:`CommonSettings`."""
 
-
-class Settings(BaseSettings):
-    """Names are those of the environment, in lower case; each may also stand in ``.env``."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file_encoding="utf-8")
-
-    discord_token: Annotated[SecretStr | None, BeforeValidator(_none_if_empty)] = None
-    discord_api_base: str = "https://discord.com/api/v10"
     discord_gateway_url: OptionalText = None  # None: Discord says where
     discord_cdn_base: OptionalText = None  # None: Discord's own CDN hosts
-    redis_url: OptionalText = None  # None: `darkroom up` starts its own
-    darkroom_data: Path = Path("data")
-    darkroom_blobs: OptionalText = None  # None: a folder under darkroom_data
-    darkroom_bases: OptionalPath = None
-    darkroom_device: str = "auto"  # read by the worker; here only for `doctor`
-    darkroom_log: Literal["debug", "info", "warning", "error"] = "info"
-    darkroom_log_format: Literal["auto", "console", "json"] = "auto"  # auto: console on a terminal
     darkroom_max_waiting_train: Annotated[int, Field(ge=1)] = 3  # a member's trainings at a time: each takes minutes
     darkroom_max_waiting_imagine: Annotated[int, Field(ge=1)] = 10
-
-    @field_validator("discord_api_base", "discord_cdn_base", "discord_gateway_url")
-    @classmethod
-    def _check_url(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in {"http", "https", "ws", "wss"}:
-            raise ValueError(f"must be a web address, got {value!r}")
-        return value.rstrip("/") if value else value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _check_redis_url(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("must begin with redis://, rediss:// or unix://")
-        return value
 
     @property
     def database_path(self) -> Path:
         """The SQLite file."""
         return self.darkroom_data / "darkroom.sqlite3"
 
-    @property
-    def blobs_location(self) -> str:
-        """What ``open_blobs`` opens."""
-        return self.darkroom_blobs or str(self.darkroom_data / "blobs")
-
-    def require_token(self) -> str:
-        """The token. Raises StartupFault."""
-        if self.discord_token is None:
-            raise StartupFault(
-                "DISCORD_TOKEN is not set: put the token of your Discord application's bot into the environment or .env"
-                " (or run `darkroom demo`, which needs none).",
-                exit_code=2,
-            )
-        return self.discord_token.get_secret_value()
-
-    def require_redis_url(self) -> str:
-        """Where Redis is. Raises StartupFault."""
-        if self.redis_url is None:
-            raise StartupFault(
-                "REDIS_URL is not set: name your Redis (redis://host:6379/0), or start everything with `darkroom up`,"
-                " which brings its own.",
-                exit_code=2,
-            )
-        return self.redis_url
-
 
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:
     """Read the environment and ``env_file``. Raises StartupFault naming the first wrong setting, never a secret."""
-    try:
-        return Settings(_env_file=env_file)  # type: ignore[call-arg]
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        raise StartupFault(f"{name} can't be used: {reason}.", exit_code=2) from error
+    return read_settings(Settings, env_file)
 
 
 def prepare_data_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,8 +18,9 @@ import aiohttp
 import discord
 import structlog
 from discord.http import Route
-from PIL import Image
 
+from trainer.cards import Face
+from trainer.contract.names import button_id
 from trainer.contract.requests import Card
 from trainer.errors import UserFault
 
@@ -28,10 +29,16 @@ Result = TypeVar("Result")
 
 EDIT_EVERY_S = 5.0
 STALE_AFTER_S = 50 * 60  # edits of messages older than an hour are rate-limited hard
-ENLARGE_BELOW = 256  # pixels; smaller pictures are shown enlarged, since Discord shows them as they are
-ENLARGED_TO = 384
 RETRY_S = (1.0, 4.0, 15.0, 30.0)  # discord.py itself gives up at once on 503 and on a reset connection
 _SEARCHED = 50  # messages after the card in which a repeat looks for its own result
+
+
+class NotAllowed(Exception):
+    """Discord does not let the bot write there."""
+
+
+class Unreachable(Exception):
+    """Discord does not answer, or answers with faults of its own, for a minute."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +56,6 @@ class _State:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     edited_at: float = float("-inf")
     closed: bool = False
-
-
-def enlarge(png: bytes) -> bytes | None:
-    """The picture enlarged by a whole factor without smoothing (small pictures stay as crisp as they are), or None."""
-    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
-        if max(image.size) >= ENLARGE_BELOW:
-            return None
-        factor = max(2, ENLARGED_TO // max(image.size))
-        large = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-    buffer = io.BytesIO()
-    large.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
 
 
 class Delivery:
@@ -91,14 +86,7 @@ class Delivery:
         """Close the connections."""
         await self._client.close()
 
-    async def show_progress(
-        self,
-        job_id: str,
-        card: Card,
-        embed: discord.Embed,
-        view: discord.ui.View | None,
-        preview: Attached | None = None,
-    ) -> bool:
+    async def show_progress(self, job_id: str, card: Card, face: Face, preview: Attached | None = None) -> bool:
         """Edit the card, unless it was edited a moment ago, is gone, or the result is there; whether it was edited."""
         state = self._states.setdefault(job_id, _State())
         if card.message_id is None or card.private or state.closed or state.lock.locked():
@@ -109,23 +97,22 @@ class Delivery:
             state.edited_at = self._clock()
             message = self._message(card.channel_id, card.message_id)
             try:
-                await message.edit(embed=embed, view=view, attachments=_files([preview] if preview else []))
+                view = _view("Cancel", button_id("cancel", job_id)) if face.cancellable else None
+                await message.edit(embed=_embed(face), view=view, attachments=_files([preview] if preview else []))
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 log.info("progress.not_shown", job=job_id, error=str(error))  # the next one is seconds away
                 return False
         return True
 
-    async def deliver(
-        self, job_id: str, card: Card, embed: discord.Embed, files: list[Attached], marker: str
-    ) -> tuple[int, int]:
-        """Put the result into the channel and return (channel id, message id). Repeating it changes nothing.
+    async def deliver(self, job_id: str, card: Card, face: Face, files: Sequence[Attached] = ()) -> tuple[int, int]:
+        """Put the last word into the channel and return (channel id, message id). Repeating it changes nothing.
 
-        Raises what Discord says last, when it can't be reached for a minute.
+        Raises :class:`NotAllowed` or :class:`Unreachable`.
         """
         state = self._states.setdefault(job_id, _State())
         async with state.lock:
             state.closed = True
-            kept = [file for file in files if len(file.data) <= card.upload_limit_bytes]
+            embed, kept = _embed(face), [file for file in files if len(file.data) <= card.upload_limit_bytes]
             if len(kept) < len(files):
                 large = ", ".join(f.filename for f in files if f not in kept)
                 embed.add_field(
@@ -133,6 +120,8 @@ class Delivery:
                     value=f"{large}: above {card.upload_limit_bytes // 2**20} MiB, so it stays on Darkroom's own disk.",
                     inline=False,
                 )
+            if face.picture not in {file.filename for file in kept}:
+                embed.set_image(url=None)
             fresh = self._clock() - card.posted_at <= STALE_AFTER_S
             if card.message_id is not None and not card.private and fresh:
                 message = self._message(card.channel_id, card.message_id)
@@ -142,17 +131,21 @@ class Delivery:
                     log.info("card.gone", job=job_id)  # somebody deleted it; the result is posted anew
                 else:
                     return card.channel_id, card.message_id
-            return card.channel_id, await self._post(job_id, card, embed, kept, marker)
+            return card.channel_id, await self._post(job_id, card, embed, kept)
 
-    async def _post(self, job_id: str, card: Card, embed: discord.Embed, files: list[Attached], marker: str) -> int:
+    def forget(self, job_id: str) -> None:
+        """The job is over for this worker: nothing is kept of its card."""
+        self._states.pop(job_id, None)
+
+    async def _post(self, job_id: str, card: Card, embed: discord.Embed, files: list[Attached]) -> int:
+        marker = button_id("settings", job_id)
         channel = self._client.get_partial_messageable(card.channel_id)
 
         async def send() -> int:
             found = await self._find(channel, card, marker)
             if found is not None:
                 return found
-            view = discord.ui.View(timeout=None)
-            view.add_item(discord.ui.Button(label="Settings", custom_id=marker))
+            view = _view("Settings", marker)
             posted = await channel.send(embed=embed, files=_files(files), view=view, nonce=job_id[-25:])
             return posted.id
 
@@ -173,15 +166,36 @@ class Delivery:
 
     async def _retry(self, call: Callable[[], Awaitable[Result]]) -> Result:
         """Call again after what passes: a fault of Discord's, a limit, a connection that broke."""
-        for wait_s in RETRY_S:
+        for wait_s in (*RETRY_S, None):
             try:
                 return await call()
-            except (discord.NotFound, discord.Forbidden):
+            except discord.NotFound:
                 raise
+            except discord.Forbidden as error:
+                raise NotAllowed(str(error)) from error
             except (discord.DiscordServerError, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+                if wait_s is None:
+                    raise Unreachable(str(error)) from error
                 log.info("delivery.again", wait_s=wait_s, error=str(error))
                 await self._wait(wait_s)
-        return await call()
+        raise AssertionError("the last round returns or raises")
+
+
+def _embed(face: Face) -> discord.Embed:
+    embed = discord.Embed(title=face.title[:256], description=face.text[:4096], colour=face.colour)
+    for name, value in face.fields:
+        embed.add_field(name=name, value=value, inline=False)
+    if face.footer:
+        embed.set_footer(text=face.footer)
+    if face.picture is not None:
+        embed.set_image(url=f"attachment://{face.picture}")
+    return embed
+
+
+def _view(label: str, custom_id: str) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    view.add_item(discord.ui.Button(label=label, custom_id=custom_id))
+    return view
 
 
 def _files(files: list[Attached]) -> list[discord.File]:

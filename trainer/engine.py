@@ -123,7 +123,7 @@ class TorchBackend:
                 name=spec.name, family=spec.family, hash=spec.hash, width=spec.defaults.width,
                 height=spec.defaults.height, max_side=spec.defaults.max_side,
                 num_inference_steps=spec.defaults.num_inference_steps, guidance_scale=spec.defaults.guidance_scale,
-                embedded=spec.embedded,
+                embedded=spec.embedded, example_prompts=spec.defaults.example_prompts,
             )
             for spec in self._specs.values()
         )  # fmt: skip

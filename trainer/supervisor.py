@@ -92,6 +92,11 @@ class Supervisor:
         """The child's process id."""
         return self._process.pid if self._process else None
 
+    def kill(self) -> None:
+        """Kill the child; :meth:`reports` then raises :class:`EngineDied`."""
+        if self._process is not None:
+            self._process.kill()
+
     async def stop(self) -> None:
         """Kill the child, if it lives, and wait for its end."""
         if self._process is not None:

@@ -10,8 +10,8 @@ import pytest
 import structlog
 
 from bot.errors import StartupFault
-from bot.log import configure_logging
 from bot.settings import Settings, load_settings, prepare_data_folder
+from common.log import configure_logging
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GhijkL.abcdefghijklmnopqrstuvwxyz0123456789"
 

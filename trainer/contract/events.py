@@ -94,6 +94,7 @@ class BaseInfo(Message, frozen=True):
     num_inference_steps: int
     guidance_scale: float
     embedded: bool = False
+    example_prompts: tuple[str, ...] = ()  # what follows "trigger class_word" in the buttons after a training
 
 
 class Heartbeat(Message, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+Action = Literal["cancel", "settings", "again", "delete", "example", "share"]  # what buttons do
+
 Lane = Literal["imagine", "train"]
 LANES: tuple[Lane, ...] = ("imagine", "train")
 
@@ -66,3 +68,8 @@ def checkpoint_prefix(job_id: str) -> str:
 def outcome_path(job_id: str) -> str:
     """The commit point: created once, holding an Outcome."""
     return f"outcomes/{job_id}"
+
+
+def button_id(action: Action, job_id: str, place: int | None = None) -> str:
+    """The custom_id of a button on a job's card: an action and an opaque id, authorised again at every click."""
+    return f"dr:{action}:{job_id}" if place is None else f"dr:{action}:{job_id}:{place}"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator, Iterator
 
 import discord
 import pytest
-from PIL import Image
 
 from sandbox.server import Sandbox
+from trainer.cards import Face
 from trainer.contract.requests import Card
-from trainer.delivery import EDIT_EVERY_S, STALE_AFTER_S, Attached, Delivery, enlarge
+from trainer.delivery import EDIT_EVERY_S, STALE_AFTER_S, Attached, Delivery
 from trainer.errors import UserFault
 
 PICTURE = Attached("thnos.png", b"\x89PNG\r\n\x1a\n" + b"x" * 100)
-MARKER = "dr:settings:7"
 
 
 class Clock:
@@ -67,19 +65,19 @@ async def card(sandbox: Sandbox, clock: Clock, delivery: Delivery) -> Card:
     return Card(channel_id=channel, message_id=posted.id, posted_at=clock.now, requester_id=sandbox.member("ada").id)
 
 
-def result(title: str = "thnos") -> discord.Embed:
-    return discord.Embed(title=title)
+def result(title: str = "thnos") -> Face:
+    return Face(title, "as it was asked for", 0)
 
 
 async def test_progress_comes_at_most_once_in_five_seconds(
     sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock
 ) -> None:
     shown = [
-        await delivery.show_progress("7", card, result("1"), None),
-        await delivery.show_progress("7", card, result("2"), None),
+        await delivery.show_progress("7", card, result("1")),
+        await delivery.show_progress("7", card, result("2")),
     ]
     clock.now += EDIT_EVERY_S
-    shown.append(await delivery.show_progress("7", card, result("3"), None, PICTURE))
+    shown.append(await delivery.show_progress("7", card, result("3"), PICTURE))
     assert shown == [True, False, True]
     (message,) = sandbox.messages("darkroom")
     assert "3" in message.text
@@ -90,11 +88,11 @@ async def test_a_result_replaces_the_card_and_a_repeat_changes_nothing(
     sandbox: Sandbox, delivery: Delivery, card: Card
 ) -> None:
     for _ in range(2):
-        place = await delivery.deliver("7", card, result(), [PICTURE], MARKER)
+        place = await delivery.deliver("7", card, result(), [PICTURE])
     (message,) = sandbox.messages("darkroom")
     assert place == (card.channel_id, message.id)
     assert [file.filename for file in message.files] == ["thnos.png"]
-    assert not await delivery.show_progress("7", card, result("late"), None)
+    assert not await delivery.show_progress("7", card, result("late"))
     assert sandbox.violations == []
 
 
@@ -106,7 +104,7 @@ async def test_a_card_that_is_old_or_gone_is_answered_once_by_a_new_message(
         clock.now += STALE_AFTER_S + 1
     else:
         await delivery._message(card.channel_id, card.message_id or 0).delete()
-    places = {await delivery.deliver("7", card, result(), [PICTURE], MARKER) for _ in range(2)}
+    places = {await delivery.deliver("7", card, result(), [PICTURE]) for _ in range(2)}
     assert len(places) == 1
     with_picture = [message for message in sandbox.messages("darkroom") if message.files and not message.deleted]
     assert len(with_picture) == 1
@@ -119,14 +117,14 @@ async def test_faults_on_the_way_do_not_double_the_result(
     clock.now += STALE_AFTER_S + 1
     sandbox.faults.add(method="POST", path_regex=r"/channels/\d+/messages", cut=True, after="apply", times=1)
     sandbox.faults.add(method="GET", path_regex=r"/channels/\d+/messages", status=503, times=1)
-    await delivery.deliver("7", card, result(), [PICTURE], MARKER)
+    await delivery.deliver("7", card, result(), [PICTURE])
     assert len([message for message in sandbox.messages("darkroom") if message.files]) == 1
     assert clock.waited
 
 
 async def test_a_file_above_the_limit_becomes_a_sentence(sandbox: Sandbox, delivery: Delivery, card: Card) -> None:
     small = Card(**{**{f: getattr(card, f) for f in card.__struct_fields__}, "upload_limit_bytes": 50})
-    await delivery.deliver("7", small, result(), [PICTURE], MARKER)
+    await delivery.deliver("7", small, result(), [PICTURE])
     (message,) = sandbox.messages("darkroom")
     assert "thnos.png: above" in str(message.embeds)
     assert message.files == []
@@ -137,14 +135,3 @@ async def test_a_wrong_token_is_one_sentence(sandbox: Sandbox) -> None:
     with pytest.raises(UserFault, match="refused DISCORD_TOKEN"):
         await delivery.open("wrong.token.here")
     await delivery.close()
-
-
-def test_small_pictures_are_enlarged_by_a_whole_factor() -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (64, 48), "red").save(buffer, "PNG")
-    large = enlarge(buffer.getvalue())
-    assert large is not None
-    assert Image.open(io.BytesIO(large)).size == (384, 288)
-    buffer = io.BytesIO()
-    Image.new("RGB", (512, 512)).save(buffer, "PNG")
-    assert enlarge(buffer.getvalue()) is None

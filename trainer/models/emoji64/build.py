@@ -6,13 +6,17 @@ stopped and repeated. Two CPU cores need about three hours; see the model card f
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
+from diffusers import AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTextModel
 
 from trainer.models.emoji64 import diffusion
 from trainer.models.emoji64.assets import Assets, fetch_assets
@@ -21,7 +25,7 @@ from trainer.models.emoji64.export import export_pipeline
 from trainer.models.emoji64.pool import build_pool, read_pool, to_pixels
 from trainer.models.emoji64.tokenizer import build_tokenizer, load_tokenizer, tokenize
 from trainer.models.emoji64.vae import make_vae, train_vae
-from trainer.training.checkpoints import load_state
+from trainer.training.checkpoints import load_state, save_state
 
 WEIGHTS = Path(__file__).parent / "weights"
 POOL_PARTS, POOL_SEED = 24, 2026
@@ -32,13 +36,35 @@ ENCODER_PICTURES = 24_000
 app = typer.Typer(add_completion=False)
 
 
+def start_from(weights: Path, work: Path) -> None:
+    """Fill an empty work folder with finished weights, so that the build goes on from them: VAE, tokenizer and encoders
+    are taken as they are, the diffusion model with an optimizer that remembers nothing."""
+    if (work / "vae.safetensors").exists():
+        return
+    for architecture in ENCODER_SEEDS:
+        shutil.copy(weights / "encoders" / f"{architecture}.safetensors", work)
+    bpe = json.loads((weights / "tokenizer" / "tokenizer.json").read_text())["model"]
+    (work / "tokenizer").mkdir(exist_ok=True)
+    (work / "tokenizer" / "vocab.json").write_text(json.dumps(bpe["vocab"]))
+    merges = (pair if isinstance(pair, str) else " ".join(pair) for pair in bpe["merges"])
+    (work / "tokenizer" / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{pair}\n" for pair in merges))
+    unet = UNet2DConditionModel.from_pretrained(weights, subfolder="unet", torch_dtype=torch.float32)
+    text_encoder = CLIPTextModel.from_pretrained(weights, subfolder="text_encoder", dtype=torch.float32)
+    average = {str(i): p.detach() for i, p in enumerate([*unet.parameters(), *text_encoder.parameters()])}
+    parts = {"unet": unet.state_dict(), "text_encoder": text_encoder.state_dict(), "ema": average, "optimizer": {}}
+    save_state(work / "diffusion.safetensors", 0, parts)
+    vae = AutoencoderTiny.from_pretrained(weights, subfolder="vae", torch_dtype=torch.float32)
+    save_state(work / "vae.safetensors", VAE_STEPS, {"vae": vae.state_dict()})
+
+
 def encode_pool(work: Path) -> Path:
     """Latents (N, C, 16, 16) and token ids (N, 77) of the whole pool, cached as one file."""
     path = work / "latents.safetensors"
     if path.exists():
         return path
     pictures, captions = read_pool(work / "pool")
-    tokenizer = build_tokenizer(captions, work / "tokenizer")
+    known = (work / "tokenizer" / "vocab.json").exists()
+    tokenizer = load_tokenizer(work / "tokenizer") if known else build_tokenizer(captions, work / "tokenizer")
     vae = make_vae()
     vae.load_state_dict(load_state(work / "vae.safetensors")[1]["vae"])
     with torch.no_grad():
@@ -90,12 +116,17 @@ def build(
     work: Annotated[Path, typer.Option(help="folder for pictures, caches and checkpoints (3 GB)")],
     out: Annotated[Path, typer.Option(help="where the weights go")] = WEIGHTS,
     minutes: Annotated[float, typer.Option(help="stop after so long, with a checkpoint; repeat to go on")] = 150,
+    start: Annotated[Path | None, typer.Option(help="weights to go on from, instead of from nothing")] = None,
+    pool_seed: Annotated[int, typer.Option(help="another seed composes other pictures")] = POOL_SEED,
+    steps: Annotated[int, typer.Option(help="of the diffusion model, 32 pictures each")] = DIFFUSION_STEPS,
 ) -> None:
     """Fetch the pictures, compose, train the VAE, the diffusion model and the encoders, and write the weights."""
     began = time.monotonic()
     work.mkdir(parents=True, exist_ok=True)
+    if start is not None:
+        start_from(start, work)
     fetch_assets(work / "assets")
-    build_pool(work / "pool", work / "assets", POOL_PARTS, POOL_SEED)
+    build_pool(work / "pool", work / "assets", POOL_PARTS, pool_seed)
     if not (work / "latents.safetensors").exists():
         train_vae(read_pool(work / "pool", 20)[0], work, steps=VAE_STEPS)
     cached = load_file(encode_pool(work))
@@ -107,7 +138,7 @@ def build(
         cached["empty"],
         len(load_tokenizer(work / "tokenizer")),
         work,
-        steps=DIFFUSION_STEPS,
+        steps=steps,
         minutes=left,
     )
     export(work, out)

@@ -98,7 +98,7 @@ def train_diffusion(
         start, parts = load_state(checkpoint)
         unet.load_state_dict(parts["unet"])
         text_encoder.load_state_dict(parts["text_encoder"])
-        load_optimizer_tensors(optimizer, parts["optimizer"])
+        load_optimizer_tensors(optimizer, parts.get("optimizer", {}))
         ema.average = [parts["ema"][str(index)] for index in range(len(parameters))]
     alphas = scheduler.alphas_cumprod
     deadline, running, began = time.monotonic() + 60 * minutes, 0.0, time.monotonic()

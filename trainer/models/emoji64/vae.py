@@ -100,7 +100,7 @@ def train_vae(
     if checkpoint.exists():
         start, parts = load_state(checkpoint)
         vae.load_state_dict(parts["vae"])
-        load_optimizer_tensors(optimizer, parts["optimizer"])
+        load_optimizer_tensors(optimizer, parts.get("optimizer", {}))
     for step in range(start, steps):
         rng = torch.Generator().manual_seed(seed * 1_000_003 + step)
         pixels = to_pixels(pictures[torch.randint(len(pictures), (batch,), generator=rng)])

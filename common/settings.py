@@ -1,0 +1,97 @@
+"""The settings that bot and worker share; each side has its own class on top, and no other reader of the environment.
+
+A fault in them ends in one sentence that names the setting, never its value where that is a secret.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from common.errors import StartupFault
+
+Own = TypeVar("Own", bound="CommonSettings")
+
+
+def _none_if_empty(value: object) -> object:
+    """``DISCORD_TOKEN=`` in a .env file means: not set."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
+
+
+class CommonSettings(BaseSettings):
+    """Names are those of the environment, in lower case; each may also stand in ``.env``."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file_encoding="utf-8")
+
+    discord_token: Annotated[SecretStr | None, BeforeValidator(_none_if_empty)] = None
+    discord_api_base: str = "https://discord.com/api/v10"
+    redis_url: OptionalText = None  # None: `darkroom up` starts its own
+    darkroom_data: Path = Path("data")
+    darkroom_blobs: OptionalText = None  # None: a folder under darkroom_data
+    darkroom_bases: OptionalPath = None  # None: the embedded emoji-64
+    darkroom_device: str = "auto"  # auto, cpu or cuda:N
+    darkroom_log: Literal["debug", "info", "warning", "error"] = "info"
+    darkroom_log_format: Literal["auto", "console", "json"] = "auto"  # auto: console on a terminal
+
+    @field_validator("discord_api_base", "discord_cdn_base", "discord_gateway_url", check_fields=False)
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in {"http", "https", "ws", "wss"}:
+            raise ValueError(f"must be a web address, got {value!r}")
+        return value.rstrip("/") if value else value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
+    @property
+    def blobs_location(self) -> str:
+        """What ``open_blobs`` opens."""
+        return self.darkroom_blobs or str(self.darkroom_data / "blobs")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be logged."""
+        return (self.discord_token.get_secret_value(),) if self.discord_token else ()
+
+    def require_token(self) -> str:
+        """The token. Raises StartupFault."""
+        if self.discord_token is None:
+            raise StartupFault(
+                "DISCORD_TOKEN is not set: put the token of your Discord application's bot into the environment or .env"
+                " (or run `darkroom demo`, which needs none).",
+                exit_code=2,
+            )
+        return self.discord_token.get_secret_value()
+
+    def require_redis_url(self) -> str:
+        """Where Redis is. Raises StartupFault."""
+        if self.redis_url is None:
+            raise StartupFault(
+                "REDIS_URL is not set: name your Redis (redis://host:6379/0), or start everything with `darkroom up`,"
+                " which brings its own.",
+                exit_code=2,
+            )
+        return self.redis_url
+
+
+def read_settings(kind: type[Own], env_file: Path | None = Path(".env")) -> Own:
+    """Read the environment and ``env_file``. Raises StartupFault naming the first wrong setting, never a secret."""
+    try:
+        return kind(_env_file=env_file)  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        raise StartupFault(f"{name} can't be used: {reason}.", exit_code=2) from error

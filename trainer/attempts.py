@@ -1,0 +1,337 @@
+"""One attempt at a job, from the request to the delivery: started, worked, committed, delivered, each told to the bot.
+
+A worker may die anywhere in here. What it leaves behind is either nothing, or a checkpoint, or the outcome at the
+commit point; from each of them the next attempt goes on, and nothing is shown twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import structlog
+
+from trainer import cards, messages
+from trainer.cards import Face
+from trainer.contract.blobs import BlobMissing, Blobs
+from trainer.contract.events import (
+    AdapterResult,
+    Cancelled,
+    Delivered,
+    Failed,
+    HandedBack,
+    Outcome,
+    OutputFile,
+    Produced,
+    Progress,
+    Started,
+    decode_outcome,
+    encode,
+)
+from trainer.contract.names import checkpoint_prefix, outcome_path
+from trainer.contract.requests import ImagineRequest, Request, TrainRequest
+from trainer.delivery import Attached, Delivery, NotAllowed, Unreachable
+from trainer.generation.sheets import show_large
+from trainer.mailbox import Mailbox
+from trainer.switchboard import Interrupted, Switchboard
+
+log = structlog.get_logger(__name__)
+
+CANCEL_POLL_S = 1.0
+REPORT_EVERY_S = 1.0
+LARGE, PREVIEW = "large.png", "preview.png"
+
+
+class Refusal(Exception):
+    """The job can't be done. ``message`` is for the member; ``reference`` where the cause was logged under it."""
+
+    def __init__(self, message: str, reference: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.reference = message, reference
+
+
+class Stopped(Exception):
+    """The member stopped the job."""
+
+
+@dataclass
+class Attempts:
+    """Carries out attempts, any number at a time."""
+
+    mailbox: Mailbox
+    blobs: Blobs
+    switchboard: Switchboard
+    delivery: Delivery
+    worker_id: str
+    clock: Callable[[], float] = time.time
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def carry_out(self, request: Request) -> None:
+        """Do the work of one attempt and tell the bot what came of it. Raises nothing but CancelledError."""
+        job_id, attempt = request.job_id, request.attempt
+        if not await self.mailbox.is_current(job_id, attempt):
+            log.info("attempt.stale", job=job_id, attempt=attempt)
+            return
+        try:
+            outcome = await self._committed(job_id) or await self._work(request)
+            await self._deliver(request, outcome)
+        except Stopped:
+            written = await self._last_word(request, cards.cancelled())
+            await self.mailbox.say(Cancelled(job_id=job_id, attempt=attempt, at=self.clock(), card_written=written))
+        except Refusal as refusal:
+            await self._fail(request, refusal.message, refusal.reference)
+        except Interrupted as interrupted:
+            log.warning("attempt.interrupted", job=job_id, attempt=attempt, blamed=interrupted.blamed)
+            await self._hand_back(request, counts=interrupted.blamed)
+        except Unreachable as error:  # the outcome is committed: the next attempt only delivers it
+            log.warning("attempt.undelivered", job=job_id, attempt=attempt, error=str(error))
+            await self._hand_back(request, counts=False)
+        except asyncio.CancelledError:
+            await self._hand_back(request, counts=False)  # the worker is told to end
+            raise
+        except Exception:
+            reference = secrets.token_hex(4).upper()
+            log.exception("attempt.failed", job=job_id, attempt=attempt, reference=reference)
+            await self._fail(request, _ours(reference), reference)
+        finally:
+            self.delivery.forget(job_id)
+
+    async def _hand_back(self, request: Request, *, counts: bool) -> None:
+        await self.mailbox.say(
+            HandedBack(job_id=request.job_id, attempt=request.attempt, at=self.clock(), counts=counts)
+        )
+
+    async def _fail(self, request: Request, message: str, reference: str | None) -> None:
+        written = await self._last_word(request, cards.failed(message))
+        event = Failed(
+            job_id=request.job_id,
+            attempt=request.attempt,
+            at=self.clock(),
+            message=message,
+            reference=reference,
+            card_written=written,
+        )
+        await self.mailbox.say(event)
+
+    async def _last_word(self, request: Request, face: Face) -> bool:
+        """Write a last word without a result on the card; whether that worked."""
+        try:
+            await self.delivery.deliver(request.job_id, request.card, face)
+        except Exception as error:  # Discord is away or refuses: the bot tries it in its own time
+            log.warning("card.not_written", job=request.job_id, error=str(error))
+            return False
+        return True
+
+    # -- working ------------------------------------------------------------------------------------------------------
+
+    async def _committed(self, job_id: str) -> Outcome | None:
+        """What an earlier attempt has committed: then only the delivery is left to do."""
+        try:
+            return decode_outcome(await self.blobs.read(outcome_path(job_id)))
+        except BlobMissing:
+            return None
+
+    async def _work(self, request: Request) -> Outcome:
+        if await self.mailbox.is_cancelled(request.job_id):
+            raise Stopped
+        await self.mailbox.say(
+            Started(job_id=request.job_id, attempt=request.attempt, worker_id=self.worker_id, at=self.clock())
+        )
+        watching = asyncio.create_task(self._watch(request.job_id))
+        board = _Board(self, request)
+        showing = asyncio.create_task(board.run())
+        try:
+            result = await self._in_engine(request, board)
+        finally:
+            for task in (watching, showing):
+                task.cancel()
+            await asyncio.gather(watching, showing, return_exceptions=True)
+        outcome = await self._outcome(request, result)
+        if not await self.blobs.create(outcome_path(request.job_id), encode(outcome)):
+            return await self._committed(request.job_id) or outcome  # another attempt was quicker: its result stands
+        await self.mailbox.say(Produced(job_id=request.job_id, attempt=request.attempt, at=self.clock()))
+        return outcome
+
+    async def _watch(self, job_id: str) -> None:
+        """Stop the job in the engine once its member says so."""
+        while not await self.mailbox.is_cancelled(job_id):
+            await self.wait(CANCEL_POLL_S)
+        await self.switchboard.cancel(job_id)
+
+    async def _in_engine(self, request: Request, board: _Board) -> messages.Drawn | messages.Trained:
+        command = await self._command(request)
+        async with aclosing(self.switchboard.work(command)) as reports:
+            try:
+                async for report in reports:
+                    match report:
+                        case messages.Stepped():
+                            board.step(report)
+                        case messages.Checkpointed():
+                            await self.blobs.write(_checkpoint_path(request.job_id), report.data)
+                        case messages.Drawn() | messages.Trained():
+                            return report
+                        case messages.Stopped():
+                            raise Stopped
+                        case messages.Refused():
+                            raise _refusal(request, report)
+            except Interrupted:
+                if await self.mailbox.is_cancelled(request.job_id):
+                    raise Stopped from None
+                raise
+        raise Interrupted(blamed=False)
+
+    async def _command(self, request: Request) -> messages.StartTraining | messages.StartImagining:
+        """The request with the bytes it names. Raises Refusal for what was deleted meanwhile."""
+        try:
+            if isinstance(request, ImagineRequest):
+                files = [await self.blobs.read(use.blob) for use in request.adapters]
+                return messages.StartImagining(request, tuple(files))
+            photos = [await self.blobs.read(path) for path in request.photos]
+        except BlobMissing as missing:
+            log.warning("input.missing", job=request.job_id, path=missing.path)
+            if isinstance(request, ImagineRequest):
+                raise Refusal("An adapter of this prompt was deleted meanwhile: take it out and try again.") from None
+            raise Refusal("The photos of this training were deleted meanwhile: send them again.") from None
+        try:
+            resume = await self.blobs.read(_checkpoint_path(request.job_id))
+        except BlobMissing:
+            resume = None
+        return messages.StartTraining(request, tuple(photos), resume)
+
+    # -- committing ---------------------------------------------------------------------------------------------------
+
+    async def _outcome(self, request: Request, result: messages.Drawn | messages.Trained) -> Outcome:
+        """Make the result durable: files first, then what lists them."""
+        if isinstance(result, messages.Drawn):
+            pictures = await self._store(request, result.pictures)
+            return Outcome(
+                job_id=request.job_id, attempt=request.attempt, committed_at=self.clock(), pictures=pictures,
+                settings=result.settings, seconds=result.seconds,
+            )  # fmt: skip
+        if not isinstance(request, TrainRequest):
+            raise TypeError(f"the engine trained, but job {request.job_id} asked for pictures")
+        blob = await self.blobs.put(result.data, ".safetensors")
+        file = OutputFile(
+            blob=blob, filename=f"{request.name}.safetensors", content_type="application/octet-stream",
+            size_bytes=len(result.data),
+        )  # fmt: skip
+        adapter = AdapterResult(
+            adapter_id=request.adapter_id, kind="lora", file=file, base=request.base,
+            base_hash=result.metadata["darkroom.base_hash"], trigger=request.trigger, class_word=request.class_word,
+            rank=result.rank, steps=result.steps, photos=len(request.photos), seconds=result.seconds,
+            final_loss=result.final_loss, trainer_version=result.metadata["darkroom.trainer"],
+        )  # fmt: skip
+        return Outcome(
+            job_id=request.job_id, attempt=request.attempt, committed_at=self.clock(),
+            pictures=await self._store(request, result.examples), adapter=adapter, seconds=result.seconds,
+        )  # fmt: skip
+
+    async def _store(self, request: Request, pictures: tuple[messages.PictureFile, ...]) -> tuple[OutputFile, ...]:
+        name = request.name if isinstance(request, TrainRequest) else "darkroom"
+        return tuple(
+            [
+                OutputFile(
+                    blob=await self.blobs.put(picture.png, ".png"), filename=f"{name}-{picture.seed}-{place}.png",
+                    content_type="image/png", size_bytes=len(picture.png), width=picture.width, height=picture.height,
+                    seed=picture.seed, parameters=picture.parameters,
+                )
+                for place, picture in enumerate(pictures, 1)
+            ]
+        )  # fmt: skip
+
+    # -- delivering ---------------------------------------------------------------------------------------------------
+
+    async def _deliver(self, request: Request, outcome: Outcome) -> None:
+        """Put the committed outcome into the channel; from the blobs, so that a later attempt does the very same."""
+        originals = [Attached(file.filename, await self.blobs.read(file.blob)) for file in outcome.pictures]
+        large = await asyncio.to_thread(show_large, [file.data for file in originals])
+        files = [Attached(LARGE, large)] if large is not None else []
+        if isinstance(request, TrainRequest):
+            files = files or originals
+            face = cards.trained(request, outcome, files[0].filename if files else None)
+        else:
+            single = originals[0].filename if len(originals) == 1 else None  # several large ones: Discord's own gallery
+            face = cards.drawn(request, outcome, LARGE if large is not None else single)
+            files = [*files, *originals]
+        try:
+            channel_id, message_id = await self.delivery.deliver(request.job_id, request.card, face, files)
+        except NotAllowed as error:
+            raise Refusal(
+                "Darkroom may not send pictures in that channel: give it the permissions View Channel, Send Messages,"
+                " Embed Links and Attach Files there, then try again."
+            ) from error
+        event = Delivered(
+            job_id=request.job_id,
+            attempt=request.attempt,
+            channel_id=channel_id,
+            message_id=message_id,
+            at=self.clock(),
+        )
+        await self.mailbox.say(event)
+
+
+@dataclass
+class _Board:
+    """Shows the newest state of a job: on its card as often as Discord likes it, and in Redis once a second."""
+
+    attempts: Attempts
+    request: Request
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    newest: messages.Stepped | None = None
+    preview: Attached | None = None
+    first: tuple[float, int] | None = None  # when the first step was seen, and which
+    reported_at: float = float("-inf")
+
+    def step(self, report: messages.Stepped) -> None:
+        """A step was taken."""
+        self.newest = report
+        self.first = self.first or (self.attempts.clock(), report.step)
+        if report.preview is not None:
+            self.preview = Attached(PREVIEW, show_large([report.preview]) or report.preview)
+        self.changed.set()
+
+    async def run(self) -> None:
+        """Show until cancelled."""
+        attempts, request = self.attempts, self.request
+        await attempts.delivery.show_progress(request.job_id, request.card, cards.starting(request))
+        while True:
+            await self.changed.wait()
+            self.changed.clear()
+            if self.newest is None or attempts.clock() - self.reported_at < REPORT_EVERY_S:
+                continue
+            self.reported_at = attempts.clock()
+            step, steps, left = self.newest.step, self.newest.steps, self._seconds_left()
+            await attempts.mailbox.report(
+                Progress(job_id=request.job_id, attempt=request.attempt, step=step, steps=steps, seconds_left=left)
+            )
+            picture = self.preview.filename if self.preview else None
+            face = cards.working(request, step, steps, left, picture)
+            await attempts.delivery.show_progress(request.job_id, request.card, face, self.preview)
+
+    def _seconds_left(self) -> float | None:
+        """At the pace so far; None before there is one."""
+        if self.first is None or self.newest is None or self.newest.step <= self.first[1]:
+            return None
+        pace = (self.attempts.clock() - self.first[0]) / (self.newest.step - self.first[1])
+        return pace * (self.newest.steps - self.newest.step)
+
+
+def _checkpoint_path(job_id: str) -> str:
+    return f"{checkpoint_prefix(job_id)}newest.safetensors"
+
+
+def _refusal(request: Request, report: messages.Refused) -> Refusal:
+    """The engine's refusal; a fault of ours is logged under the reference that the member is shown."""
+    if report.message is not None:
+        return Refusal(report.message[:1].upper() + report.message[1:] + ("" if report.message[-1:] in ".!?" else "."))
+    reference = secrets.token_hex(4).upper()
+    log.error("engine.failed", job=request.job_id, reference=reference, details=report.details)
+    return Refusal(_ours(reference), reference)
+
+
+def _ours(reference: str) -> str:
+    return f"Something went wrong on our side. The operator finds it in the log under {reference}."

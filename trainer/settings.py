@@ -1,0 +1,37 @@
+"""The worker's settings: the one reader of the environment on this side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+from pydantic import Field, field_validator
+
+from common.settings import CommonSettings, read_settings
+from trainer.contract.names import LANES, Lane
+
+
+class WorkerSettings(CommonSettings):
+    """What a worker needs besides :class:`common.settings.CommonSettings`."""
+
+    darkroom_lanes: str = "imagine,train"  # a machine may draw alone, or train alone
+    darkroom_pictures_at_a_time: Annotated[int, Field(ge=1, le=64)] = 4  # jobs; they take turns step by step
+
+    @field_validator("darkroom_lanes")
+    @classmethod
+    def _check_lanes(cls, value: str) -> str:
+        named = [lane.strip() for lane in value.split(",") if lane.strip()]
+        if not named or not set(named) <= set(LANES):
+            raise ValueError(f"takes {', '.join(LANES)} or both with a comma between, got {value!r}")
+        return ",".join(lane for lane in LANES if lane in named)
+
+    @property
+    def capacity(self) -> dict[Lane, int]:
+        """How many jobs at a time, by lane. One training: a second would only make both slower."""
+        lanes = cast("list[Lane]", self.darkroom_lanes.split(","))
+        return {lane: 1 if lane == "train" else self.darkroom_pictures_at_a_time for lane in lanes}
+
+
+def load_settings(env_file: Path | None = Path(".env")) -> WorkerSettings:
+    """Read the environment and ``env_file``. Raises StartupFault."""
+    return read_settings(WorkerSettings, env_file)

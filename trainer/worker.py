@@ -1,0 +1,242 @@
+"""The worker: an arq worker a lane and base, the heartbeat, and the start and end of it all. The one file with arq.
+
+arq only brings requests. What it hands over runs in a task of its own, so that an arq worker which ends because Redis
+went away for a moment does not take a training of an hour with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import structlog
+from arq.connections import ArqRedis
+from arq.worker import Worker, func
+from redis.asyncio import Redis
+
+from common.errors import StartupFault
+from trainer import messages
+from trainer.attempts import Attempts
+from trainer.contract.blobs import open_blobs
+from trainer.contract.events import Heartbeat
+from trainer.contract.names import HEARTBEAT_EVERY_S, LANES, Lane, arq_job_id, queue_name
+from trainer.contract.requests import Request, decode_request
+from trainer.delivery import Delivery
+from trainer.engine import Backend
+from trainer.errors import UserFault
+from trainer.mailbox import UNREACHABLE, Mailbox, open_pool
+from trainer.settings import WorkerSettings
+from trainer.supervisor import EngineDied, Supervisor
+from trainer.switchboard import Switchboard
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.1  # arq's own half second would be felt by whoever waits for a picture
+LONGEST_JOB_S = 7 * 24 * 3600  # arq's timeout; ours are the member's patience and the engine's life
+RESTART_S = 1.0
+
+
+def make_worker_id() -> str:
+    """Unique in every life of a worker, so that a new one is never taken for the one before."""
+    return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+class LaneWorkers:
+    """Takes jobs from arq, as many at a time as there is room for, and knows what runs."""
+
+    def __init__(
+        self, attempts: Attempts, redis_url: str, capacity: dict[Lane, int], ready: messages.Ready,
+        *, clock: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self._attempts = attempts
+        self._redis_url = redis_url
+        self._capacity = capacity
+        self._ready = ready
+        self._clock = clock
+        self._rooms = {lane: asyncio.Semaphore(room) for lane, room in capacity.items()}
+        self._running: dict[str, Lane] = {}  # by arq job id
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until cancelled; then every attempt is handed back."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._beat())
+                for lane in self._capacity:
+                    for base in self._ready.bases:
+                        group.create_task(self._serve(lane, base.name))
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._attempts.mailbox.leave(self._attempts.worker_id)
+
+    # -- what arq brings ----------------------------------------------------------------------------------------------
+
+    async def _serve(self, lane: Lane, base: str) -> None:
+        """One arq worker, started anew when Redis was away longer than its connections bear."""
+        while True:
+            worker = self._arq_worker(lane, base)
+            try:
+                await worker.async_run()
+            except UNREACHABLE as error:
+                log.warning("arq.interrupted", lane=lane, base=base, error=str(error))
+            finally:
+                with suppress(asyncio.CancelledError, *UNREACHABLE):
+                    await worker.close()
+            await asyncio.sleep(RESTART_S)
+
+    def _arq_worker(self, lane: Lane, base: str) -> Worker:
+        async def take(ctx: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+            await self._take(lane, *args)
+
+        serializers: dict[str, Any] = {
+            "job_serializer": msgspec.msgpack.encode,  # arq's default, pickle, lets whoever writes to Redis run code
+            "job_deserializer": msgspec.msgpack.decode,
+        }
+        room = self._capacity[lane]
+        return Worker(
+            functions=[func(take, name=lane, keep_result=0, timeout=LONGEST_JOB_S, max_tries=1)],
+            queue_name=queue_name(lane, base),
+            redis_pool=ArqRedis(open_pool(self._redis_url), **serializers),
+            handle_signals=False,
+            max_jobs=room,
+            job_timeout=LONGEST_JOB_S,
+            keep_result=0,
+            poll_delay=POLL_S,
+            queue_read_limit=max(1, room),
+            max_tries=1,
+            retry_jobs=False,
+            allow_abort_jobs=False,
+            log_results=False,
+            **serializers,
+        )
+
+    async def _take(self, lane: Lane, data: bytes) -> None:
+        """Carry out what a queue held. arq may be cancelled meanwhile; the attempt goes on."""
+        try:
+            request = decode_request(data)
+        except msgspec.MsgspecError as error:
+            log.error("request.unreadable", lane=lane, error=str(error))
+            return
+        task = asyncio.create_task(self._carry_out(lane, request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(task)
+
+    async def _carry_out(self, lane: Lane, request: Request) -> None:
+        arq_id = arq_job_id(request.job_id, request.attempt)
+        self._running[arq_id] = lane
+        self._changed.set()
+        try:
+            async with self._rooms[lane]:
+                await self._attempts.carry_out(request)
+        finally:
+            self._running.pop(arq_id, None)
+            self._changed.set()
+
+    # -- the heartbeat ------------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        """Every five seconds, and at every change."""
+        while True:
+            self._changed.clear()
+            await self._attempts.mailbox.beat(self._heartbeat())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_EVERY_S):
+                    await self._changed.wait()
+
+    def _heartbeat(self) -> Heartbeat:
+        taken = list(self._running.values())
+        return Heartbeat(
+            worker_id=self._attempts.worker_id, at=self._clock(), device=self._ready.device,
+            lanes=tuple(lane for lane in LANES if lane in self._capacity), bases=self._ready.bases,
+            free={lane: max(0, room - taken.count(lane)) for lane, room in self._capacity.items()},
+            running=tuple(self._running),
+        )  # fmt: skip
+
+
+async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asyncio.Event) -> None:
+    """Run a worker until ``stopped`` is set. Raises StartupFault."""
+    token, redis_url = settings.require_token(), settings.require_redis_url()
+    for chatty in ("arq", "arq.worker", "arq.connections"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)  # at info it logs what members have written
+    pool = open_pool(redis_url)
+    mailbox, delivery = Mailbox(Redis(connection_pool=pool)), Delivery(settings.discord_api_base)
+    switchboard = Switchboard(Supervisor(backend))
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        await _check_redis(mailbox)
+        await _log_in(delivery, token)
+        blobs = open_blobs(settings.blobs_location)
+        on_ready: asyncio.Future[messages.Ready] = asyncio.get_running_loop().create_future()
+        tasks.append(asyncio.create_task(switchboard.run(on_ready), name="engine"))
+        ready = await _wait_for(on_ready, stopped)
+        if ready is None:
+            return
+        attempts = Attempts(mailbox, blobs, switchboard, delivery, make_worker_id())
+        lanes = LaneWorkers(attempts, redis_url, settings.capacity, ready)
+        serving = asyncio.create_task(lanes.run(), name="lanes")
+        tasks.insert(0, serving)  # it ends first: its attempts are handed back while Redis and Discord are still there
+        log.info(
+            "worker.ready", worker=attempts.worker_id, device=ready.device, bases=[base.name for base in ready.bases]
+        )
+        stopping = asyncio.create_task(stopped.wait())
+        ends: set[asyncio.Task[Any]] = {stopping, *tasks}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        for task in tasks:
+            if task.done():
+                task.result()  # nothing ends by itself: raise what ended it
+        log.info("worker.stopping")
+    finally:
+        for task in tasks:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await delivery.close()
+        await pool.disconnect()
+
+
+async def _wait_for(on_ready: asyncio.Future[messages.Ready], stopped: asyncio.Event) -> messages.Ready | None:
+    """The engine's first words; None when the worker is told to end before. Raises StartupFault."""
+    stopping = asyncio.create_task(stopped.wait())
+    either: set[asyncio.Future[Any]] = {on_ready, stopping}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not on_ready.done():
+        return None
+    try:
+        return on_ready.result()
+    except UserFault as fault:
+        raise StartupFault(f"The worker can't start: {fault}.", exit_code=2) from fault
+    except (EngineDied, TimeoutError) as error:
+        raise StartupFault(f"The engine did not start ({error}); the lines above say why.") from error
+
+
+async def _check_redis(mailbox: Mailbox) -> None:
+    try:
+        await mailbox.ping()
+    except UNREACHABLE as error:
+        raise StartupFault(
+            f"Redis at REDIS_URL does not answer ({error or type(error).__name__}): start it, or correct REDIS_URL."
+        ) from error
+
+
+async def _log_in(delivery: Delivery, token: str) -> None:
+    try:
+        await delivery.open(token)
+    except UserFault as fault:
+        raise StartupFault(f"{fault}.", exit_code=2) from fault
+    except Exception as error:  # aiohttp's and discord.py's own kinds of not being there
+        raise StartupFault(
+            f"Discord can't be reached ({error}): check the network and DISCORD_API_BASE, then start again."
+        ) from error
