@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -70,8 +71,19 @@ class Attempts:
     clock: Callable[[], float] = time.time
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 
+    def __post_init__(self) -> None:
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by job
+
     async def carry_out(self, request: Request) -> None:
-        """Do the work of one attempt and tell the bot what came of it. Raises nothing but CancelledError."""
+        """Do the work of one attempt and tell the bot what came of it. Raises nothing but CancelledError.
+
+        One at a time a job: a worker that was frozen for a while gets its own job again while it still works on it.
+        """
+        turn = self._turns.setdefault(request.job_id, asyncio.Lock())
+        async with turn:
+            await self._carry_out(request)
+
+    async def _carry_out(self, request: Request) -> None:
         job_id, attempt = request.job_id, request.attempt
         if not await self.mailbox.is_current(job_id, attempt):
             log.info("attempt.stale", job=job_id, attempt=attempt)
@@ -157,10 +169,11 @@ class Attempts:
         return outcome
 
     async def _watch(self, job_id: str) -> None:
-        """Stop the job in the engine once its member says so."""
-        while not await self.mailbox.is_cancelled(job_id):
+        """Stop the job in the engine once its member says so; again and again, for it may not be there yet."""
+        while True:
+            if await self.mailbox.is_cancelled(job_id):
+                await self.switchboard.cancel(job_id)
             await self.wait(CANCEL_POLL_S)
-        await self.switchboard.cancel(job_id)
 
     async def _in_engine(self, request: Request, board: _Board) -> messages.Drawn | messages.Trained:
         command = await self._command(request)
@@ -261,8 +274,8 @@ class Attempts:
             channel_id, message_id = await self.delivery.deliver(request.job_id, request.card, face, files)
         except NotAllowed as error:
             raise Refusal(
-                "Darkroom may not send pictures in that channel: give it the permissions View Channel, Send Messages,"
-                " Embed Links and Attach Files there, then try again."
+                "Darkroom can't send pictures in that channel: if it is still there, give it the permissions View"
+                " Channel, Send Messages, Embed Links and Attach Files, then try again."
             ) from error
         event = Delivered(
             job_id=request.job_id,

@@ -34,7 +34,7 @@ _SEARCHED = 50  # messages after the card in which a repeat looks for its own re
 
 
 class NotAllowed(Exception):
-    """Discord does not let the bot write there."""
+    """Discord does not let the bot write there, or the channel is gone."""
 
 
 class Unreachable(Exception):
@@ -93,9 +93,15 @@ class Delivery:
             return False
         if self._clock() - state.edited_at < EDIT_EVERY_S or self._clock() - card.posted_at > STALE_AFTER_S:
             return False
+        # shielded: an edit that is on its way when its job ends would else be overtaken by the last word, and cover it
+        return await asyncio.shield(self._edit(state, job_id, card.channel_id, card.message_id, face, preview))
+
+    async def _edit(
+        self, state: _State, job_id: str, channel_id: int, message_id: int, face: Face, preview: Attached | None
+    ) -> bool:
         async with state.lock:
             state.edited_at = self._clock()
-            message = self._message(card.channel_id, card.message_id)
+            message = self._message(channel_id, message_id)
             try:
                 view = _view("Cancel", button_id("cancel", job_id)) if face.cancellable else None
                 await message.edit(embed=_embed(face), view=view, attachments=_files([preview] if preview else []))
@@ -149,7 +155,10 @@ class Delivery:
             posted = await channel.send(embed=embed, files=_files(files), view=view, nonce=job_id[-25:])
             return posted.id
 
-        return await self._retry(send)
+        try:
+            return await self._retry(send)
+        except discord.NotFound as error:
+            raise NotAllowed(str(error)) from error
 
     async def _find(self, channel: discord.PartialMessageable, card: Card, marker: str) -> int | None:
         """The message that an earlier delivery of the same job posted."""

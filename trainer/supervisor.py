@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import os
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 from trainer import messages
@@ -31,9 +32,12 @@ class Supervisor:
         self._backend = backend
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
+        # one thread: two that write at once would mix their bytes, and blocked ones take threads from whoever reads
+        self._writer = ThreadPoolExecutor(1, "engine-writer")
 
     async def start(self) -> messages.Ready:
         """Start a child and wait until it is ready. Raises :class:`UserFault` for what the operator can mend."""
+        await self.stop()  # one that was too slow to start must not keep the GPU
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=run, args=(theirs, self._backend, os.getpid()), daemon=True)
@@ -54,8 +58,9 @@ class Supervisor:
         connection = self._connection
         if connection is None:
             raise EngineDied(None)
+        loop = asyncio.get_running_loop()
         try:  # in a thread: a pipe that is full would block
-            await asyncio.to_thread(connection.send_bytes, messages.encode(command))
+            await loop.run_in_executor(self._writer, connection.send_bytes, messages.encode(command))
         except (BrokenPipeError, OSError) as error:
             raise EngineDied(self.exit_code) from error
 

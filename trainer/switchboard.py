@@ -52,6 +52,8 @@ class Switchboard:
                     on_ready.set_result(ready)
                 log.info("engine.started", pid=self._supervisor.pid, device=ready.device)
                 self._up.set()
+                for line in self._lines.values():
+                    line.put_nowait(ready)
                 with suppress(EngineDied):
                     async for report in self._supervisor.reports():
                         self._route(report)
@@ -76,10 +78,15 @@ class Switchboard:
         Raises :class:`Interrupted` when the engine ends first.
         """
         job_id = command.request.job_id
-        await self._up.wait()
         line = self._lines[job_id] = asyncio.Queue()
         last = False
         try:
+            if not self._up.is_set():
+                first = await line.get()  # Ready, or Stopped if it is cancelled before
+                if isinstance(first, messages.Stopped):
+                    last = True
+                    yield first
+                    return
             try:
                 await self._supervisor.send(command)
             except EngineDied as died:
@@ -100,6 +107,9 @@ class Switchboard:
     async def cancel(self, job_id: str) -> None:
         """Ask the engine to stop a job, and kill it if it does not within its grace. No error if it is not there."""
         if job_id not in self._lines:
+            return
+        if not self._up.is_set():  # nobody is there who would have to obey
+            self._route(messages.Stopped(job_id))
             return
         with suppress(EngineDied):
             await self._supervisor.send(messages.Cancel(job_id))

@@ -2,33 +2,93 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import time
+
+from PIL import Image
 
 from trainer import messages
+from trainer.contract.events import BaseInfo
 from trainer.engine import Steps
 from trainer.errors import UserFault
 
+BASE = "emoji-64"
+REFUSAL = "no fox fits into 64 × 64 pixels; ask for a smaller one"
+
+
+def base_info(name: str = BASE) -> BaseInfo:
+    return BaseInfo(
+        name=name, family="sd1", hash="00", width=64, height=64, max_side=128, num_inference_steps=2,
+        guidance_scale=3.0, embedded=True,
+    )  # fmt: skip
+
+
+def png(seed: int, side: int = 64) -> bytes:
+    """A picture that tells its seed."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), (seed % 256, 100, 200)).save(buffer, "PNG")
+    return buffer.getvalue()
+
 
 class LightBackend:
-    """``start_fault`` refuses to start; the prompt ``die`` kills the child at its second step."""
+    """Serves ``bases``; ``start_fault`` refuses to start.
 
-    def __init__(self, start_fault: str | None = None) -> None:
-        self.start_fault = start_fault
+    Prompts: ``die`` kills the child at its second step, ``refuse`` and ``break`` fail there, ``endless`` draws until
+    it is cancelled, ``stubborn`` hears nothing any more; anything else is drawn. Class words: ``quick`` is learned in
+    four steps with a checkpoint after the second, ``slow`` stays there until it is resumed; anything else is trained
+    until it is cancelled.
+    """
+
+    def __init__(self, start_fault: str | None = None, bases: tuple[str, ...] = (BASE,)) -> None:
+        self.start_fault, self.bases = start_fault, bases
 
     def start(self) -> messages.Ready:
         if self.start_fault:
             raise UserFault(self.start_fault)
-        return messages.Ready("light", ())
+        return messages.Ready("light", tuple(base_info(name) for name in self.bases))
 
     def train(self, command: messages.StartTraining) -> Steps:
-        step = 0
-        while True:  # until it is cancelled
-            step += 1
-            yield messages.Stepped(command.request.job_id, step, step + 1)
+        request = command.request
+        if request.class_word not in ("quick", "slow"):
+            step = 0
+            while True:
+                step += 1
+                yield messages.Stepped(request.job_id, step, step + 1)
+        first = int(command.resume or b"0") + 1
+        for step in range(first, 5):
+            yield messages.Stepped(request.job_id, step, 4)
+            if step == 2:
+                yield messages.Checkpointed(request.job_id, b"2")
+                while request.class_word == "slow":
+                    yield _moment()
+        metadata = {"darkroom.base_hash": "00", "darkroom.trainer": "0.1.0"}
+        data = b"adapter from step %d of %d photos" % (first, len(command.photos))
+        examples = tuple(_picture(seed) for seed in (1, 2, 3))
+        return messages.Trained(request.job_id, data, metadata, 16, 4, 0.1, 100.0, examples)
 
     def imagine(self, command: messages.StartImagining) -> Steps:
-        yield messages.Stepped(command.request.job_id, 1, 2)
-        if command.request.prompt == "die":
+        request = command.request
+        yield messages.Stepped(request.job_id, 1, 2, png(request.seed, 8))
+        if request.prompt == "die":
             os.kill(os.getpid(), signal.SIGKILL)
-        return messages.Drawn(command.request.job_id, (), {}, 0.0)
+        if request.prompt == "refuse":
+            raise UserFault(REFUSAL)
+        if request.prompt == "break":
+            raise ZeroDivisionError("a secret of ours")
+        while request.prompt == "endless":
+            yield _moment()
+        while request.prompt == "stubborn":
+            signal.pause()
+        pictures = tuple(_picture(request.seed + place) for place in range(request.count))
+        settings = {"Steps": 2, "CFG scale": 3.0, "Seed": request.seed, "Size": "64x64", "Model": request.base}
+        return messages.Drawn(request.job_id, pictures, settings, 2.0)
+
+
+def _moment() -> None:
+    time.sleep(0.001)  # so that a job that goes on for ever leaves the processor to the test
+
+
+def _picture(seed: int) -> messages.PictureFile:
+    return messages.PictureFile(png(seed), 64, 64, seed, f"a fox\nSteps: 2, Seed: {seed}")
