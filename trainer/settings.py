@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -24,6 +25,13 @@ class WorkerSettings(CommonSettings):
         if not named or not set(named) <= set(LANES):
             raise ValueError(f"takes {', '.join(LANES)} or both with a comma between, got {value!r}")
         return ",".join(lane for lane in LANES if lane in named)
+
+    @field_validator("darkroom_device")
+    @classmethod
+    def _check_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+            raise ValueError(f"takes auto, cpu or cuda:0 (or another GPU's number), got {value!r}")
+        return value
 
     @property
     def capacity(self) -> dict[Lane, int]:

@@ -14,6 +14,7 @@ from trainer.engine import Backend, run
 from trainer.errors import UserFault
 
 CANCEL_GRACE_S = 10.0  # a step of the largest base takes less; after it the child is killed
+END_GRACE_S = 5.0  # for a child that has closed its pipe to end by itself, so that its exit code is its own
 START_TIMEOUT_S = 300.0  # loading torch and looking at the bases, on a slow disk
 
 
@@ -83,6 +84,8 @@ class Supervisor:
         try:
             report: messages.Report = messages.decode_report(await asyncio.to_thread(connection.recv_bytes))
         except (EOFError, ConnectionResetError) as error:
+            if self._process is not None:
+                await asyncio.to_thread(self._process.join, END_GRACE_S)
             await self.stop()
             raise EngineDied(self.exit_code) from error
         return report

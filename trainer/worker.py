@@ -20,12 +20,13 @@ import msgspec
 import structlog
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
-from redis.asyncio import Redis
+from obstore.exceptions import BaseError as ObstoreError
+from redis.asyncio import ConnectionPool, Redis
 
 from common.errors import StartupFault
 from trainer import messages
 from trainer.attempts import Attempts
-from trainer.contract.blobs import open_blobs
+from trainer.contract.blobs import Blobs, open_blobs
 from trainer.contract.events import Heartbeat
 from trainer.contract.names import HEARTBEAT_EVERY_S, LANES, Lane, arq_job_id, queue_name
 from trainer.contract.requests import Request, decode_request
@@ -42,6 +43,8 @@ log = structlog.get_logger(__name__)
 POLL_S = 0.1  # arq's own half second would be felt by whoever waits for a picture
 LONGEST_JOB_S = 7 * 24 * 3600  # arq's timeout; ours are the member's patience and the engine's life
 RESTART_S = 1.0
+CLOSE_S = 5.0  # an arq worker whose Redis is away can't be closed properly
+GOODBYE_S = 5.0  # for handing attempts back at the end; Docker kills after ten seconds
 
 
 def make_worker_id() -> str:
@@ -75,27 +78,38 @@ class LaneWorkers:
                     for base in self._ready.bases:
                         group.create_task(self._serve(lane, base.name))
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._hand_back()
             await self._attempts.mailbox.leave(self._attempts.worker_id)
+
+    async def _hand_back(self) -> None:
+        """End all attempts. What can't be said while Redis is away, the bot finds out when no heartbeat comes."""
+        going = list(self._tasks)
+        for _ in range(2):  # the second time nothing is said any more
+            for task in going:
+                task.cancel()
+            if going:
+                _, unended = await asyncio.wait(going, timeout=GOODBYE_S)
+                going = list(unended)
 
     # -- what arq brings ----------------------------------------------------------------------------------------------
 
     async def _serve(self, lane: Lane, base: str) -> None:
         """One arq worker, started anew when Redis was away longer than its connections bear."""
         while True:
-            worker = self._arq_worker(lane, base)
+            pool = open_pool(self._redis_url)
+            worker = self._arq_worker(lane, base, pool)
+            running = asyncio.create_task(worker.async_run())
             try:
-                await worker.async_run()
-            except UNREACHABLE as error:
+                await asyncio.wait({running})
+                error = None if running.cancelled() else running.exception()
+                if error is not None and not isinstance(error, UNREACHABLE):
+                    raise error
                 log.warning("arq.interrupted", lane=lane, base=base, error=str(error))
             finally:
-                with suppress(asyncio.CancelledError, *UNREACHABLE):
-                    await worker.close()
+                await _end(worker, running, pool)
             await asyncio.sleep(RESTART_S)
 
-    def _arq_worker(self, lane: Lane, base: str) -> Worker:
+    def _arq_worker(self, lane: Lane, base: str, pool: ConnectionPool) -> Worker:
         async def take(ctx: dict[str, Any], *args: Any, **kwargs: Any) -> None:
             await self._take(lane, *args)
 
@@ -107,13 +121,12 @@ class LaneWorkers:
         return Worker(
             functions=[func(take, name=lane, keep_result=0, timeout=LONGEST_JOB_S, max_tries=1)],
             queue_name=queue_name(lane, base),
-            redis_pool=ArqRedis(open_pool(self._redis_url), **serializers),
+            redis_pool=ArqRedis(pool, **serializers),
             handle_signals=False,
             max_jobs=room,
             job_timeout=LONGEST_JOB_S,
             keep_result=0,
-            poll_delay=POLL_S,
-            queue_read_limit=max(1, room),
+            poll_delay=POLL_S,  # it reads the queue's first hundred: what runs elsewhere stays in the queue, too
             max_tries=1,
             retry_jobs=False,
             allow_abort_jobs=False,
@@ -165,11 +178,31 @@ class LaneWorkers:
         )  # fmt: skip
 
 
+async def _end(worker: Worker, running: asyncio.Task[None], pool: ConnectionPool) -> None:
+    """End an arq worker for certain, and its connections. redis-py swallows cancellations, so they are repeated."""
+    try:
+        while not running.done():
+            running.cancel()
+            await asyncio.wait({running}, timeout=0.1)
+        closing = asyncio.create_task(worker.close())
+        closing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # there is nothing left to do
+        await asyncio.wait({closing}, timeout=CLOSE_S)
+        closing.cancel()
+    finally:
+        await pool.disconnect()
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Not what arq says of a job that it was told to leave: that is how a worker ends."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
 async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asyncio.Event) -> None:
     """Run a worker until ``stopped`` is set. Raises StartupFault."""
     token, redis_url = settings.require_token(), settings.require_redis_url()
     for chatty in ("arq", "arq.worker", "arq.connections"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # at info it logs what members have written
+    logging.getLogger("arq.worker").addFilter(_is_worth_a_line)
     pool = open_pool(redis_url)
     mailbox, delivery = Mailbox(Redis(connection_pool=pool)), Delivery(settings.discord_api_base)
     switchboard = Switchboard(Supervisor(backend))
@@ -177,10 +210,11 @@ async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asynci
     try:
         await _check_redis(mailbox)
         await _log_in(delivery, token)
-        blobs = open_blobs(settings.blobs_location)
+        blobs = _open_blobs(settings.blobs_location)
         on_ready: asyncio.Future[messages.Ready] = asyncio.get_running_loop().create_future()
-        tasks.append(asyncio.create_task(switchboard.run(on_ready), name="engine"))
-        ready = await _wait_for(on_ready, stopped)
+        engine = asyncio.create_task(switchboard.run(on_ready), name="engine")
+        tasks.append(engine)
+        ready = await _wait_for(on_ready, engine, stopped)
         if ready is None:
             return
         attempts = Attempts(mailbox, blobs, switchboard, delivery, make_worker_id())
@@ -206,13 +240,17 @@ async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asynci
         await pool.disconnect()
 
 
-async def _wait_for(on_ready: asyncio.Future[messages.Ready], stopped: asyncio.Event) -> messages.Ready | None:
+async def _wait_for(
+    on_ready: asyncio.Future[messages.Ready], engine: asyncio.Task[None], stopped: asyncio.Event
+) -> messages.Ready | None:
     """The engine's first words; None when the worker is told to end before. Raises StartupFault."""
     stopping = asyncio.create_task(stopped.wait())
-    either: set[asyncio.Future[Any]] = {on_ready, stopping}
+    either: set[asyncio.Future[Any]] = {on_ready, engine, stopping}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not on_ready.done():
+        if engine.done():
+            engine.result()  # a fault of ours ended it before it could say anything
         return None
     try:
         return on_ready.result()
@@ -220,6 +258,17 @@ async def _wait_for(on_ready: asyncio.Future[messages.Ready], stopped: asyncio.E
         raise StartupFault(f"The worker can't start: {fault}.", exit_code=2) from fault
     except (EngineDied, TimeoutError) as error:
         raise StartupFault(f"The engine did not start ({error}); the lines above say why.") from error
+
+
+def _open_blobs(location: str) -> Blobs:
+    try:
+        return open_blobs(location)
+    except (OSError, ValueError, ObstoreError) as error:
+        reason = str(error).splitlines()[0]  # obstore appends its own source in many lines
+        raise StartupFault(
+            f"The blob store at {location} can't be used ({reason}): correct DARKROOM_BLOBS or DARKROOM_DATA.",
+            exit_code=2,
+        ) from error
 
 
 async def _check_redis(mailbox: Mailbox) -> None:

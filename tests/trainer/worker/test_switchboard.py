@@ -206,6 +206,12 @@ async def test_a_later_start_that_fails_is_tried_again(played: Played, monkeypat
     assert played.supervisor.faults == []
 
 
+async def test_how_a_child_ended_is_told_and_not_how_it_was_cleared_away() -> None:
+    backend = LightBackend(bases=None)  # type: ignore[arg-type]  # a TypeError of ours, in the child
+    with pytest.raises(EngineDied, match="exit code 1"):
+        await Supervisor(backend).start()
+
+
 async def test_large_commands_at_once_arrive_whole() -> None:
     """Two threads that write into one pipe at once would mix what they write."""
     supervisor = Supervisor(LightBackend())
