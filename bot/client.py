@@ -1,23 +1,30 @@
-"""The bot's face: the Discord client, its one error handler, and what it tells of jobs that changed."""
+"""The bot's face: the Discord client, its commands and buttons, and what it tells of jobs that changed."""
 
 from __future__ import annotations
+
+import time
 
 import discord
 import structlog
 import yarl
 from discord import app_commands
+from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.errors import QueueDown, UserError, new_reference
+from bot.cogs.adapters import AdapterCog
+from bot.cogs.imagine import ImagineCog
+from bot.cogs.jobs import JobsCog
+from bot.cogs.train import TrainCog
 from bot.services import Services
 from bot.settings import Settings
 from bot.store.records import Job
+from bot.ui import buttons, cards, views
+from bot.ui.answers import answer_fault, waiting_card
 
 log = structlog.get_logger(__name__)
 
-FAILED_COLOUR = discord.Colour(0xD0433B)
-CANCELLED_COLOUR = discord.Colour(0x8A8F98)
+TOKEN_LIVES_S = 15 * 60.0  # an interaction's
 
 
 def configure_endpoints(api_base: str, gateway_url: str | None) -> None:
@@ -28,7 +35,7 @@ def configure_endpoints(api_base: str, gateway_url: str | None) -> None:
 
 
 class DarkroomTree(app_commands.CommandTree["DarkroomBot"]):
-    """The slash commands, with one place where every fault of a command ends."""
+    """The commands, with one place where every fault of a command ends."""
 
     async def on_error(
         self, interaction: discord.Interaction[DarkroomBot], error: app_commands.AppCommandError, /
@@ -38,37 +45,28 @@ class DarkroomTree(app_commands.CommandTree["DarkroomBot"]):
         await answer_fault(interaction, cause)
 
 
-async def answer_fault(interaction: discord.Interaction[DarkroomBot], error: BaseException) -> None:
-    """One sentence to the person who caused it; what nobody caused is logged under a reference code they are shown."""
-    if isinstance(error, UserError):
-        words = error.message
-    elif isinstance(error, QueueDown):
-        words = "Darkroom's queue does not answer at the moment. Nothing was lost; please try again in a minute."
-        log.warning("queue.down", error=str(error))
-    else:
-        reference = new_reference()
-        words = f"Something went wrong on our side. The operator finds it in the log under {reference}."
-        log.error("interaction.failed", reference=reference, exc_info=error)
-    if interaction.response.is_done():
-        await interaction.followup.send(words, ephemeral=True)
-    else:
-        await interaction.response.send_message(words, ephemeral=True)
-
-
-class DarkroomBot(discord.Client):
+class DarkroomBot(commands.Bot):
     """The client. It is a :class:`bot.outbox.Listener`: whatever it is told may be told twice."""
 
     def __init__(self, services: Services) -> None:
         super().__init__(
+            command_prefix=commands.when_mentioned,  # commands are slash commands; it reads no messages
+            help_command=None,
+            tree_cls=DarkroomTree,
             intents=discord.Intents(guilds=True),
             allowed_mentions=discord.AllowedMentions.none(),  # nothing that a member types pings anybody
+            max_messages=None,
         )
         self.services = services
-        self.tree = DarkroomTree(self)
 
     async def setup_hook(self) -> None:
-        """Register the commands and start the services' loops."""
+        """Load the cogs, register the commands, finish what a bot before left open, start the services' loops."""
+        jobs, adapters = self.services.jobs, self.services.adapters
+        for cog in (TrainCog(self, jobs), ImagineCog(jobs, adapters), AdapterCog(adapters), JobsCog(jobs)):
+            await self.add_cog(cog)
+        self.add_dynamic_items(*buttons.ALL)
         await self.tree.sync()
+        await self._finish_cards()
         self.services.start(self)
 
     async def close(self) -> None:
@@ -76,19 +74,48 @@ class DarkroomBot(discord.Client):
         await self.services.stop()
         await super().close()
 
+    async def _finish_cards(self) -> None:
+        """Give a card to jobs that a bot accepted and died before it had posted one."""
+        for job in await self.services.jobs.without_card():
+            fresh = job.token is not None and time.time() - job.created_at < TOKEN_LIVES_S
+            message_id = await self._edit_by_token(job) if fresh else None
+            if message_id is None:
+                await self.services.jobs.give_up_card(job.id)  # the worker posts the result as a new message
+            else:
+                await self.services.jobs.attach_card(job.id, message_id)
+
+    async def _edit_by_token(self, job: Job) -> int | None:
+        """Edit the answer to the job's interaction, if there is one; its message id."""
+        if self.application_id is None or job.token is None:
+            return None
+        embed, view = await waiting_card(self.services.jobs, job)
+        payload = {"embeds": [embed.to_dict()], "components": view.to_components()}
+        route = Route(
+            "PATCH", "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
+            webhook_id=self.application_id, webhook_token=job.token,
+        )  # fmt: skip
+        try:
+            message = await self.http.request(route, json=payload)
+        except discord.HTTPException as error:
+            log.info("card.not_finished", job=job.id, error=str(error))
+            return None
+        return int(message["id"])
+
+    # -- what it is told of jobs --------------------------------------------------------------------------------------
+
     def _card(self, job: Job) -> discord.PartialMessage | None:
         """The message that shows the job, editable with the bot's token however old the interaction is."""
         if job.message_id is None:
             return None
         return self.get_partial_messageable(job.channel_id).get_partial_message(job.message_id)
 
-    async def _show(self, job: Job, title: str, text: str, colour: discord.Colour) -> None:
+    async def _show(self, job: Job, embed: discord.Embed, view: discord.ui.View | None = None) -> None:
         """Replace the card's content; a card that somebody deleted is no error."""
         card = self._card(job)
         if card is None:
             return
         try:
-            await card.edit(embed=discord.Embed(title=title, description=text, colour=colour), view=None)
+            await card.edit(embed=embed, view=view, attachments=[])
         except discord.NotFound:
             log.info("card.gone", job=job.id)
 
@@ -97,30 +124,44 @@ class DarkroomBot(discord.Client):
 
     async def on_requeued(self, job: Job) -> None:
         """The card is the bot's again."""
-        await self._show(job, "In the queue again", "The machine that worked on this stopped; another one takes over.",
-                         CANCELLED_COLOUR)  # fmt: skip
+        await self._show(job, cards.requeued(), views.under_waiting(job.id))
 
     async def on_delivered(self, job: Job) -> None:
-        """The worker has put the result into the channel."""
-        log.info("job.delivered", job=job.id)
+        """The worker has put the result into the channel: the buttons go under it."""
+        card = self._card(job)
+        if card is None:
+            return
+        if job.lane == "train":
+            examples = await buttons.example_prompts(self, job)
+            view = views.under_training(job.id, examples, in_guild=job.guild_id is not None)
+        else:
+            view = views.under_pictures(job.id)
+        try:
+            await card.edit(view=view)
+        except discord.NotFound:
+            log.info("card.gone", job=job.id)
 
     async def on_failed(self, job: Job, *, card_written: bool) -> None:
         """Tell the member on the card, where the worker could not."""
         if not card_written:
-            await self._show(job, "That did not work", job.error or "The job failed.", FAILED_COLOUR)
+            await self._show(job, cards.failed(job))
 
     async def on_cancelled(self, job: Job, *, card_written: bool) -> None:
         """Say on the card that the job was stopped, where the worker did not."""
         if not card_written:
-            await self._show(job, "Cancelled", "This job was stopped; nothing of it was kept.", CANCELLED_COLOUR)
+            await self._show(job, cards.cancelled())
 
     async def ping(self, job: Job, *, nonce: str) -> None:
-        """Mention the member, and only them, once."""
+        """Mention the member, and only them, once, as a reply to the result."""
+        what = f"`{job.train.name}` is ready." if job.lane == "train" else "your picture is ready."
+        card = self._card(job)
         channel = self.get_partial_messageable(job.channel_id)
+        mention = discord.AllowedMentions(users=[discord.Object(job.owner_id)], replied_user=False)
         await channel.send(
-            f"<@{job.owner_id}> it is ready.",
+            f"<@{job.owner_id}> {what}",
             nonce=nonce,
-            allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.owner_id)]),
+            allowed_mentions=mention,
+            reference=card.to_reference(fail_if_not_exists=False) if card else None,  # type: ignore[arg-type]
         )
 
 

@@ -285,6 +285,14 @@ class Jobs:
             return None
         return progress if progress is not None and progress.attempt == job.attempt else None
 
+    async def is_served(self, job: Job) -> bool | None:
+        """Whether a worker is alive that can do the job; None when Redis can't be asked."""
+        try:
+            beats = await self._queue.heartbeats()
+        except QueueDown:
+            return None
+        return any(job.lane in beat.lanes and job.base in {base.name for base in beat.bases} for beat in beats)
+
     async def bases(self) -> list[BaseInfo]:
         """The bases that workers offer or have offered, default first; for autocomplete and /imagine's limits."""
         return await self._database.read(bases.known)

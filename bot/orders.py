@@ -7,9 +7,7 @@ import msgspec
 from bot.store.records import AdapterPick
 from trainer.contract.requests import Kind, Recipe
 
-CONSENT_STATEMENT = (
-    "I may use these photos, and whoever is in them agrees that a model learns from them and draws them here."
-)
+CONSENT_STATEMENT = "I may use these photos; whoever is in them agrees that a model learns and draws them here."
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

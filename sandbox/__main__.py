@@ -1,8 +1,9 @@
-"""`python -m sandbox` serves the stand-in until it is interrupted."""
+"""`python -m sandbox` serves the stand-in until it is interrupted; `… demo` plays the main job in it."""
 
 import asyncio
 import contextlib
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,23 @@ def serve(
     except OSError as error:
         typer.echo(f"The sandbox cannot listen on port {port}: {error.strerror}. Choose another with --port.", err=True)
         raise typer.Exit(1) from None
+
+
+@app.command()
+def demo(
+    headless: Annotated[bool, typer.Option(help="End when the job is played instead of staying up.")] = False,
+    out: Annotated[Path, typer.Option(help="Where the pictures and transcript.json go.")] = Path("demo-out"),
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")] = 8321,
+) -> None:
+    """Start everything, train on six photos and draw; exit 0 only if every step worked."""
+    from sandbox.demo import run_demo
+
+    try:
+        code = asyncio.run(run_demo(out.absolute(), headless=headless, port=0 if headless else port))
+    except OSError as error:
+        typer.echo(f"The demo cannot start: {error}. Choose another port with --port, or folder with --out.", err=True)
+        code = 1
+    raise typer.Exit(code)
 
 
 async def _serve(port: int, rate_limits: bool) -> None:

@@ -10,6 +10,7 @@ from trainer.contract.requests import ImagineRequest, Request, TrainRequest
 
 _BAR = 12  # characters
 _LONGEST_PROMPT = 1_500  # of an embed's 4,096 characters: the whole prompt is under the settings button
+_LONGEST_FIELD = 1_000  # of Discord's 1,024
 _CONFUSING = str.maketrans({character: f"\\{character}" for character in "\\*_~`|<>[]()#-"})
 
 
@@ -36,8 +37,9 @@ def duration(seconds: float) -> str:
     whole = max(1, round(seconds))
     if whole < 90:
         return f"{whole} s"
-    minutes = round(whole / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    hours, minutes = divmod(round(whole / 60), 60)
+    words = (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "")
+    return " ".join(word for word in words if word)
 
 
 def starting(request: Request) -> Face:
@@ -76,11 +78,12 @@ def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Fac
         f"seed {request.seed}", duration(outcome.seconds),
     )  # fmt: skip
     fields = []
-    if request.negative_prompt:
-        fields.append(("Without", plain(request.negative_prompt)[:1_000]))
+    without = _line(request.negative_prompt, _LONGEST_FIELD)
+    if without:
+        fields.append(("Without", without))
     if request.adapters:
-        uses = ", ".join(f"{plain(use.name)} at {use.weight:g}" for use in request.adapters)
-        fields.append(("Adapters", uses[:1_000]))
+        uses = ", ".join(f"{use.name} at {use.weight:g}" for use in request.adapters)
+        fields.append(("Adapters", _line(uses, _LONGEST_FIELD)))
     count = len(outcome.pictures)
     title = "Here it is" if count == 1 else f"Here they are, {count} of them"
     text = f"{_shown(request.prompt)}\nfor <@{request.card.requester_id}>"
@@ -119,5 +122,14 @@ def _teaching(request: TrainRequest) -> str:
 
 
 def _shown(prompt: str) -> str:
-    text = prompt if len(prompt) <= _LONGEST_PROMPT else prompt[: _LONGEST_PROMPT - 1] + "…"
-    return "> " + plain(text).replace("\n", "\n> ")
+    return "> " + _line(prompt, _LONGEST_PROMPT)
+
+
+def _line(text: str, longest: int) -> str:
+    """``text`` as it is, on one line of at most so many characters; never cut between a backslash and what it hides."""
+    shown = plain(" ".join(text.split()))
+    if len(shown) <= longest:
+        return shown
+    cut = shown[: longest - 1]
+    backslashes = len(cut) - len(cut.rstrip("\\"))
+    return cut[: len(cut) - backslashes % 2] + "…"

@@ -130,6 +130,8 @@ class TorchBackend:
         return messages.Ready(str(choose_device(self._device)), infos)
 
     def _base(self, name: str) -> tuple[Any, Any]:
+        import torch
+
         from trainer.adapters.bank import AdapterBank
         from trainer.models.loading import load_base
 
@@ -137,6 +139,9 @@ class TorchBackend:
             raise UserFault(f"this worker has no base model {name!r}; it has {', '.join(self._specs)}")
         if name not in self._loaded:
             base = load_base(self._specs[name], self._device)
+            if base.spec.embedded:
+                # its operations are so small that two threads mostly wait for each other: docs/performance.md
+                torch.set_num_threads(1)
             self._loaded[name] = (base, AdapterBank(base.unet))
         return self._loaded[name]
 

@@ -39,6 +39,8 @@ class Supervisor:
     async def start(self) -> messages.Ready:
         """Start a child and wait until it is ready. Raises :class:`UserFault` for what the operator can mend."""
         await self.stop()  # one that was too slow to start must not keep the GPU
+        # threads that spin while they wait take the core from whoever they wait for, where something else runs, too
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=run, args=(theirs, self._backend, os.getpid()), daemon=True)

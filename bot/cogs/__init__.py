@@ -1,0 +1,1 @@
+"""The commands, one feature a file: validate, call one service, answer."""

@@ -1,0 +1,105 @@
+"""`/train`, and "Train on these photos" on a message: from photos to a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.errors import UserError
+from bot.jobs import Jobs
+from bot.orders import TrainOrder, Upload
+from bot.ui.answers import accept, origin_of, uploads_of
+from bot.ui.choices import base_choices
+from bot.ui.forms import TrainForm
+from trainer.contract.requests import Kind
+
+
+class TrainCog(commands.Cog):
+    """Teaching a subject, a face or a style."""
+
+    def __init__(self, bot: commands.Bot, jobs: Jobs) -> None:
+        self._tree, self._jobs = bot.tree, jobs
+        self._menu: app_commands.ContextMenu = app_commands.ContextMenu(
+            name="Train on these photos", callback=self.train_on_message
+        )
+
+    async def cog_load(self) -> None:
+        """A cog's decorators know no context menus: it is added by hand."""
+        self._tree.add_command(self._menu)
+
+    @app_commands.command(description="Teach Darkroom a subject, a face or a style from your photos")
+    @app_commands.describe(
+        name="What you will write in prompts, for example thnos",
+        consent="I may use these photos; whoever is in them agrees that a model learns and draws them here",
+        photo1="3 to 10 photos, or one zip of up to 100; attach none to upload them in a form",
+        class_word="What it is in one to three words: dog, monster, mug",
+        kind="What is to be learned; a subject unless you say otherwise",
+        base="The model to teach; the default unless you say otherwise",
+        **{f"photo{number}": "Another photo" for number in range(2, 11)},
+    )
+    async def train(
+        self,
+        interaction: discord.Interaction[Any],
+        name: str,
+        consent: bool,
+        photo1: discord.Attachment | None = None,
+        photo2: discord.Attachment | None = None,
+        photo3: discord.Attachment | None = None,
+        photo4: discord.Attachment | None = None,
+        photo5: discord.Attachment | None = None,
+        photo6: discord.Attachment | None = None,
+        photo7: discord.Attachment | None = None,
+        photo8: discord.Attachment | None = None,
+        photo9: discord.Attachment | None = None,
+        photo10: discord.Attachment | None = None,
+        class_word: str | None = None,
+        kind: Kind = "subject",
+        base: str | None = None,
+    ) -> None:
+        """Photos become an adapter; without photos a form asks for them."""
+        options = (photo1, photo2, photo3, photo4, photo5, photo6, photo7, photo8, photo9, photo10)
+        photos = [photo for photo in options if photo is not None]
+        if photos:
+            await self._submit(interaction, name, uploads_of(photos), kind, class_word, consent, base)
+            return
+
+        async def filled(
+            answer: discord.Interaction[Any], name: str, uploads: tuple[Upload, ...], kind: Kind, word: str | None,
+            consent: bool,
+        ) -> None:  # fmt: skip
+            await self._submit(answer, name, uploads, kind, word, consent, base)
+
+        form = TrainForm(filled, name=name[:200], kind=kind, class_word=class_word, consent=consent)
+        await interaction.response.send_modal(form)
+
+    @train.autocomplete("base")
+    async def _complete_base(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        return base_choices(await self._jobs.bases(), typed)
+
+    async def train_on_message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
+        """The same for the attachments of one's own message; a form asks for the rest, consent first of all."""
+        if message.author.id != interaction.user.id:
+            raise UserError("These photos are somebody else's: only who posted them can have them learned.")
+        if not message.attachments:
+            raise UserError("There are no photos in this message: attach 3 to 10, or use `/train`.")
+
+        async def filled(
+            answer: discord.Interaction[Any], name: str, uploads: tuple[Upload, ...], kind: Kind, word: str | None,
+            consent: bool,
+        ) -> None:  # fmt: skip
+            await self._submit(answer, name, uploads, kind, word, consent, None)
+
+        await interaction.response.send_modal(TrainForm(filled, uploads=uploads_of(message.attachments)))
+
+    async def _submit(
+        self, interaction: discord.Interaction[Any], name: str, uploads: tuple[Upload, ...], kind: Kind,
+        class_word: str | None, consent: bool, base: str | None,
+    ) -> None:  # fmt: skip
+        order = TrainOrder(
+            origin=origin_of(interaction), name=name, uploads=uploads, consent=consent, class_word=class_word,
+            kind=kind, base=base,
+        )  # fmt: skip
+        await accept(interaction, self._jobs, self._jobs.submit_train(order))

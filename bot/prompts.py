@@ -1,0 +1,52 @@
+"""From what a member writes to what the model gets: tags looked up, triggers put where they are missing."""
+
+from __future__ import annotations
+
+from bot.adapters import Adapters
+from bot.errors import UserError
+from bot.orders import Order
+from bot.store.records import AdapterPick
+from trainer.contract import prompt as language
+
+
+class ReadPrompt(Order, frozen=True):
+    """A prompt whose tags have been resolved for the member who wrote it."""
+
+    prompt: str  # as used
+    written: str
+    adapters: tuple[AdapterPick, ...]
+
+
+def with_adapter(written: str, name: str | None, weight: float | None) -> str:
+    """The prompt with the tag that the options ``adapter`` and ``weight`` stand for, unless it names that one already.
+
+    Raises UserError for a weight without an adapter.
+    """
+    if name is None or not name.strip():
+        if weight is not None:
+            raise UserError("There is a weight but no adapter: choose one in `adapter`, or write `<lora:name:0.8>`.")
+        return written
+    name = name.strip()
+    if f"<lora:{name.lower()}" in written.lower():
+        return written
+    return f"<lora:{name}:{1.0 if weight is None else weight:g}> {written}"
+
+
+async def read_prompt(
+    adapters: Adapters, written: str, *, viewer_id: int, guild_id: int | None, strict: bool = False
+) -> ReadPrompt:
+    """Resolve a prompt. Raises UserError: it can't be read, or names an adapter that this viewer can't use."""
+    try:
+        parsed = language.parse(written)
+    except language.PromptError as error:
+        words = str(error)
+        raise UserError(f"{words[:1].upper()}{words[1:]}.") from error
+    picks: list[AdapterPick] = []
+    triggers: dict[str, tuple[str, str]] = {}
+    for network in parsed.networks:
+        adapter = await adapters.resolve(network.name, viewer_id=viewer_id, guild_id=guild_id)
+        picks.append(AdapterPick(adapter_id=adapter.id, written=network.name, blob=adapter.blob, weight=network.weight))
+        triggers[network.name] = (adapter.trigger, adapter.class_word)
+    return ReadPrompt(
+        prompt=language.place_triggers(parsed, triggers, strict=strict), written=written, adapters=tuple(picks)
+    )

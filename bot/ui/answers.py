@@ -1,0 +1,95 @@
+"""How an interaction is answered: faults to the one person they concern, accepted jobs with a card."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import discord
+import structlog
+
+from bot.errors import QueueDown, UserError, new_reference
+from bot.jobs import Jobs
+from bot.orders import Origin, Upload
+from bot.store.records import Job
+from bot.ui import cards, views
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_S = 1.5  # of Discord's 3; what takes longer shows "is thinking…" first
+
+
+def origin_of(interaction: discord.Interaction[Any]) -> Origin:
+    """Who asks, and where."""
+    if interaction.channel_id is None:
+        raise UserError("Use this in a channel, so that the result has a place to go.")
+    return Origin(
+        interaction_id=interaction.id,
+        token=interaction.token,
+        member_id=interaction.user.id,
+        member_name=interaction.user.name,
+        guild_id=interaction.guild_id,
+        channel_id=interaction.channel_id,
+        upload_limit_bytes=interaction.filesize_limit,
+    )
+
+
+def uploads_of(attachments: list[discord.Attachment]) -> tuple[Upload, ...]:
+    """Attachments as orders carry them."""
+    return tuple(Upload(filename=file.filename, url=file.url, size_bytes=file.size) for file in attachments)
+
+
+async def answer_fault(interaction: discord.Interaction[Any], error: BaseException) -> None:
+    """One sentence to the person who caused it; what nobody caused is logged under a reference code they are shown."""
+    if isinstance(error, UserError):
+        words = error.message
+    elif isinstance(error, QueueDown):
+        words = "Darkroom's queue does not answer at the moment. Nothing was lost; please try again in a minute."
+        log.warning("queue.down", error=str(error))
+    else:
+        reference = new_reference()
+        words = f"Something went wrong on our side. The operator finds it in the log under {reference}."
+        log.error("interaction.failed", reference=reference, exc_info=error)
+    try:
+        await tell(interaction, words)
+    except discord.HTTPException as failure:  # the interaction is gone; there is nobody to tell
+        log.warning("fault.not_told", error=str(failure))
+
+
+async def tell(interaction: discord.Interaction[Any], words: str) -> None:
+    """Say something to this person alone, also where the channel sees "is thinking…" already."""
+    if not interaction.response.is_done():
+        await interaction.response.send_message(words, ephemeral=True)
+        return
+    if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+        # the first follow-up would take the public placeholder's place and be as public
+        await interaction.delete_original_response()
+    await interaction.followup.send(words, ephemeral=True)
+
+
+async def accept(interaction: discord.Interaction[Any], jobs: Jobs, submitting: Coroutine[Any, Any, Job]) -> None:
+    """Submit an order and post its card. Raises what ``submitting`` raises."""
+    work = asyncio.ensure_future(submitting)
+    await asyncio.wait({work}, timeout=PATIENCE_S)
+    if not work.done():
+        await interaction.response.defer(thinking=True)
+    job = await work
+    embed, view = await waiting_card(jobs, job)
+    try:
+        if interaction.response.is_done():
+            message_id = (await interaction.edit_original_response(embed=embed, view=view)).id
+        else:
+            answer = await interaction.response.send_message(embed=embed, view=view)
+            message_id = answer.message_id or (await interaction.original_response()).id
+    except discord.HTTPException as error:
+        log.warning("card.not_posted", job=job.id, error=str(error))
+        await jobs.give_up_card(job.id)
+    else:
+        await jobs.attach_card(job.id, message_id)
+
+
+async def waiting_card(jobs: Jobs, job: Job) -> tuple[discord.Embed, discord.ui.View]:
+    """The placeholder of a job, with its place in the queue and the button that stops it."""
+    embed = cards.waiting(job, await jobs.position(job), served=await jobs.is_served(job))
+    return embed, views.under_waiting(job.id)

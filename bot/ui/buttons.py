@@ -1,0 +1,185 @@
+"""What the buttons do. A click is authorised anew each time: the button carries an opaque id and nothing else."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any, Self
+
+import discord
+
+from bot.errors import UserError
+from bot.orders import ImagineOrder
+from bot.prompts import read_prompt
+from bot.store.records import Job
+from bot.ui import cards
+from bot.ui.answers import accept, answer_fault, origin_of
+
+if TYPE_CHECKING:
+    from bot.client import DarkroomBot
+
+EXAMPLE_WEIGHT = 0.8
+_LONGEST_SHOWN = 1_900  # of a message's 2,000 characters
+
+
+class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"dr:none:(?P<id>\w+)(?::(?P<place>\d+))?"):
+    """Base of all: finds itself in the custom_id, and tells a fault to whoever clicked."""
+
+    def __init__(self, custom_id: str, subject_id: str, place: int) -> None:
+        super().__init__(discord.ui.Button(custom_id=custom_id))
+        self.subject_id = subject_id  # of a job, or of an adapter
+        self.place = place
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Made anew at every click, from the custom_id alone."""
+        return cls(match[0], match["id"], int(match["place"] or 0))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Do what the button says; a fault goes to the one who clicked."""
+        try:
+            await self.press(interaction.client, interaction)
+        except Exception as error:
+            await answer_fault(interaction, error)
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """What this button does."""
+        raise NotImplementedError
+
+    async def job(self, bot: DarkroomBot) -> Job:
+        """The button's job. Raises UserError."""
+        job = await bot.services.jobs.get(self.subject_id)
+        if job is None:
+            raise UserError("Darkroom knows nothing of this card any more: start anew with `/imagine` or `/train`.")
+        return job
+
+
+def _is_moderator(interaction: discord.Interaction[Any]) -> bool:
+    return interaction.guild_id is not None and interaction.permissions.manage_messages
+
+
+class CancelButton(JobButton, template=r"dr:cancel:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Stops a job that waits or runs."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Stop it; the card tells the rest."""
+        jobs = bot.services.jobs
+        job = await jobs.cancel(self.subject_id, interaction.user.id, moderator=_is_moderator(interaction))
+        words = "Stopped." if job.state == "cancelled" else "It stops after the step it is at."
+        await interaction.response.send_message(words, ephemeral=True)
+
+
+class SettingsButton(JobButton, template=r"dr:settings:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Shows the exact settings, to be copied."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """To the one who asked, as text; what is longer than a message, as a file."""
+        text = await self._text(bot, interaction)
+        if len(text) <= _LONGEST_SHOWN and "```" not in text:
+            await interaction.response.send_message(f"```\n{text}\n```", ephemeral=True)
+            return
+        file = discord.File(io.BytesIO(text.encode()), "settings.txt")
+        await interaction.response.send_message("The settings are longer than a message:", file=file, ephemeral=True)
+
+    async def _text(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> str:
+        job = await self.job(bot)
+        if job.lane == "train":
+            adapter = await bot.services.adapters.by_id(
+                job.train.adapter_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id
+            )
+            return cards.training_settings(adapter)
+        pictures = await bot.services.pictures.of_job(job.id)
+        if not pictures:
+            raise UserError("These pictures were deleted, and their settings with them.")
+        return cards.picture_settings(pictures)
+
+
+class AgainButton(JobButton, template=r"dr:again:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Draws the same once more with another seed, for whoever clicks."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """A new job with a card of its own; adapters are checked for this member."""
+        job = await self.job(bot)
+        spec = job.imagine
+        order = ImagineOrder(
+            origin=origin_of(interaction), prompt=spec.prompt, prompt_written=spec.prompt_written,
+            negative_prompt=spec.negative_prompt, adapters=spec.adapters, base=job.base, count=spec.count,
+            num_inference_steps=spec.num_inference_steps, guidance_scale=spec.guidance_scale, width=spec.width,
+            height=spec.height, strict=spec.strict,
+        )  # fmt: skip
+        await accept(interaction, bot.services.jobs, bot.services.jobs.submit_imagine(order))
+
+
+class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Deletes the pictures and their message."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """From the store first; a message that stays by a failure goes at the next click."""
+        pictures = bot.services.pictures
+        await pictures.delete(self.subject_id, interaction.user.id, moderator=_is_moderator(interaction))
+        await interaction.response.defer()
+        await interaction.delete_original_response()
+
+
+class ExampleButton(JobButton, template=r"dr:example:(?P<id>\d+):(?P<place>\d+)"):
+    """Draws one of the example prompts with the adapter that this training made."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """For whoever clicks, if the adapter is theirs or shared with them."""
+        job, services = await self.job(bot), bot.services
+        viewer_id, guild_id = interaction.user.id, interaction.guild_id
+        adapter = await services.adapters.by_id(job.train.adapter_id, viewer_id=viewer_id, guild_id=guild_id)
+        examples = await example_prompts(bot, job)
+        if self.place >= len(examples):
+            raise UserError("This base has other examples by now: write a prompt of your own with `/imagine`.")
+        written = f"{cards.tag(adapter, viewer_id, EXAMPLE_WEIGHT)} {examples[self.place]}"
+        read = await read_prompt(services.adapters, written, viewer_id=viewer_id, guild_id=guild_id)
+        order = ImagineOrder(
+            origin=origin_of(interaction), prompt=read.prompt, prompt_written=read.written, adapters=read.adapters
+        )
+        await accept(interaction, services.jobs, services.jobs.submit_imagine(order))
+
+
+class ShareButton(JobButton, template=r"dr:share:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Shares the adapter that this training made with the server."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Its owner alone may."""
+        job, adapters = await self.job(bot), bot.services.adapters
+        if job.owner_id != interaction.user.id:
+            raise UserError(f"This adapter belongs to {job.owner_name}: only they can share it.")
+        adapter = await adapters.by_id(
+            job.train.adapter_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id
+        )
+        shared = await adapters.share(adapter.name, owner_id=interaction.user.id, guild_id=interaction.guild_id)
+        others = f"`<lora:{shared.owner_name}/{shared.name}:0.8>`"
+        await interaction.response.send_message(
+            f"Everybody on this server can use it now, as {others} or by its name alone. `/adapter unshare` takes it"
+            " back.",
+            ephemeral=True,
+        )
+
+
+class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d+))?"):
+    """Deletes an adapter for good."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Its owner alone may."""
+        adapters = bot.services.adapters
+        adapter = await adapters.by_id(self.subject_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id)
+        deleted = await adapters.delete(adapter.name, owner_id=interaction.user.id)
+        await interaction.response.edit_message(
+            content=f"`{deleted.name}` is deleted, and its file with it.", view=None
+        )
+
+
+async def example_prompts(bot: DarkroomBot, job: Job) -> tuple[str, ...]:
+    """What the base of a training proposes to draw."""
+    return next((base.example_prompts for base in await bot.services.jobs.bases() if base.name == job.base), ())
+
+
+ALL: tuple[type[JobButton], ...] = (
+    CancelButton, SettingsButton, AgainButton, DeleteButton, ExampleButton, ShareButton, ForgetButton,
+)  # fmt: skip

@@ -1,0 +1,196 @@
+"""What the bot writes: the waiting card, lists, settings. The worker's own words are in `trainer/cards.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import discord
+
+from bot.store.records import Adapter, Job, Picture
+from trainer.contract import looks
+from trainer.contract.events import Progress
+
+LONGEST_LIST = 20  # lines; a phone's screen holds no more
+_LONGEST_SHOWN = 1_500
+
+
+def plain(text: str) -> str:
+    """``text`` as it is, whatever Markdown and mentions it holds."""
+    return discord.utils.escape_mentions(discord.utils.escape_markdown(text))
+
+
+def waiting(job: Job, position: int | None, *, served: bool | None) -> discord.Embed:
+    """The placeholder: what was asked for and the place in the queue. ``served``: whether a worker is there for it."""
+    if job.lane == "train":
+        title, lines = f"{job.train.name} is waiting to be learned", [f"{len(job.train.photos)} photos are safe."]
+    else:
+        title, lines = "Waiting to be drawn", [quote(job.imagine.prompt)]
+    if served is False:
+        lines.append("No worker is running at the moment. This starts as soon as one does.")
+    elif served is None:
+        lines.append("The queue does not answer at the moment. This goes on as soon as it does; nothing is lost.")
+    elif position is not None:
+        ahead = position - 1
+        lines.append("You are next." if ahead == 0 else f"Place {position} in the queue: {ahead} before you.")
+    embed = discord.Embed(title=title, description="\n".join(lines), colour=looks.WAITING)
+    return embed.set_footer(text=job.base)
+
+
+def quote(prompt: str) -> str:
+    """A prompt as a quotation, shortened to what a card holds."""
+    text = prompt if len(prompt) <= _LONGEST_SHOWN else prompt[: _LONGEST_SHOWN - 1] + "…"
+    return "> " + plain(text).replace("\n", "\n> ")
+
+
+def simple(title: str, text: str, colour: int) -> discord.Embed:
+    """A card of one sentence."""
+    return discord.Embed(title=title, description=text, colour=colour)
+
+
+def requeued() -> discord.Embed:
+    """The worker went away; another one takes over."""
+    return simple(
+        "In the queue again", "The machine that worked on this stopped; it goes on where it was.", looks.WAITING
+    )
+
+
+def failed(job: Job) -> discord.Embed:
+    """It did not work, and why."""
+    return simple("That did not work", job.error or "The job failed.", looks.FAILED)
+
+
+def cancelled() -> discord.Embed:
+    """Somebody stopped it."""
+    return simple("Cancelled", "This job was stopped; nothing of it was kept.", looks.STOPPED)
+
+
+# -- /jobs ------------------------------------------------------------------------------------------------------------
+
+
+def jobs_list(
+    active: Sequence[Job],
+    positions: Mapping[str, int | None],
+    progress: Mapping[str, Progress | None],
+    finished: Sequence[Job],
+) -> discord.Embed:
+    """A member's own jobs: those under way with how far they are, then the last ones that ended."""
+    embed = discord.Embed(title="Your jobs", colour=looks.WORKING if active else looks.WAITING)
+    lines = [f"{_link(job)} · {_state(job, positions.get(job.id), progress.get(job.id))}" for job in active]
+    embed.description = "\n".join(lines) or "Nothing is under way. `/train` teaches a subject, `/imagine` draws."
+    if finished:
+        past = [f"{_link(job)} · {_ended(job)}" for job in finished[:5]]
+        embed.add_field(name="Before", value="\n".join(past)[:1024], inline=False)
+    return embed
+
+
+def describe(job: Job) -> str:
+    """A job in a few words, for lists and choices."""
+    if job.lane == "train":
+        return f"learning {job.train.name}"
+    prompt = " ".join(job.imagine.prompt.split())
+    return prompt if len(prompt) <= 60 else prompt[:59] + "…"
+
+
+def _link(job: Job) -> str:
+    words = plain(describe(job))
+    if job.message_id is None:
+        return words
+    place = job.guild_id if job.guild_id is not None else "@me"
+    return f"[{words}](https://discord.com/channels/{place}/{job.channel_id}/{job.message_id})"
+
+
+def _state(job: Job, position: int | None, progress: Progress | None) -> str:
+    if job.cancel_requested_at is not None:
+        return "stopping"
+    if job.state == "running" and progress is not None:
+        left = f", about {in_words(progress.seconds_left)} left" if progress.seconds_left is not None else ""
+        return f"step {progress.step:,} of {progress.steps:,}{left}"
+    if job.state == "running":
+        return "just started"
+    return f"place {position} in the queue" if position is not None else "next"
+
+
+def _ended(job: Job) -> str:
+    when = f" <t:{int(job.finished_at)}:R>" if job.finished_at else ""
+    return {"succeeded": "done", "failed": "did not work", "cancelled": "cancelled"}.get(job.state, job.state) + when
+
+
+def in_words(seconds: float) -> str:
+    """Seconds as people say them."""
+    whole = max(1, round(seconds))
+    return f"{whole} s" if whole < 90 else f"{round(whole / 60)} min"
+
+
+# -- adapters ---------------------------------------------------------------------------------------------------------
+
+
+def adapters_list(adapters: Sequence[Adapter], viewer_id: int) -> discord.Embed:
+    """What a member can use: their own, then those shared with the server."""
+    own = [adapter for adapter in adapters if adapter.owner_id == viewer_id]
+    shared = [adapter for adapter in adapters if adapter.owner_id != viewer_id]
+    embed = discord.Embed(title="Adapters you can use", colour=looks.DONE if adapters else looks.WAITING)
+    if not adapters:
+        embed.description = "None yet. `/train` makes one from 3 to 10 photos."
+    for title, group in (("Yours", own), ("Shared with this server", shared)):
+        lines = [_line(adapter, viewer_id) for adapter in group[:LONGEST_LIST]]
+        if len(group) > LONGEST_LIST:
+            lines.append(f"and {len(group) - LONGEST_LIST} more; typing in `adapter` finds them")
+        if lines:
+            embed.add_field(name=title, value="\n".join(lines)[:1024], inline=False)
+    return embed
+
+
+def tag(adapter: Adapter, viewer_id: int, weight: float = 0.8) -> str:
+    """How this viewer writes the adapter in a prompt."""
+    name = adapter.name if adapter.owner_id == viewer_id else f"{adapter.owner_name}/{adapter.name}"
+    return f"<lora:{name}:{weight:g}>"
+
+
+def _line(adapter: Adapter, viewer_id: int) -> str:
+    mark = " · shared" if adapter.owner_id == viewer_id and adapter.shared_with else ""
+    return f"`{tag(adapter, viewer_id)}` {plain(adapter.class_word)} · {adapter.base}{mark}"
+
+
+def adapter_card(adapter: Adapter, viewer_id: int, guild_id: int | None) -> discord.Embed:
+    """All there is to know of an adapter."""
+    embed = discord.Embed(
+        title=adapter.name,
+        description=f"Write `{tag(adapter, viewer_id)}` in a prompt. Its trigger is `{adapter.trigger}`; where a prompt"
+        f" lacks it, `{adapter.trigger} {adapter.class_word}` takes the tag's place.",
+        colour=looks.DONE,
+    )
+    shared = "with this server" if guild_id in adapter.shared_with else "with nobody here"
+    for name, value in (
+        ("By", f"<@{adapter.owner_id}>"),
+        ("Kind", f"{adapter.kind}, of a {adapter.subject_kind}"),
+        ("Base", f"{adapter.base} ({adapter.base_hash})"),
+        ("Trained on", f"{adapter.photos} photos, {adapter.steps:,} steps, {in_words(adapter.seconds)}"),
+        ("Rank", str(adapter.rank)),
+        ("File", f"{adapter.size_bytes / 1e6:.1f} MB"),
+        ("Shared", shared),
+        ("Made", f"<t:{int(adapter.created_at)}:R>"),
+    ):
+        embed.add_field(name=name, value=value)
+    return embed
+
+
+# -- settings ---------------------------------------------------------------------------------------------------------
+
+
+def picture_settings(pictures: Sequence[Picture]) -> str:
+    """The exact settings of a job's pictures, in A1111's text form; the same prompt is said once."""
+    first = pictures[0].parameters
+    seeds = [str(picture.seed) for picture in pictures]
+    return first if len(pictures) == 1 else f"{first}\nSeeds: {', '.join(seeds)}"
+
+
+def training_settings(adapter: Adapter) -> str:
+    """The exact settings of a training."""
+    rows = {
+        "Name": adapter.name, "Trigger": adapter.trigger, "Class word": adapter.class_word,
+        "Kind": adapter.subject_kind, "Method": adapter.kind, "Base": f"{adapter.base} ({adapter.base_hash})",
+        "Photos": adapter.photos, "Steps": adapter.steps, "Rank": adapter.rank,
+        "Final loss": f"{adapter.final_loss:.4f}", "Seconds": round(adapter.seconds),
+        "Trainer": adapter.trainer_version,
+    }  # fmt: skip
+    return "\n".join(f"{name}: {value}" for name, value in rows.items())

@@ -1,0 +1,65 @@
+"""The buttons under a card: an action and an opaque id each. What they do, also after a restart, is in `buttons.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import discord
+
+from bot.store.records import Job
+from trainer.contract.names import Action, button_id
+
+_LONGEST_LABEL = 80
+MOST_CANCELS = 5
+
+
+def _view(*items: discord.ui.Item[discord.ui.View]) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    for item in items:
+        view.add_item(item)
+    return view
+
+
+def _button(
+    action: Action, job_id: str, label: str, *, place: int | None = None, emoji: str | None = None,
+    style: discord.ButtonStyle = discord.ButtonStyle.secondary, row: int | None = None,
+) -> discord.ui.Button[discord.ui.View]:  # fmt: skip
+    shown = label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
+    custom_id = button_id(action, job_id, place)
+    return discord.ui.Button(label=shown, custom_id=custom_id, emoji=emoji, style=style, row=row)
+
+
+def under_waiting(job_id: str) -> discord.ui.View:
+    """Stop it."""
+    return _view(_button("cancel", job_id, "Cancel"))
+
+
+def under_pictures(job_id: str) -> discord.ui.View:
+    """Once more with another seed, the exact settings, delete."""
+    return _view(
+        _button("again", job_id, "Again", emoji="🔁", style=discord.ButtonStyle.primary),
+        _button("settings", job_id, "Settings", emoji="⚙️"),
+        _button("delete", job_id, "Delete", emoji="🗑️"),
+    )
+
+
+def under_training(job_id: str, examples: Sequence[str], *, in_guild: bool) -> discord.ui.View:
+    """Prompts to try, sharing, the exact settings."""
+    tries = [
+        _button("example", job_id, words, place=place, style=discord.ButtonStyle.primary, row=0)
+        for place, words in enumerate(examples[:5])
+    ]
+    share = [_button("share", job_id, "Share with this server", emoji="🤝", row=1)] if in_guild else []
+    return _view(*tries, *share, _button("settings", job_id, "Settings", emoji="⚙️", row=1))
+
+
+def under_jobs(active: Sequence[Job], names: Sequence[str]) -> discord.ui.View | None:
+    """A button that stops each of the first few jobs."""
+    pairs = list(zip(active, names, strict=True))[:MOST_CANCELS]
+    buttons = [_button("cancel", job.id, f"Cancel {name}", row=row) for row, (job, name) in enumerate(pairs)]
+    return _view(*buttons) if buttons else None
+
+
+def under_forgetting(adapter_id: str, name: str) -> discord.ui.View:
+    """Delete an adapter for good."""
+    return _view(_button("forget", adapter_id, f"Delete {name} for good", style=discord.ButtonStyle.danger))
