@@ -220,6 +220,17 @@ async def test_a_picture_is_started_produced_and_delivered(studio: Studio) -> No
     assert await studio.blobs.read(outcome.pictures[1].blob) == card.files[2].data
 
 
+async def test_a_prompt_pings_nobody(studio: Studio) -> None:
+    request = await studio.picture(f"@everyone <@{studio.sandbox.member('ben').id}> look")
+    again = msgspec.structs.replace(request, job_id="9", card=await studio.card(private=True))
+    for each in (request, again):  # an edit, and a message of its own
+        await studio.carry_out(each)
+    for message in studio.sandbox.messages("darkroom"):
+        assert not message.record.mention_everyone
+        assert message.record.mention_ids == ()
+    assert r"@everyone \<@" in studio.message(request).text
+
+
 async def test_a_private_card_is_answered_by_a_new_message(studio: Studio) -> None:
     request = await studio.picture(card=await studio.card(private=True))
     await studio.carry_out(request)
