@@ -151,11 +151,13 @@ class TorchBackend:
 
         from trainer.adapters.files import read_lora
         from trainer.generation.pipeline import GenerationJob, generate
-        from trainer.training.lora import TrainingJob, train_lora
+        from trainer.training.lora import IN_TRAINING, TrainingJob, train_lora
 
         request: TrainRequest = command.request
         base, bank = self._base(request.base)
-        photos = [Image.open(io.BytesIO(data), formats=("PNG",)).convert("RGB") for data in command.photos]
+        photos = [Image.open(io.BytesIO(data), formats=("PNG",)) for data in command.photos]
+        subject = f"{request.trigger} {request.class_word}"
+        prompts = [*(f"{subject} {words}" for words in base.spec.defaults.example_prompts), subject]
         checkpoints: list[bytes] = []
         job = TrainingJob(request.trigger, request.class_word, request.kind, request.recipe)
         steps = train_lora(
@@ -167,15 +169,23 @@ class TorchBackend:
             except StopIteration as end:
                 adapter = end.value
                 break
+            if taken is None:
+                yield None
+                continue
             if checkpoints:
                 yield messages.Checkpointed(request.job_id, checkpoints.pop())
-            yield messages.Stepped(request.job_id, taken.step, taken.steps)
+            preview = None
+            if taken.step in {taken.steps * quarter // 4 for quarter in (1, 2, 3)}:
+                look = GenerationJob(
+                    prompts[0], adapters={IN_TRAINING: 1.0}
+                )  # the same seed each time: one sees it grow
+                preview = _files((yield from _quietly(generate(base, bank, look))))[0].png
+            yield messages.Stepped(request.job_id, taken.step, taken.steps, preview)
         name = f"examples-{request.job_id}"
         bank.add(name, read_lora(adapter.data)[0])
         examples: list[PictureFile] = []
         try:
-            for words in base.spec.defaults.example_prompts:
-                prompt = f"{request.trigger} {request.class_word} {words}"
+            for prompt in prompts[: len(base.spec.defaults.example_prompts)]:
                 pictures = yield from _quietly(generate(base, bank, GenerationJob(prompt, adapters={name: 1.0})))
                 examples += _files(pictures)
         finally:

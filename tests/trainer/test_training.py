@@ -49,6 +49,18 @@ def test_a_training_is_the_same_again_from_its_seed(base: Base, photos: list[Ima
     assert math.isfinite(first.final_loss)
 
 
+def test_a_picture_can_be_drawn_while_a_training_prepares(base: Base, photos: list[Image.Image]) -> None:
+    bank, face = AdapterBank(base.unet), dataclasses.replace(JOB, kind="face")  # makes class pictures first
+    alone = run(train_lora(base, bank, photos, [None] * 6, face))
+    training, turns = train_lora(base, bank, photos, [None] * 6, face), 0
+    while next(training) is None:
+        turns += 1
+        if turns == 8:
+            run(generate(base, bank, GenerationJob("a fox", num_inference_steps=2)))
+    assert turns > len(photos)
+    assert run(training).data == alone.data
+
+
 def test_a_resumed_training_equals_one_that_never_stopped(
     base: Base, photos: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:

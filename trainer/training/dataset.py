@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +52,12 @@ class CachedPhotos:
 
 def cache_photos(
     base: Base, photos: Sequence[Image.Image], captions: Sequence[tuple[str, ...]], size: tuple[int, int]
-) -> CachedPhotos:
-    """Encode each photo and each different caption once; the empty caption too, for dropout."""
-    moments = [base.encode_moments(to_pixels([crop_to(photo, *size)])) for photo in photos]
+) -> Generator[None, None, CachedPhotos]:
+    """Encode each photo and each different caption once; the empty caption too, for dropout. One photo a turn."""
+    moments = []
+    for photo in photos:
+        moments.append(base.encode_moments(to_pixels([crop_to(photo, *size)])))
+        yield
     texts = sorted({caption for options in captions for caption in options} | {""})
     embeddings = {text: base.encode_prompts([text])[0] for text in texts}
     return CachedPhotos(

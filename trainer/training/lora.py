@@ -21,7 +21,7 @@ from trainer.training.losses import denoising_loss, snr_weights, target_of
 from trainer.training.prior import class_latents
 
 CHECKPOINT_EVERY = 100
-_NAME = "in_training"  # of the adapter in the bank while it is trained
+IN_TRAINING = "in_training"  # of the adapter in the bank while it is trained
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,10 @@ def train_lora(
     *,
     checkpoint: Callable[[bytes], None] | None = None,
     resume: bytes | None = None,
-) -> Generator[TrainStep, None, TrainedAdapter]:
+) -> Generator[TrainStep | None, None, TrainedAdapter]:
     """Train an adapter, one step each time the generator is asked; its return value is the adapter.
 
+    It yields None as long as it prepares (encodes photos, makes class pictures), then the step that it took.
     Deterministic from the recipe's seed on a CPU: every step draws from a generator of its own, so a training that was
     resumed from a checkpoint equals one that never stopped. Raises :class:`UserFault` when the loss is not finite.
     """
@@ -74,12 +75,14 @@ def train_lora(
     recipe = recipes.resolve_recipe(job.recipe, base.spec.defaults.recipe, len(photos), job.kind)
     options = [recipes.captions_for(job.trigger, job.class_word, job.kind, own) for own in captions]
     size = (base.spec.defaults.width, base.spec.defaults.height)
-    data = cache_photos(base, photos, options, size)
-    prior = class_latents(base, bank, job.class_word, size, recipe.seed) if recipe.prior_weight else None
+    data = yield from cache_photos(base, photos, options, size)
+    prior = None
+    if recipe.prior_weight:
+        prior = yield from class_latents(base, bank, job.class_word, size, recipe.seed)
     scheduler = base.make_scheduler()
     try:
         parameters = bank.add_trainable(
-            _NAME, rank=recipe.rank, lora_alpha=recipe.lora_alpha,
+            IN_TRAINING, rank=recipe.rank, lora_alpha=recipe.lora_alpha,
             target_modules=recipe.target_modules, seed=recipe.seed,
         )  # fmt: skip
         optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=1e-2)
@@ -98,11 +101,13 @@ def train_lora(
             timesteps = timesteps.to(base.device)
             noisy_latents = scheduler.add_noise(latents, noise, timesteps)
             target = target_of(scheduler, latents, noise, timesteps)
-            bank.activate({_NAME: 1.0})
+            bank.activate({IN_TRAINING: 1.0})
             dtype = base.weight_dtype
             model_pred = base.unet(noisy_latents.to(dtype), timesteps, embeddings.to(dtype)).sample
             weights = weights * snr_weights(scheduler, timesteps, recipe.snr_gamma)
             loss = denoising_loss(model_pred, target, weights)
+            if prior is not None:
+                loss = 2 * loss  # Ruiz et al. 2022, eq. 2: the two terms are added, and this is the mean over both
             if not torch.isfinite(loss):
                 raise UserFault(
                     f"the training diverged at step {step + 1} (its loss is {loss.item()}); try again with a learning "
@@ -118,9 +123,9 @@ def train_lora(
                 checkpoint(pack(step + 1, {"lora": named, "optimizer": optimizer_tensors(optimizer)}))
             yield TrainStep(step + 1, recipe.steps, loss_value)
         metadata = _describe(base, job, recipe, len(photos))
-        file = write_lora(bank.weights(_NAME), recipe.lora_alpha / recipe.rank, metadata)
+        file = write_lora(bank.weights(IN_TRAINING), recipe.lora_alpha / recipe.rank, metadata)
     finally:
-        bank.remove(_NAME)
+        bank.remove(IN_TRAINING)
     return TrainedAdapter(file, metadata, recipe.rank, recipe.steps, loss_value, time.monotonic() - began)
 
 

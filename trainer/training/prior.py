@@ -5,6 +5,7 @@ They are made by the base itself, by few steps, and never decoded: the loss need
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -31,8 +32,10 @@ class ClassLatents:
 
 
 @torch.no_grad()
-def class_latents(base: Base, bank: AdapterBank, class_word: str, size: tuple[int, int], seed: int) -> ClassLatents:
-    """Generate the class's latents with the bare base, in batches of four."""
+def class_latents(
+    base: Base, bank: AdapterBank, class_word: str, size: tuple[int, int], seed: int
+) -> Generator[None, None, ClassLatents]:
+    """Generate the class's latents with the bare base, in batches of four, one denoising step a turn."""
     caption = captions_for("", class_word, "subject", None)[0].replace("  ", " ")
     embedding, empty = base.encode_prompts([caption]), base.encode_prompts([""])
     scheduler = base.make_scheduler()
@@ -40,13 +43,14 @@ def class_latents(base: Base, bank: AdapterBank, class_word: str, size: tuple[in
     scale = base.vae_scale_factor
     shape = (PICTURES, base.unet.config.in_channels, size[1] // scale, size[0] // scale)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    bank.activate({})
     done = []
     for latents in noise.to(base.device).split(4):
         both = torch.cat([empty, embedding]).repeat_interleave(len(latents), 0).to(base.weight_dtype)
         for timestep in scheduler.timesteps:
+            bank.activate({})  # at every turn, for others may have had theirs meanwhile
             twice = scheduler.scale_model_input(torch.cat([latents, latents]), timestep).to(base.weight_dtype)
             plain, guided = base.unet(twice, timestep, both).sample.float().chunk(2)
             latents = scheduler.step(plain + GUIDANCE * (guided - plain), timestep, latents).prev_sample
+            yield
         done.append(latents)
     return ClassLatents(torch.cat(done), embedding[0])
