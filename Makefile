@@ -1,4 +1,4 @@
-# test and check make .venv when it is not there.
+# demo, test and check each make .venv when it is not there.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 TORCH_FLAGS := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) --extra-index-url https://pypi.org/simple)
 
-.PHONY: test check venv conformance lock clean
+.PHONY: demo test check venv conformance lock clean
 
 venv: $(VENV)/.ready
 
@@ -19,6 +19,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+demo: venv  ## play the main job in the sandbox, then stay up for you
+	$(BIN)/python -m sandbox demo
 
 test: venv  ## run all tests
 	$(BIN)/python -m pytest
