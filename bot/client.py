@@ -8,7 +8,7 @@ import discord
 import structlog
 import yarl
 from discord import app_commands
-from discord.ext import commands
+from discord.ext import commands, tasks
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
@@ -25,6 +25,8 @@ from bot.ui.answers import answer_fault, waiting_card
 log = structlog.get_logger(__name__)
 
 TOKEN_LIVES_S = 15 * 60.0  # an interaction's
+PLACES_EVERY_S = 15.0
+MOST_MOVED = 5  # cards that are edited a time: Discord allows about one edit a second in a channel
 
 
 def configure_endpoints(api_base: str, gateway_url: str | None) -> None:
@@ -58,6 +60,7 @@ class DarkroomBot(commands.Bot):
             max_messages=None,
         )
         self.services = services
+        self._shown_places: dict[str, int] = {}  # by job id: what its card says
 
     async def setup_hook(self) -> None:
         """Load the cogs, register the commands, finish what a bot before left open, start the services' loops."""
@@ -68,9 +71,11 @@ class DarkroomBot(commands.Bot):
         await self.tree.sync()
         await self._finish_cards()
         self.services.start(self)
+        self._keep_places_fresh.start()
 
     async def close(self) -> None:
         """Stop the loops before the connection, so that none writes to a closed one."""
+        self._keep_places_fresh.cancel()
         await self.services.stop()
         await super().close()
 
@@ -100,6 +105,29 @@ class DarkroomBot(commands.Bot):
             log.info("card.not_finished", job=job.id, error=str(error))
             return None
         return int(message["id"])
+
+    # -- places in the queue ------------------------------------------------------------------------------------------
+
+    @tasks.loop(seconds=PLACES_EVERY_S)
+    async def _keep_places_fresh(self) -> None:
+        try:
+            await self.show_places()
+        except Exception:
+            log.exception("places.failed")  # a loop of discord.py ends at an exception
+
+    async def show_places(self) -> None:
+        """Say on waiting cards that they have moved up.
+
+        A job that is next may be a worker's at any moment, whose card it is then: it is left alone.
+        """
+        shown, moved = self._shown_places, 0
+        self._shown_places = {}
+        for job, place in await self.services.jobs.places():
+            before = self._shown_places[job.id] = shown.get(job.id, place)
+            if job.card == "posted" and 1 < place < before and moved < MOST_MOVED:
+                self._shown_places[job.id] = place
+                moved += 1
+                await self._show(job, *await waiting_card(self.services.jobs, job))
 
     # -- what it is told of jobs --------------------------------------------------------------------------------------
 

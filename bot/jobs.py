@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 from uuid import uuid4
 
@@ -23,7 +23,7 @@ from bot.store.database import Database
 from bot.store.records import AdapterPick, Consent, ImagineSpec, Job, Spec, TrainSpec
 from trainer.contract.blobs import Blobs
 from trainer.contract.events import BaseInfo, Progress
-from trainer.contract.names import Lane, photos_prefix
+from trainer.contract.names import LANES, Lane, photos_prefix
 
 log = structlog.get_logger(__name__)
 
@@ -264,18 +264,18 @@ class Jobs:
         """A member's jobs, newest first; ``active``: only those that wait or run."""
         return await self._database.read(lambda tx: jobs.of_member(tx, member_id, active=active, limit=limit))
 
-    async def position(self, job: Job) -> int | None:
-        """Its place in its lane's queue, 1 being next, by fair shares; None when it does not wait."""
+    async def places(self) -> list[tuple[Job, int]]:
+        """All that wait, each with its place in its lane's queue by fair shares, 1 being next."""
 
-        def find(tx: Connection) -> int | None:
-            lane = [other for other in jobs.active(tx) if other.lane == job.lane]
-            waiting = [other for other in lane if not other.outstanding]
-            owners = sorted({other.owner_id for other in waiting})
-            in_hands = Counter(other.owner_id for other in lane if other.outstanding)
-            order = fair_order(waiting, in_hands, jobs.last_served(tx, job.lane, owners) if owners else {})
-            return next((place for place, other in enumerate(order, 1) if other.id == job.id), None)
+        def find(tx: Connection) -> list[tuple[Job, int]]:
+            active = jobs.active(tx)
+            return [(job, place) for lane in LANES for place, job in enumerate(_queue_of(tx, active, lane), 1)]
 
         return await self._database.read(find)
+
+    async def position(self, job: Job) -> int | None:
+        """Its place in its lane's queue, 1 being next; None when it does not wait."""
+        return next((place for other, place in await self.places() if other.id == job.id), None)
 
     async def progress(self, job: Job) -> Progress | None:
         """How far a running job is, if a worker said so lately. None too when Redis is down."""
@@ -332,6 +332,15 @@ class Jobs:
             await self._queue.request_cancel(job_id)
         except QueueDown as error:
             log.warning("cancel.later", job=job_id, error=str(error))  # the dispatcher raises it when Redis is back
+
+
+def _queue_of(tx: Connection, active: Sequence[Job], lane: Lane) -> list[Job]:
+    """The lane's waiting jobs in the order in which they will be served."""
+    waiting = [job for job in active if job.lane == lane and not job.outstanding]
+    if not waiting:
+        return []
+    in_hands = Counter(job.owner_id for job in active if job.lane == lane and job.outstanding)
+    return fair_order(waiting, in_hands, jobs.last_served(tx, lane, sorted({job.owner_id for job in waiting})))
 
 
 def _imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> ImagineSpec:

@@ -93,6 +93,11 @@ def find_bases(bases_folder: Path | None, embedded: Path = EMBEDDED_FOLDER) -> l
         )
     found = [read_base(index.parent) for index in sorted(bases_folder.glob("*/model_index.json"))]
     usable = [base for base in found if base.family != "sdxl"]  # SDXL comes with a later version
+    if found and not usable:
+        raise MissingBases(
+            f"DARKROOM_BASES ({bases_folder}) holds only {', '.join(base.name for base in found)}, which is SDXL and"
+            " can't be used yet; put a Stable Diffusion 1.x or 2.x model there"
+        )
     if not usable:
         raise MissingBases(
             f"there is no base model in DARKROOM_BASES ({bases_folder}): it needs a folder with model_index.json of "
