@@ -10,7 +10,7 @@ import structlog
 
 from common.errors import StartupFault
 from common.log import configure_logging
-from trainer.engine import TorchBackend
+from trainer.backend import TorchBackend
 from trainer.settings import WorkerSettings, load_settings
 from trainer.worker import run_worker
 

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from trainer import messages
+from trainer.backend import TorchBackend
 from trainer.contract.requests import AdapterUse, Card, ImagineRequest, Recipe, TrainRequest
-from trainer.engine import PICTURE_STEPS_A_TRAINING_STEP, Engine, Steps, TorchBackend
+from trainer.engine import PICTURE_STEPS_A_TRAINING_STEP, Engine, Steps
 from trainer.errors import UserFault
 
 CARD = Card(channel_id=1, message_id=2, posted_at=0.0, requester_id=3)
