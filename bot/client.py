@@ -195,5 +195,6 @@ class DarkroomBot(commands.Bot):
 
 def build_bot(settings: Settings, services: Services) -> DarkroomBot:
     """The client of these settings, not yet connected."""
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # it has nothing to do with voice
     configure_endpoints(settings.discord_api_base, settings.discord_gateway_url)
     return DarkroomBot(services)

@@ -28,10 +28,16 @@ class TorchBackend:
 
     def start(self) -> messages.Ready:
         """Find the device and describe the bases; they are loaded when first asked for."""
+        from diffusers.utils import logging as diffusers_logging
+        from transformers.utils import logging as transformers_logging
+
         from trainer.contract.events import BaseInfo
         from trainer.models.loading import choose_device
         from trainer.models.registry import find_bases
 
+        diffusers_logging.set_verbosity_error()  # hints for who writes programs, not for who runs this one
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
         self._specs = {spec.name: spec for spec in find_bases(self._folder)}
         infos = tuple(
             BaseInfo(

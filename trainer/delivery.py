@@ -69,6 +69,7 @@ class Delivery:
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         Route.BASE = api_base
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # it has nothing to do with voice
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
         self._client = discord.Client(
             intents=discord.Intents(guilds=True), allowed_mentions=discord.AllowedMentions.none()

@@ -14,7 +14,7 @@ from trainer.engine import Backend, run
 from trainer.errors import UserFault
 
 CANCEL_GRACE_S = 10.0  # a step of the largest base takes less; after it the child is killed
-END_GRACE_S = 5.0  # for a child that has closed its pipe to end by itself, so that its exit code is its own
+END_GRACE_S = 5.0  # for a child whose pipe is closed to end by itself, so that its exit code is its own
 START_TIMEOUT_S = 300.0  # loading torch and looking at the bases, on a slow disk
 
 
@@ -108,10 +108,11 @@ class Supervisor:
             self._process.kill()
 
     async def stop(self) -> None:
-        """Kill the child, if it lives, and wait for its end."""
-        if self._process is not None:
-            self._process.kill()
-            await asyncio.to_thread(self._process.join)
+        """End the child, if it lives: it goes when its pipe closes, at the end of its step, or is killed."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._process is not None:
+            await asyncio.to_thread(self._process.join, END_GRACE_S)
+            self._process.kill()
+            await asyncio.to_thread(self._process.join)
