@@ -186,7 +186,8 @@ async def _end(worker: Worker, running: asyncio.Task[None], pool: ConnectionPool
             await asyncio.wait({running}, timeout=0.1)
         closing = asyncio.create_task(worker.close())
         closing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # there is nothing left to do
-        await asyncio.wait({closing}, timeout=CLOSE_S)
+        # it gives up at the first of its tasks that fails; the others must not connect anew behind our back
+        await asyncio.wait({closing, *worker.tasks.values()}, timeout=CLOSE_S)
         closing.cancel()
     finally:
         await pool.disconnect()

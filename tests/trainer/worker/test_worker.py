@@ -214,8 +214,8 @@ async def test_what_nobody_can_read_is_logged_and_skipped(site: Site) -> None:
         await site.queue._redis.enqueue_job("other", b"", _job_id="no-such-function", _queue_name=queue)
         await site.queue.enqueue(site.picture())
         await site.says("7", Started, Produced, Delivered)
+        await until(site.redis, lambda: _not(site.redis.zcard(queue)))
     assert [entry["lane"] for entry in logged if entry["event"] == "request.unreadable"] == ["imagine", "imagine"]
-    await until(site.redis, lambda: _not(site.redis.zcard(queue)))
 
 
 async def test_a_worker_that_is_told_to_end_hands_back_and_leaves(site: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -332,7 +332,6 @@ async def test_a_redis_that_is_away_for_a_while_ends_no_attempt(
     own_redis: OwnRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trainer.worker.RESTART_S", 0.0)
-    monkeypatch.setattr("trainer.worker.CLOSE_S", 0.0)
     async with (
         open_studio(own_redis.url, tmp_path) as studio,
         open_queue(own_redis.url) as queue,
