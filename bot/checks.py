@@ -57,7 +57,7 @@ def recipe(recipe: Recipe) -> None:
 
 def prompts(order: ImagineOrder) -> None:
     """Neither empty nor endless."""
-    if not order.prompt.strip():
+    if not any(character.isprintable() and not character.isspace() for character in order.prompt):
         raise UserError("The prompt is empty: say what is to be drawn, for example `a fox in a suit`.")
     for name, text in (("prompt", order.prompt_written), ("negative_prompt", order.negative_prompt)):
         if len(text) > MAX_PROMPT:
@@ -101,4 +101,10 @@ def _within(name: str, value: float | None, least: float, most: float) -> None:
     if value is None:
         return
     if not math.isfinite(value) or not least <= value <= most:
-        raise UserError(f"{name} must be between {least:g} and {most:g}, got {value:,}: choose one in between.")
+        bounds = f"{_written(least)} and {_written(most)}"
+        raise UserError(f"{name} must be between {bounds}, got {_written(value)}: choose one in between.")
+
+
+def _written(number: float) -> str:
+    """A number as people write it: 4,294,967,295 and never 4.29497e+09."""
+    return f"{int(number):,}" if math.isfinite(number) and number == int(number) else f"{number:g}"

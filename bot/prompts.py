@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.adapters import Adapters
-from bot.errors import UserError
+from bot.errors import UserError, quoted
 from bot.orders import Order
 from bot.store.records import AdapterPick
 from trainer.contract import prompt as language
@@ -20,16 +20,30 @@ class ReadPrompt(Order, frozen=True):
 def with_adapter(written: str, name: str | None, weight: float | None) -> str:
     """The prompt with the tag that the options ``adapter`` and ``weight`` stand for, unless it names that one already.
 
-    Raises UserError for a weight without an adapter.
+    Raises UserError for a weight that would act on nothing, and for a name that is a tag.
     """
     if name is None or not name.strip():
         if weight is not None:
             raise UserError("There is a weight but no adapter: choose one in `adapter`, or write `<lora:name:0.8>`.")
         return written
     name = name.strip()
-    if f"<lora:{name.lower()}" in written.lower():
+    if set(name) & set("<:>"):
+        raise UserError(f"{quoted(name)} is no adapter's name: write the name alone, for example `thnos`.")
+    if name.lower() in _named(written):
+        if weight is not None:
+            raise UserError(
+                f"{quoted(name)} stands in the prompt already: write its weight there, or take the tag out."
+            )
         return written
     return f"<lora:{name}:{1.0 if weight is None else weight:g}> {written}"
+
+
+def _named(written: str) -> set[str]:
+    """The adapters that a prompt names; none where it can't be read, which :func:`read_prompt` then says."""
+    try:
+        return {network.name.lower() for network in language.parse(written).networks}
+    except language.PromptError:
+        return set()
 
 
 async def read_prompt(

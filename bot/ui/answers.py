@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import aiohttp
 import discord
 import structlog
 
@@ -17,6 +18,7 @@ from bot.ui import cards, views
 
 log = structlog.get_logger(__name__)
 
+NOT_ACCEPTED = "That can't be done; why is told to whoever asked."  # seen for a moment
 PATIENCE_S = 1.5  # of Discord's 3; what takes longer shows "is thinking…" first
 
 
@@ -61,11 +63,14 @@ async def tell(interaction: discord.Interaction[Any], words: str) -> None:
     """Say something to this person alone, also where the channel sees "is thinking…" already."""
     if not interaction.response.is_done():
         await interaction.response.send_message(words, ephemeral=True)
-        return
-    if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
-        # the first follow-up would take the public placeholder's place and be as public
+    elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+        # A first follow-up would fill the public "is thinking…" and be as public, and after its deletion Discord may
+        # refuse any (discord-api-docs issues 2739 and 3087): so it is filled in, and deleted last.
+        await interaction.edit_original_response(content=NOT_ACCEPTED)
+        await interaction.followup.send(words, ephemeral=True)
         await interaction.delete_original_response()
-    await interaction.followup.send(words, ephemeral=True)
+    else:
+        await interaction.followup.send(words, ephemeral=True)
 
 
 async def accept(interaction: discord.Interaction[Any], jobs: Jobs, submitting: Coroutine[Any, Any, Job]) -> None:
@@ -73,20 +78,36 @@ async def accept(interaction: discord.Interaction[Any], jobs: Jobs, submitting: 
     work = asyncio.ensure_future(submitting)
     await asyncio.wait({work}, timeout=PATIENCE_S)
     if not work.done():
-        await interaction.response.defer(thinking=True)
+        await _think(interaction)
     job = await work
-    embed, view = await waiting_card(jobs, job)
-    try:
-        if interaction.response.is_done():
-            message_id = (await interaction.edit_original_response(embed=embed, view=view)).id
-        else:
-            answer = await interaction.response.send_message(embed=embed, view=view)
-            message_id = answer.message_id or (await interaction.original_response()).id
-    except discord.HTTPException as error:
-        log.warning("card.not_posted", job=job.id, error=str(error))
+    message_id = await _post_card(interaction, *await waiting_card(jobs, job))
+    if message_id is None:
         await jobs.give_up_card(job.id)
     else:
         await jobs.attach_card(job.id, message_id)
+
+
+async def _think(interaction: discord.Interaction[Any]) -> None:
+    """Show "is thinking…". Where Discord does not take even that, the job goes on, and its result is posted anew."""
+    try:
+        await interaction.response.defer(thinking=True)
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.warning("interaction.not_deferred", error=str(error))
+
+
+async def _post_card(interaction: discord.Interaction[Any], embed: discord.Embed, view: discord.ui.View) -> int | None:
+    """Answer with the card; its message id, None if there is none."""
+    try:
+        if interaction.response.is_done():
+            return (await interaction.edit_original_response(embed=embed, view=view)).id
+        answer = await interaction.response.send_message(embed=embed, view=view)
+        return answer.message_id or (await interaction.original_response()).id
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.warning("card.not_posted", error=str(error))
+    try:  # it may be there, and only Discord's answer was lost
+        return (await interaction.edit_original_response(embed=embed, view=view)).id
+    except (discord.HTTPException, aiohttp.ClientError, OSError):
+        return None
 
 
 async def waiting_card(jobs: Jobs, job: Job) -> tuple[discord.Embed, discord.ui.View]:

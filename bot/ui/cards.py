@@ -11,6 +11,8 @@ from trainer.contract import looks
 from trainer.contract.events import Progress
 
 LONGEST_LIST = 20  # lines; a phone's screen holds no more
+_LONGEST_FIELD = 1_024  # Discord's limit, as is the next
+_LONGEST_DESCRIPTION = 4_096
 _LONGEST_SHOWN = 1_500
 
 
@@ -40,6 +42,16 @@ def quote(prompt: str) -> str:
     """A prompt as a quotation, shortened to what a card holds."""
     text = prompt if len(prompt) <= _LONGEST_SHOWN else prompt[: _LONGEST_SHOWN - 1] + "…"
     return "> " + plain(text).replace("\n", "\n> ")
+
+
+def fitting(lines: Sequence[str], longest: int, more: str) -> str:
+    """As many whole lines as fit into so many characters and a list; ``more`` says how many are left out."""
+    for count in range(min(len(lines), LONGEST_LIST), -1, -1):
+        left = [more.format(len(lines) - count)] if count < len(lines) else []
+        text = "\n".join([*lines[:count], *left])
+        if len(text) <= longest:
+            return text
+    raise ValueError(f"not even {more!r} fits into {longest} characters")
 
 
 def simple(title: str, text: str, colour: int) -> discord.Embed:
@@ -76,10 +88,13 @@ def jobs_list(
     """A member's own jobs: those under way with how far they are, then the last ones that ended."""
     embed = discord.Embed(title="Your jobs", colour=looks.WORKING if active else looks.WAITING)
     lines = [f"{_link(job)} · {_state(job, positions.get(job.id), progress.get(job.id))}" for job in active]
-    embed.description = "\n".join(lines) or "Nothing is under way. `/train` teaches a subject, `/imagine` draws."
+    embed.description = (
+        fitting(lines, _LONGEST_DESCRIPTION, "and {} more")
+        or "Nothing is under way. `/train` teaches a subject, `/imagine` draws."
+    )
     if finished:
         past = [f"{_link(job)} · {_ended(job)}" for job in finished[:5]]
-        embed.add_field(name="Before", value="\n".join(past)[:1024], inline=False)
+        embed.add_field(name="Before", value=fitting(past, _LONGEST_FIELD, "and {} more"), inline=False)
     return embed
 
 
@@ -132,11 +147,10 @@ def adapters_list(adapters: Sequence[Adapter], viewer_id: int) -> discord.Embed:
     if not adapters:
         embed.description = "None yet. `/train` makes one from 3 to 10 photos."
     for title, group in (("Yours", own), ("Shared with this server", shared)):
-        lines = [_line(adapter, viewer_id) for adapter in group[:LONGEST_LIST]]
-        if len(group) > LONGEST_LIST:
-            lines.append(f"and {len(group) - LONGEST_LIST} more; typing in `adapter` finds them")
+        lines = [_line(adapter, viewer_id) for adapter in group]
         if lines:
-            embed.add_field(name=title, value="\n".join(lines)[:1024], inline=False)
+            more = "and {} more; typing in `adapter` finds them"
+            embed.add_field(name=title, value=fitting(lines, _LONGEST_FIELD, more), inline=False)
     return embed
 
 

@@ -78,9 +78,9 @@ def _check_length(prompt: str) -> None:
 def _read_tag(match: re.Match[str]) -> Network:
     name, rest = match[1].strip(), match[2].split(":")[1:]
     if not name:
-        raise PromptError(f"`{match[0]}` names no adapter; write <lora:name:0.8>")
+        raise PromptError(f"`{_short(match[0])}` names no adapter; write <lora:name:0.8>")
     if len(rest) > 2:
-        raise PromptError(f"`{match[0]}` has {len(rest)} weights; write <lora:{name}:0.8>")
+        raise PromptError(f"`{_short(match[0])}` has {len(rest)} weights; write <lora:{_short(name)}:0.8>")
     weights = [_read_weight(text.strip(), match[0], name) for text in rest]
     return Network("lora", name, weights[0] if weights else 1.0, weights[1] if len(weights) == 2 else None)
 
@@ -92,10 +92,16 @@ def _read_weight(text: str, tag: str, name: str) -> float:
         weight = math.nan
     if not (math.isfinite(weight) and abs(weight) <= MAX_WEIGHT):
         raise PromptError(
-            f"`{tag}` has the weight {text or 'nothing'}; use a number from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g}, "
-            f"for example <lora:{name}:0.8>"
+            f"`{_short(tag)}` has the weight {_short(text) or 'nothing'}; use a number from -{MAX_WEIGHT:g} to "
+            f"{MAX_WEIGHT:g}, for example <lora:{_short(name)}:0.8>"
         )
     return weight
+
+
+def _short(text: str, longest: int = 40) -> str:
+    """What a message of one sentence has room for."""
+    flat = " ".join(text.split()).replace("`", "'")
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"
 
 
 def _has_word(text: str, word: str) -> bool:

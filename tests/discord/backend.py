@@ -1,0 +1,94 @@
+"""A backend without torch for the engine's child: it draws the settings it was given, and learns at once."""
+
+from __future__ import annotations
+
+import io
+import time
+
+from PIL import Image
+
+from trainer import messages
+from trainer.contract.events import BaseInfo
+from trainer.contract.requests import ImagineRequest
+from trainer.engine import Steps
+from trainer.errors import UserFault
+from trainer.generation.metadata import parameters_text
+
+BASE, OTHER_BASE = "emoji-64", "sketch-64"
+EXAMPLES = ("in a suit at a fancy dinner", "wearing a crown at the beach", "as an astronaut in space")
+ENDLESS = "endless"  # in a prompt or as a class word: goes on until it is cancelled
+REFUSED = "no fox"  # in a prompt: the engine refuses it
+
+
+def base_info(name: str = BASE) -> BaseInfo:
+    """What a worker says of a base."""
+    return BaseInfo(
+        name=name, family="sd1", hash="00", width=64, height=64, max_side=128, num_inference_steps=2,
+        guidance_scale=3.0, embedded=True, example_prompts=EXAMPLES,
+    )  # fmt: skip
+
+
+class SketchBackend:
+    """Serves ``bases``. What a picture shows is of no account; its settings are exact."""
+
+    def __init__(self, bases: tuple[str, ...] = (BASE,)) -> None:
+        self.bases = bases
+
+    def start(self) -> messages.Ready:
+        """Two bases may be there."""
+        return messages.Ready("cpu", tuple(base_info(name) for name in self.bases))
+
+    def train(self, command: messages.StartTraining) -> Steps:
+        """Four steps, or as many as until somebody stops it."""
+        request, step = command.request, 0
+        while step < 4 or request.class_word == ENDLESS:
+            step += 1
+            yield messages.Stepped(request.job_id, step, max(4, step + 1))
+            _moment()
+        metadata = {"darkroom.base_hash": "00", "darkroom.trainer": "0.1.0"}
+        data = b"%s learned from %d photos" % (request.name.encode(), len(command.photos))
+        examples = tuple(_picture(seed, 64, 64, request.name) for seed in (1, 2, 3))
+        return messages.Trained(request.job_id, data, metadata, 16, 4, 0.1, 100.0, examples)
+
+    def imagine(self, command: messages.StartImagining) -> Steps:
+        """Two steps, or as many as until somebody stops it."""
+        request = command.request
+        yield messages.Stepped(request.job_id, 1, 2)
+        if REFUSED in request.prompt:
+            raise UserFault("no fox fits into 64 × 64 pixels; ask for a smaller one")
+        while ENDLESS in request.prompt:
+            _moment()
+            yield None
+        settings = _settings(request)
+        width, height = request.width or 64, request.height or 64
+        pictures = tuple(
+            _picture(
+                request.seed + place, width, height,
+                parameters_text(request.prompt, request.negative_prompt, settings | {"Seed": request.seed + place}),
+            )
+            for place in range(request.count)
+        )  # fmt: skip
+        return messages.Drawn(request.job_id, pictures, settings, 2.0)
+
+
+def _settings(request: ImagineRequest) -> dict[str, str | int | float]:
+    settings: dict[str, str | int | float] = {
+        "Steps": request.num_inference_steps or 2,
+        "CFG scale": request.guidance_scale or 3.0,
+        "Seed": request.seed,
+        "Size": f"{request.width or 64}x{request.height or 64}",
+        "Model": request.base,
+    }
+    if request.adapters:
+        settings["Adapters"] = " and ".join(f"{use.name} at {use.weight:g}" for use in request.adapters)
+    return settings
+
+
+def _moment() -> None:
+    time.sleep(0.001)  # leaves the processor to the test
+
+
+def _picture(seed: int, width: int, height: int, parameters: str) -> messages.PictureFile:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), (seed % 256, 100, 200)).save(buffer, "PNG")
+    return messages.PictureFile(buffer.getvalue(), width, height, seed, parameters)

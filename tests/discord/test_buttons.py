@@ -1,0 +1,126 @@
+"""The buttons under results: each click is authorised anew."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from sandbox.members import Message
+from tests.discord.backend import EXAMPLES
+from tests.discord.house import CHANNEL, PATIENCE_S, House
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def training(module_house: House) -> AsyncIterator[Message]:
+    """Ada's card of thnos."""
+    yield await module_house.trained(module_house.ada, "thnos", class_word="monster")
+
+
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def _unshared(home: House, training: Message) -> AsyncIterator[None]:
+    yield
+    await (await home.ada.slash("adapter unshare", channel=CHANNEL, name="thnos")).response()
+
+
+async def test_again_draws_the_same_with_another_seed_for_whoever_clicks(home: House) -> None:
+    first = await home.drawn(home.ada, "a fox", negative_prompt="rain", steps=7, guidance=5.0, size="96", count=2)
+    second = await home.result(await home.ben.click(first, "Again"))
+    assert second.id != first.id
+    assert f"for <@{home.ben.id}>" in second.text
+    before, after = await home.settings_of(home.ada, first), await home.settings_of(home.ben, second)
+    assert "Steps: 7, CFG scale: 5, " in before
+    assert "Size: 96x96" in before
+    seeds = [settings.split("Seed: ")[1].split(",")[0] for settings in (before, after)]
+    assert seeds[0] != seeds[1]
+    assert after.replace(seeds[1], "N").split("\nSeeds")[0] == before.replace(seeds[0], "N").split("\nSeeds")[0]
+    assert first.files  # the first result stays as it is
+
+
+async def test_again_needs_the_adapter_still(home: House, training: Message) -> None:
+    picture = await home.drawn(home.ada, "<lora:thnos:0.8> in a suit")
+    words = await home.refusal(await home.ben.click(picture, "Again"))
+    assert words == (
+        "The adapter `thnos` is gone, or no longer shared with you: `/adapter list` shows what you can use."
+    )
+    assert (await home.settings_of(home.ben, picture)).startswith("thnos monster in a suit")  # everybody may look
+
+
+async def test_only_the_owner_and_moderators_delete(home: House) -> None:
+    for who in (home.ada, home.cleo):
+        picture = await home.drawn(home.ada, "a fox")
+        words = await home.refusal(await home.ben.click(picture, "Delete"))
+        assert words == "These pictures belong to ada: only they, or a moderator, can delete them."
+        assert not picture.deleted
+        await who.click(picture, "Delete")
+        await home.until(lambda picture=picture: _is_deleted(picture))
+
+
+async def _is_deleted(picture: Message) -> bool:
+    return picture.deleted
+
+
+async def test_deleted_pictures_are_gone_from_the_store(home: House) -> None:
+    exchange = await home.imagine(home.ada, "a unique fox", seed=123456)
+    picture = await home.result(exchange)
+    (kept,) = await home.services.pictures.of_job(str(exchange.id))
+    await home.ada.click(picture, "Delete")
+    await home.until(lambda: _is_deleted(picture))
+    assert await home.services.pictures.of_job(str(exchange.id)) == []
+    assert kept.blob in await home.services.sweeper.collect_garbage()
+    assert not await home.services.blobs.exists(kept.blob)
+
+
+async def test_an_example_is_drawn_for_its_owner(home: House, training: Message) -> None:
+    picture = await home.result(await home.ada.click(training, EXAMPLES[1]))
+    settings = await home.settings_of(home.ada, picture)
+    assert settings.startswith(f"thnos monster {EXAMPLES[1]}")
+    assert "thnos at 0.8" in settings
+    assert training.files  # the card of the training stays
+
+
+async def test_an_example_needs_the_adapter(home: House, training: Message) -> None:
+    words = await home.refusal(await home.ben.click(training, EXAMPLES[0]))
+    assert "no longer shared with you" in words
+    await home.ada.click(training, "Share with this server")
+    picture = await home.result(await home.ben.click(training, EXAMPLES[0]))
+    assert "ada/thnos at 0.8" in picture.text
+
+
+async def test_only_the_owner_shares(home: House, training: Message) -> None:
+    for who in (home.ben, home.cleo):
+        words = await home.refusal(await who.click(training, "Share with this server"))
+        assert words == "This adapter belongs to ada: only they can share it."
+    for _ in range(2):  # doing it again changes nothing
+        answer = await (await home.ada.click(training, "Share with this server")).response(PATIENCE_S)
+        assert answer.ephemeral_to == home.ada.id
+        assert "`<lora:ada/thnos:0.8>`" in answer.content
+    await home.drawn(home.ben, "<lora:ada/thnos:0.8> in a suit")
+
+
+async def test_settings_longer_than_a_message_come_as_a_file(home: House) -> None:
+    prompt = " ".join(["``` fox"] * 240)
+    picture = await home.drawn(home.ada, prompt)
+    answer = await (await home.ada.click(picture, "Settings")).response(PATIENCE_S)
+    (file,) = answer.files
+    assert file.data.decode().startswith(prompt)
+    assert answer.ephemeral_to == home.ada.id
+
+
+async def test_the_settings_of_a_training_are_for_whoever_may_use_it(home: House, training: Message) -> None:
+    assert "Trigger: thnos" in await home.settings_of(home.ada, training)
+    assert "no longer shared with you" in await home.refusal(await home.ben.click(training, "Settings"))
+
+
+async def test_buttons_of_what_is_gone(home: House) -> None:
+    card = await home.trained(home.ada, "shortlived")
+    asked = await (await home.ada.slash("adapter delete", channel=CHANNEL, name="shortlived")).response()
+    await (await home.ada.click(asked, "Delete shortlived for good")).response()
+    for label in (EXAMPLES[0], "Share with this server", "Settings"):
+        words = await home.refusal(await home.ada.click(card, label))
+        assert words == (
+            "That adapter is gone, or no longer shared with you: `/adapter list` shows what you can use."
+        ), label

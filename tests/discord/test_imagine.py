@@ -1,0 +1,172 @@
+"""`/imagine`: its options, what is offered while typing, and whose adapters a prompt may name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.discord.backend import BASE, OTHER_BASE, REFUSED
+from tests.discord.house import CHANNEL, House, labels
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
+async def _adapters(module_house: House) -> AsyncIterator[None]:
+    """Ada has two, on two bases; nothing is shared."""
+    await module_house.trained(module_house.ada, "thnos", class_word="monster")
+    await module_house.trained(module_house.ada, "marble", kind="style", base=OTHER_BASE)
+    yield
+
+
+async def test_a_prompt_becomes_a_picture_with_its_buttons(home: House) -> None:
+    exchange = await home.imagine(home.ada, "a fox in a suit")
+    card = await home.result(exchange)
+    assert "Here it is" in card.text
+    assert "> a fox in a suit" in card.text
+    assert card.files
+    assert card.ephemeral_to is None
+    assert labels(card) == ["Again", "Settings", "Delete"]
+    job = await home.job(exchange.id)
+    assert job is not None
+    assert (job.state, job.message_id, job.owner_id) == ("succeeded", card.id, home.ada.id)
+
+
+async def test_every_option_reaches_the_engine(home: House) -> None:
+    card = await home.drawn(
+        home.ada, "in a suit", adapter="thnos", weight=0.6, negative_prompt="rain, fog", model=BASE, steps=9,
+        guidance=4.5, seed=77, size="128x96", count=2,
+    )  # fmt: skip
+    assert (await home.settings_of(home.ada, card)).splitlines() == [
+        "thnos monster in a suit",
+        "Negative prompt: rain, fog",
+        f"Steps: 9, CFG scale: 4.5, Seed: 77, Size: 128x96, Model: {BASE}, Adapters: thnos at 0.6",
+        "Seeds: 77, 78",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "options", "used"),
+    [
+        ("a photo of <lora:thnos:0.8> in a suit", {}, "a photo of thnos monster in a suit"),
+        ("<lora:THNOS> in a suit", {}, "thnos monster in a suit"),
+        ("thnos in a suit <lora:thnos:0.8>", {}, "thnos in a suit"),
+        ("a king <lora:thnos:0.8> in a suit", {"strict": True}, "a king in a suit"),
+        ("in a suit", {"adapter": "thnos"}, "thnos monster in a suit"),
+        ("a king, <lora:thnos:0.5>", {"adapter": "thnos"}, "a king, thnos monster"),
+    ],
+)
+async def test_the_trigger_is_put_where_the_tag_stood(
+    home: House, written: str, options: dict[str, Any], used: str
+) -> None:
+    card = await home.drawn(home.ada, written, **options)
+    assert (await home.settings_of(home.ada, card)).splitlines()[0] == used
+
+
+@pytest.mark.parametrize(("weight", "uses"), [(None, "thnos at 1"), (-0.5, "thnos at -0.5")])
+async def test_the_adapter_option_is_a_tag_at_the_front(home: House, weight: float | None, uses: str) -> None:
+    card = await home.drawn(home.ada, "a king", adapter="thnos", weight=weight)
+    assert uses in await home.settings_of(home.ada, card)
+
+
+async def test_the_adapter_option_names_one_adapter_whole(home: House) -> None:
+    """`thn` is not named by `<lora:thnos>`."""
+    words = await home.refusal(await home.imagine(home.ada, "a king <lora:thnos>", adapter="thn"))
+    assert words == "There is no adapter `thn` that you can use. Did you mean `thnos`?"
+
+
+async def test_a_weight_is_never_dropped_in_silence(home: House) -> None:
+    words = await home.refusal(await home.imagine(home.ada, "a king <lora:thnos:0.3>", adapter="Thnos", weight=0.7))
+    assert words == "`Thnos` stands in the prompt already: write its weight there, or take the tag out."
+    words = await home.refusal(await home.imagine(home.ada, "a king", weight=0.7))
+    assert "There is a weight but no adapter" in words
+
+
+@pytest.mark.parametrize("pasted", ["<lora:thnos:0.8>", "thnos:0.8"])
+async def test_a_tag_is_no_name(home: House, pasted: str) -> None:
+    """`/adapter list` shows tags, so people paste them."""
+    words = await home.refusal(await home.imagine(home.ada, "a king", adapter=pasted))
+    assert words == f"`{pasted}` is no adapter's name: write the name alone, for example `thnos`."
+
+
+async def test_the_adapters_own_base_draws(home: House) -> None:
+    card = await home.drawn(home.ada, "<lora:marble> a fox")
+    assert f"Model: {OTHER_BASE}" in await home.settings_of(home.ada, card)
+
+
+async def test_four_pictures(home: House) -> None:
+    card = await home.drawn(home.ada, "a fox", count=4, seed=10)
+    assert "Here they are, 4 of them" in card.text
+    assert [file.filename for file in card.files if file.filename.startswith("darkroom-")] == [
+        f"darkroom-{9 + place}-{place}.png" for place in range(1, 5)
+    ]
+    assert "Seeds: 10, 11, 12, 13" in await home.settings_of(home.ada, card)
+
+
+async def test_what_the_engine_refuses_is_on_the_card(home: House) -> None:
+    exchange = await home.imagine(home.ada, f"{REFUSED} at all")
+    card = await exchange.response()
+    await home.sandbox.wait_for(lambda message: message.id == card.id and "That did not work" in message.text)
+    assert "No fox fits into 64 × 64 pixels; ask for a smaller one." in card.text
+    assert card.buttons == []
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_unknown_name_is_answered_with_the_nearest(home: House) -> None:
+    words = await home.refusal(await home.imagine(home.ada, "<lora:thanos:0.8> in a suit"))
+    assert words == "There is no adapter `thanos` that you can use. Did you mean `thnos`?"
+    words = await home.refusal(await home.imagine(home.ada, "in a suit", adapter="zebra"))
+    assert words == "There is no adapter `zebra` that you can use. You can use `marble`, `thnos`."
+    words = await home.refusal(await home.imagine(home.ben, "<lora:thnos> in a suit"))
+    assert words == "There is no adapter `thnos` that you can use. Train one with `/train`."
+
+
+async def test_another_members_adapter_before_and_after_it_is_shared(home: House) -> None:
+    await home.trained(home.cleo, "moss")
+    written = "<lora:cleo/moss:0.7> at the beach"
+    assert "no adapter `cleo/moss` that you can use" in await home.refusal(await home.imagine(home.ben, written))
+    await (await home.cleo.slash("adapter share", channel=CHANNEL, name="moss")).response()
+    for prompt in (written, "<lora:moss:0.7> at the beach"):
+        settings = await home.settings_of(home.ben, await home.drawn(home.ben, prompt))
+        assert settings.startswith("moss character at the beach")
+        assert "moss at 0.7" in settings
+    misspelt = await home.refusal(await home.imagine(home.ben, "<lora:mos> at the beach"))
+    assert misspelt == "There is no adapter `mos` that you can use. Did you mean `cleo/moss`?"
+    await (await home.cleo.slash("adapter unshare", channel=CHANNEL, name="moss")).response()
+    assert "no adapter `cleo/moss`" in await home.refusal(await home.imagine(home.ben, written))
+
+
+# -- what is offered while typing -------------------------------------------------------------------------------------
+
+
+async def offered(home: House, focused: str, value: str, **options: Any) -> list[str]:
+    choices = await home.ada.autocomplete("imagine", focused=focused, value=value, channel=CHANNEL, **options)
+    assert all(len(choice["name"]) <= 100 for choice in choices)
+    return [choice["value"] for choice in choices]
+
+
+async def test_adapters_models_and_sizes_are_offered(home: House) -> None:
+    assert await offered(home, "adapter", "") == ["marble", "thnos"]
+    assert await offered(home, "adapter", "TH") == ["thnos"]
+    assert await offered(home, "adapter", "x") == []
+    assert await offered(home, "model", "") == [BASE, OTHER_BASE]
+    assert await offered(home, "model", "Sketch") == [OTHER_BASE]
+    assert await offered(home, "size", "") == ["64x64", "64x96", "96x64"]
+    assert await offered(home, "size", "port") == ["64x96"]
+    assert await offered(home, "size", "", model=OTHER_BASE) == ["64x64", "64x96", "96x64"]
+
+
+async def test_whatever_is_typed_is_answered(home: House) -> None:
+    for typed in ("@everyone", "<lora:", "%", "*" * 100, "ada/", "😀"):
+        for option in ("adapter", "model", "size"):
+            await offered(home, option, typed)
+
+
+async def test_an_adapter_that_was_offered_can_be_used(home: House) -> None:
+    (value,) = await offered(home, "adapter", "thn")
+    await home.drawn(home.ada, "a king", adapter=value)
