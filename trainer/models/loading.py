@@ -80,7 +80,12 @@ def choose_device(wanted: str) -> torch.device:
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise UserFault(f"DARKROOM_DEVICE is {wanted}, but torch sees no GPU; install its CUDA build or set cpu")
-    return torch.device(wanted)
+    device = torch.device(wanted)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserFault(
+            f"DARKROOM_DEVICE is {wanted}, but this machine has {torch.cuda.device_count()} GPUs, from cuda:0"
+        )
+    return device
 
 
 def load_base(spec: BaseSpec, device: str | torch.device = "cpu") -> Base:
