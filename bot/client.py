@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import discord
@@ -16,6 +17,7 @@ from bot.cogs.adapters import AdapterCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.train import TrainCog
+from bot.errors import UserError
 from bot.services import Services
 from bot.settings import Settings
 from bot.store.records import Job
@@ -25,6 +27,7 @@ from bot.ui.answers import answer_fault, waiting_card
 log = structlog.get_logger(__name__)
 
 TOKEN_LIVES_S = 15 * 60.0  # an interaction's
+FORM_PATIENCE_S = 2.5  # of Discord's 3; a form that nobody has answered by then is none that this bot has open
 PLACES_EVERY_S = 15.0
 MOST_MOVED = 5  # cards that are edited a time: Discord allows about one edit a second in a channel
 
@@ -78,6 +81,15 @@ class DarkroomBot(commands.Bot):
         self._keep_places_fresh.cancel()
         await self.services.stop()
         await super().close()
+
+    async def on_interaction(self, interaction: discord.Interaction[DarkroomBot]) -> None:
+        """Answer forms that outlived the bot that opened them, or their quarter of an hour: discord.py ignores them."""
+        if interaction.type is not discord.InteractionType.modal_submit:
+            return
+        await asyncio.sleep(FORM_PATIENCE_S)
+        if not interaction.response.is_done():
+            words = "This form is too old, and nothing of it was kept: open it anew with `/train`."
+            await answer_fault(interaction, UserError(words))
 
     async def _finish_cards(self) -> None:
         """Give a card to jobs that a bot accepted and died before it had posted one."""

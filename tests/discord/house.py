@@ -241,7 +241,7 @@ class House:
         return job is not None and job.state == "running"
 
     async def _shows_nothing_of(self, exchange: Exchange) -> bool:
-        return not any(_came_of(message, exchange) for message in self.shown())
+        return not any(_came_of(message, exchange) for message in self.sandbox.messages(exchange.channel_id))
 
     async def settings_of(self, who: Member, message: Message) -> str:
         """What the Settings button says to this member."""

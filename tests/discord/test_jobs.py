@@ -153,3 +153,19 @@ async def test_many_long_jobs_fit_into_one_card(home: House) -> None:
     await stop_all(home, home.cleo, taken)
     before = [field for field in (await say(home.cleo, "jobs")).embeds[0]["fields"] if field["name"] == "Before"]
     assert all(line.startswith(("[", "and ")) for line in before[0]["value"].splitlines())
+
+
+async def test_waiting_cards_say_that_they_have_moved_up(home: House) -> None:
+    taken = await busy_pictures(home, home.ada)
+    waiting = [await home.imagine(home.ben, f"a patient fox {number}") for number in range(3)]
+    cards = [await exchange.response(PATIENCE_S) for exchange in waiting]
+    await home.bot.show_places()  # the bot looks every few seconds
+    assert "Place 3 in the queue: 2 before you." in cards[2].text
+    await home.ben.click(cards[1], "Cancel")
+    await cancelled(home, waiting[1])
+    await home.bot.show_places()
+    assert "Place 2 in the queue: 1 before you." in cards[2].text
+    assert labels(cards[2]) == ["Cancel"]
+    await stop_all(home, home.ada, taken)
+    for card in (cards[0], cards[2]):
+        await home.sandbox.wait_for(lambda message, card=card: message.id == card.id and "Here it is" in message.text)

@@ -11,7 +11,7 @@ import pytest
 from bot.orders import ImagineOrder, Origin
 from sandbox.members import Exchange
 from tests.discord.backend import EXAMPLES
-from tests.discord.house import CHANNEL, PATIENCE_S, House, house, labels
+from tests.discord.house import CHANNEL, PATIENCE_S, House, house, labels, small_photos
 
 
 async def test_buttons_outlive_the_bot(tmp_path: Path, redis_url: str) -> None:
@@ -128,3 +128,14 @@ async def test_where_the_old_answer_can_not_be_filled_in_the_result_is_posted_an
         posted = await home.sandbox.wait_for(lambda message: labels(message) == ["Again", "Settings", "Delete"])
         assert "a fox" in posted.text
         assert f"<@{home.ada.id}>" in posted.text
+
+
+async def test_a_form_that_the_old_bot_opened_is_answered_with_the_way_out(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.client.FORM_PATIENCE_S", 0.0)
+    async with house(tmp_path, redis_url, worker=False) as home:
+        opened = await home.ada.slash("train", channel=CHANNEL, name="thnos", consent=True)
+        await home.restart_bot()
+        words = await home.refusal(await home.ada.submit(opened.modal, {"Photos": small_photos()}))
+        assert words == "This form is too old, and nothing of it was kept: open it anew with `/train`."

@@ -10,7 +10,7 @@ import pytest
 from bot.orders import CONSENT_STATEMENT
 from sandbox.members import File
 from tests.discord.backend import ENDLESS, EXAMPLES
-from tests.discord.house import CHANNEL, PATIENCE_S, House, as_options, labels, png, six_photos, small_photos
+from tests.discord.house import CHANNEL, PATIENCE_S, House, labels, png, six_photos, small_photos
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MENU = "Train on these photos"
@@ -163,10 +163,3 @@ async def test_somebody_elses_message_is_refused(home: House) -> None:
 async def test_a_message_without_photos_is_refused(home: House) -> None:
     posted = await home.ada.post("no photos here", channel=CHANNEL)
     assert "There are no photos in this message" in await home.refusal(await home.ada.message_command(MENU, posted))
-
-
-async def test_a_direct_message_with_the_bot_trains_too(home: House) -> None:
-    place = home.sandbox.direct_channel(home.ada)
-    exchange = await home.ada.slash("train", channel=place, name="private", consent=True, **as_options(small_photos()))
-    card = await home.result(exchange)
-    assert labels(card) == [*EXAMPLES, "Settings"]  # there is no server to share it with
