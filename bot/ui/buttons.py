@@ -119,8 +119,12 @@ class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d+)
         """From the store first; a message that stays by a failure goes at the next click."""
         pictures = bot.services.pictures
         await pictures.delete(self.subject_id, interaction.user.id, moderator=_is_moderator(interaction))
-        await interaction.response.defer()
-        await interaction.delete_original_response()
+        try:
+            await interaction.response.defer()
+            await interaction.delete_original_response()
+        except discord.NotFound:  # two taps, or a moderator was quicker
+            if not interaction.response.is_done():
+                await interaction.response.send_message("These pictures are deleted.", ephemeral=True)
 
 
 class ExampleButton(JobButton, template=r"dr:example:(?P<id>\d+):(?P<place>\d+)"):

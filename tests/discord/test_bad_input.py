@@ -244,8 +244,33 @@ async def test_a_prompt_pings_nobody_at_any_stage(home: House) -> None:
             assert body.get("allowed_mentions", {}).get("parse") == [], request
 
 
-async def test_the_bot_reads_no_more_of_a_file_than_was_said(home: House) -> None:
-    """A prompt of exactly the most characters is drawn, and given back whole."""
-    prompt = ("fox " * 500).strip()[:2_000]
-    picture = await home.drawn(home.ada, prompt)
-    assert prompt in (await (await home.ada.click(picture, "Settings")).response(PATIENCE_S)).files[0].data.decode()
+NASTY = [
+    "*",
+    "_",
+    "`",
+    "|",
+    "\\",
+    "@",
+    "<@1>",
+    "@everyone ",
+    "[a](http://b) ",
+    "# x ",
+    "> ",
+    "😀",
+    "\u202e",
+    "\u0301",
+    "{}%s",
+]
+
+
+@pytest.mark.parametrize("unit", NASTY)
+async def test_any_prompt_goes_all_the_way(home: House, unit: str) -> None:
+    prompt = " ".join(("fox " + unit * 2_000)[:2_000].split())
+    exchange = await home.imagine(home.ada, prompt)
+    await exchange.response(PATIENCE_S)
+    await (await home.ada.slash("jobs", channel=CHANNEL)).response(PATIENCE_S)
+    await home.ada.autocomplete("cancel", focused="job", value="fox", channel=CHANNEL)
+    picture = await home.result(exchange)
+    assert not picture.record.mention_everyone
+    (settings,) = (await (await home.ada.click(picture, "Settings")).response(PATIENCE_S)).files
+    assert settings.data.decode().startswith(prompt)

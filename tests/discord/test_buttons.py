@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -124,3 +125,20 @@ async def test_buttons_of_what_is_gone(home: House) -> None:
         assert words == (
             "That adapter is gone, or no longer shared with you: `/adapter list` shows what you can use."
         ), label
+
+
+async def test_two_taps_at_once_are_one_deletion(home: House) -> None:
+    picture = await home.drawn(home.ada, "a fox")
+    await asyncio.gather(home.ada.click(picture, "Delete"), home.ada.click(picture, "Delete"))
+    await home.until(lambda: _is_deleted(picture))
+
+
+async def test_a_late_refusal_under_a_button_leaves_the_card_alone(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = await home.drawn(home.ada, "<lora:thnos> in a suit")
+    before = picture.text
+    monkeypatch.setattr("bot.ui.answers.PATIENCE_S", 0.0)
+    assert "no longer shared with you" in await home.refusal(await home.ben.click(picture, "Again"))
+    assert picture.text == before
+    assert not picture.deleted
