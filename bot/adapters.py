@@ -81,15 +81,22 @@ class Adapters:
         Raises UserError.
         """
 
-        def find(tx: Connection) -> Adapter | None:
-            return adapters.get(tx, adapter_id) if adapters.is_visible(tx, adapter_id, viewer_id, guild_id) else None
+        return await self._database.read(lambda tx: require_visible(tx, adapter_id, viewer_id, guild_id))
 
-        adapter = await self._database.read(find)
-        if adapter is None:
-            raise UserError(
-                "That adapter is gone, or no longer shared with you: `/adapter list` shows what you can use."
-            )
-        return adapter
+    async def own(self, adapter_id: str, *, owner_id: int) -> Adapter:
+        """The member's own adapter, by the id of a button. Raises UserError: gone, or somebody else's."""
+
+        def find(tx: Connection) -> Adapter:
+            adapter = adapters.get(tx, adapter_id)
+            if adapter is not None and adapter.owner_id != owner_id:
+                raise UserError(f"{quoted(adapter.name)} belongs to {adapter.owner_name}: only they can do that.")
+            return adapter or require_visible(tx, adapter_id, owner_id, None)
+
+        return await self._database.read(find)
+
+    async def own_of_name(self, written: str, *, owner_id: int, guild_id: int | None) -> Adapter:
+        """The member's own adapter of that name. Raises UserError."""
+        return await self._database.read(lambda tx: _own(tx, written, owner_id, guild_id))
 
     async def complete(self, typed: str, *, viewer_id: int, guild_id: int | None, limit: int = 25) -> list[Adapter]:
         """For autocomplete: visible adapters whose name (or owner/name) starts with ``typed``, own first."""
@@ -99,10 +106,6 @@ class Adapters:
     async def visible(self, *, viewer_id: int, guild_id: int | None, limit: int = 100) -> list[Adapter]:
         """All that the viewer can use, own first, newest first."""
         return await self._database.read(lambda tx: adapters.visible(tx, viewer_id, guild_id, limit))
-
-    def written_name(self, adapter: Adapter, *, viewer_id: int) -> str:
-        """How this viewer writes it in a tag: ``thnos`` for their own, else ``ada/thnos``."""
-        return adapter.name if adapter.owner_id == viewer_id else f"{adapter.owner_name}/{adapter.name}"
 
     async def share(self, written: str, *, owner_id: int, guild_id: int | None) -> Adapter:
         """Let everybody in the guild use it; sharing twice changes nothing. Raises UserError."""
@@ -137,6 +140,19 @@ class Adapters:
         return await self._database.write(change)
 
 
+def require_visible(tx: Connection, adapter_id: str, viewer_id: int, guild_id: int | None) -> Adapter:
+    """The adapter, if the viewer can use it. Raises UserError, which says whom to ask."""
+    adapter = adapters.get(tx, adapter_id)
+    if adapter is None:
+        raise UserError("That adapter was deleted: `/adapter list` shows what you can use.")
+    if not adapters.is_visible(tx, adapter_id, viewer_id, guild_id):
+        raise UserError(
+            f"{quoted(adapter.name)} is {adapter.owner_name}'s, who does not share it here: ask them for"
+            " `/adapter share`, or see with `/adapter list` what you can use."
+        )
+    return adapter
+
+
 def _resolve(tx: Connection, written: str, viewer_id: int, guild_id: int | None) -> Adapter:
     owner, slash, name = written.strip().lower().rpartition("/")
     own = adapters.own(tx, viewer_id, name)
@@ -167,10 +183,8 @@ def _own(tx: Connection, written: str, owner_id: int, guild_id: int | None) -> A
 
 
 def _unknown(tx: Connection, written: str, viewer_id: int, guild_id: int | None) -> str:
-    visible = adapters.visible(tx, viewer_id, guild_id, _COMPARED)
-    names = [
-        adapter.name if adapter.owner_id == viewer_id else f"{adapter.owner_name}/{adapter.name}" for adapter in visible
-    ]
+    usable = adapters.visible(tx, viewer_id, guild_id, _COMPARED)
+    names = [adapter.name_for(viewer_id) for adapter in usable]
     return f"There is no adapter {quoted(written)} that you can use. {_nearest(written.strip().lower(), names)}"
 
 

@@ -136,8 +136,7 @@ class Dispatcher:
         committed = await self._blobs.exists(outcome_path(job.id))
         # a worker that died with it may have died of it; what is committed is only delivered again
         counts = job.state == "running" and not committed
-        if job.state == "queued":
-            await self._queue.withdraw(job.id, job.attempt, job.lane, job.base)
+        await self._queue.withdraw(job.id, job.attempt, job.lane, job.base)  # a killed worker leaves its entry
         now = self._clock()
         after = await self._database.write(
             lambda tx: lifecycle.give_back(tx, job.id, job.attempt, now, counts=counts, committed=committed)

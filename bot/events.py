@@ -38,6 +38,7 @@ from trainer.contract.names import outcome_path
 log = structlog.get_logger(__name__)
 
 RETRY_S = 1.0  # after Redis or the blob store failed
+MOST_AT_ONCE = 100  # entries; fewer than that means that there were no more
 
 
 class EventReader:
@@ -83,11 +84,12 @@ class EventReader:
 
     async def read_once(self, *, pending: bool = False, block_s: float = 2.0) -> int:
         """Read some entries, enter and acknowledge each; how many there were. Raises QueueDown."""
-        entries = await self._queue.read_events(pending=pending, block_s=block_s)
-        self._caught_up = not entries and not pending
+        entries = await self._queue.read_events(pending=pending, block_s=block_s, count=MOST_AT_ONCE)
+        self._caught_up = self._caught_up and not entries
         for entry in entries:
             await self._enter(entry)
             await self._queue.acknowledge([entry.id])
+        self._caught_up = not pending and len(entries) < MOST_AT_ONCE
         return len(entries)
 
     async def _enter(self, entry: Entry) -> None:
@@ -96,7 +98,7 @@ class EventReader:
         except msgspec.MsgspecError as error:
             log.error("event.unreadable", entry=entry.id, error=str(error))
             return
-        outcome = await self._outcome(event) if isinstance(event, Produced | Delivered | HandedBack) else None
+        outcome = await self._outcome(event) if isinstance(event, Produced | Delivered | HandedBack | Failed) else None
         try:
             changed = await self._database.write(lambda tx: enter(tx, event, outcome, self._clock()))
         except (ValueError, TypeError, sqlite3.IntegrityError):
@@ -113,11 +115,11 @@ class EventReader:
             await self._forget(after.id)
         self.on_change()
 
-    async def _outcome(self, event: Produced | Delivered | HandedBack) -> Outcome | None:
+    async def _outcome(self, event: Produced | Delivered | HandedBack | Failed) -> Outcome | None:
         try:
             return decode_outcome(await self._blobs.read(outcome_path(event.job_id)))
         except BlobMissing:
-            if not isinstance(event, HandedBack):
+            if isinstance(event, Produced | Delivered):
                 log.error("outcome.missing", job=event.job_id, attempt=event.attempt)
         except msgspec.MsgspecError as error:
             log.error("outcome.unreadable", job=event.job_id, attempt=event.attempt, error=str(error))
@@ -153,8 +155,11 @@ def _after(tx: sqlite3.Connection, job: Job, event: Event, outcome: Outcome | No
                 return None
             if outcome is not None:
                 lifecycle.record_outcome(tx, job, outcome, now)
+                lifecycle.throw_away_examples(tx, outcome, now)
             return lifecycle.deliver(tx, job.id, event.channel_id, event.message_id, now)
         case Failed():
+            if outcome is not None:  # it was made, and could not be delivered
+                lifecycle.throw_away_examples(tx, outcome, now)
             return lifecycle.end(
                 tx,
                 job.id,

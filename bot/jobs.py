@@ -11,14 +11,14 @@ from uuid import uuid4
 import structlog
 
 from bot import checks, lifecycle
-from bot.adapters import check_free, check_name
+from bot.adapters import check_free, check_name, require_visible
 from bot.errors import DarkroomError, QueueDown, UserError, quoted
 from bot.fairness import fair_order
 from bot.orders import CONSENT_STATEMENT, ImagineOrder, Order, Origin, TrainOrder
 from bot.outbox import Outbox
 from bot.photos import Photos, StoredPhotos, check_uploads
 from bot.queue import Queue
-from bot.store import adapters, bases, consents, jobs, members
+from bot.store import bases, consents, jobs, members
 from bot.store.database import Database
 from bot.store.records import AdapterPick, Consent, ImagineSpec, Job, Spec, TrainSpec
 from trainer.contract.blobs import Blobs
@@ -150,14 +150,7 @@ class Jobs:
         picks: list[AdapterPick] = []
         base: str | None = None
         for pick in order.adapters:
-            adapter = adapters.get(tx, pick.adapter_id)
-            if adapter is None or not adapters.is_visible(
-                tx, pick.adapter_id, order.origin.member_id, order.origin.guild_id
-            ):
-                raise UserError(
-                    f"The adapter {quoted(pick.written)} is gone, or no longer shared with you: `/adapter list` shows"
-                    " what you can use."
-                )
+            adapter = require_visible(tx, pick.adapter_id, order.origin.member_id, order.origin.guild_id)
             checks.weight(pick)
             if base is not None and adapter.base != base:
                 raise UserError(
@@ -292,6 +285,10 @@ class Jobs:
         except QueueDown:
             return None
         return any(job.lane in beat.lanes and job.base in {base.name for base in beat.bases} for beat in beats)
+
+    async def example_prompts(self, job: Job) -> tuple[str, ...]:
+        """What the base of a training proposes to draw with its adapter."""
+        return next((base.example_prompts for base in await self.bases() if base.name == job.base), ())
 
     async def bases(self) -> list[BaseInfo]:
         """The bases that workers offer or have offered, default first; for autocomplete and /imagine's limits."""

@@ -70,7 +70,12 @@ def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> N
         created_at=now,
     )
     adapters.insert(tx, adapter)
-    garbage.add(tx, [file.blob for file in outcome.pictures], now)  # examples: Discord has them
+
+
+def throw_away_examples(tx: Connection, outcome: Outcome, now: float) -> None:
+    """A training's examples are not kept: once they are delivered, Discord has them."""
+    if outcome.adapter is not None:
+        garbage.add(tx, [file.blob for file in outcome.pictures], now)
 
 
 def _free_name(tx: Connection, owner_id: int, name: str) -> str:

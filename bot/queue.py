@@ -83,8 +83,14 @@ class Queue:
         await _call(self._redis.delete(job_key_prefix + arq_id, in_progress_key_prefix + arq_id))
 
     async def is_queued(self, job_id: str, attempt: int) -> bool:
-        """Whether arq still holds that attempt. Raises QueueDown."""
-        return bool(await _call(self._redis.exists(job_key_prefix + names.arq_job_id(job_id, attempt))))
+        """Whether the attempt lies in arq's queue and no worker took it yet. Raises QueueDown.
+
+        A worker that was killed between taking it and saying so leaves arq's in-progress key for days, and every other
+        one then passes the job by: so what is in progress is not queued, and only a heartbeat says that it is done.
+        """
+        arq_id = names.arq_job_id(job_id, attempt)
+        waits, taken = await _call(self._redis.mget(job_key_prefix + arq_id, in_progress_key_prefix + arq_id))
+        return waits is not None and taken is None
 
     async def request_cancel(self, job_id: str) -> None:
         """Raise the flag that the engine reads between two steps. Raises QueueDown."""

@@ -206,6 +206,7 @@ def _embed(face: Face) -> discord.Embed:
 def _view(label: str, custom_id: str) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     view.add_item(discord.ui.Button(label=label, custom_id=custom_id))
+    view.stop()  # the bot answers its clicks; discord.py would else keep every view of every message
     return view
 
 

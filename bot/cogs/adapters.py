@@ -9,8 +9,6 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.adapters import Adapters
-from bot.errors import UserError
-from bot.store.records import Adapter
 from bot.ui import cards, views
 from bot.ui.choices import adapter_choices
 
@@ -41,11 +39,7 @@ class AdapterCog(commands.GroupCog, group_name="adapter", group_description="The
     async def share(self, interaction: discord.Interaction[Any], name: str) -> None:
         """With the server where it is said."""
         adapter = await self._adapters.share(name, owner_id=interaction.user.id, guild_id=interaction.guild_id)
-        await interaction.response.send_message(
-            f"Everybody on this server can use it now, as `<lora:{adapter.owner_name}/{adapter.name}:0.8>` or by its"
-            " name alone. `/adapter unshare` takes it back.",
-            ephemeral=True,
-        )
+        await interaction.response.send_message(cards.shared(adapter), ephemeral=True)
 
     @app_commands.command(description="Take one of your adapters back from this server")
     @app_commands.describe(name="One of yours")
@@ -60,19 +54,13 @@ class AdapterCog(commands.GroupCog, group_name="adapter", group_description="The
     @app_commands.describe(name="One of yours")
     async def delete(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Asks once more, for there is no way back."""
-        adapter = await self._own(interaction, name)
+        adapter = await self._adapters.own_of_name(name, owner_id=interaction.user.id, guild_id=interaction.guild_id)
         await interaction.response.send_message(
             f"`{adapter.name}` was trained on {adapter.photos} photos, which are gone: once deleted, it can't be made"
             " again without them.",
             view=views.under_forgetting(adapter.id, adapter.name),
             ephemeral=True,
         )
-
-    async def _own(self, interaction: discord.Interaction[Any], name: str) -> Adapter:
-        adapter = await self._adapters.resolve(name, viewer_id=interaction.user.id, guild_id=interaction.guild_id)
-        if adapter.owner_id != interaction.user.id:
-            raise UserError(f"`{name}` belongs to {adapter.owner_name}: only they can delete it.")
-        return adapter
 
     @show.autocomplete("name")
     async def _complete_visible(

@@ -139,6 +139,10 @@ class Adapter(Record, frozen=True):
     created_at: float
     shared_with: tuple[int, ...] = ()  # guild ids
 
+    def name_for(self, viewer_id: int) -> str:
+        """How this viewer writes it in a tag: ``thnos`` for their own, else ``ada/thnos``."""
+        return self.name if self.owner_id == viewer_id else f"{self.owner_name}/{self.name}"
+
 
 class Picture(Record, frozen=True):
     """One picture that a job made, with the exact settings."""

@@ -26,6 +26,7 @@ def origin_of(interaction: discord.Interaction[Any]) -> Origin:
     """Who asks, and where."""
     if interaction.channel_id is None:
         raise UserError("Use this in a channel, so that the result has a place to go.")
+    _check_permissions(interaction)
     return Origin(
         interaction_id=interaction.id,
         token=interaction.token,
@@ -35,6 +36,25 @@ def origin_of(interaction: discord.Interaction[Any]) -> Origin:
         channel_id=interaction.channel_id,
         upload_limit_bytes=interaction.filesize_limit,
     )
+
+
+def _check_permissions(interaction: discord.Interaction[Any]) -> None:
+    """Results are posted as the bot, so it must be allowed to here. Raises UserError naming what is missing."""
+    if interaction.guild_id is None:
+        return
+    thread = isinstance(interaction.channel, discord.Thread)
+    needed = {
+        "View Channel": "view_channel",
+        **({"Send Messages in Threads": "send_messages_in_threads"} if thread else {"Send Messages": "send_messages"}),
+        "Embed Links": "embed_links",
+        "Attach Files": "attach_files",
+    }
+    missing = [words for words, name in needed.items() if not getattr(interaction.app_permissions, name)]
+    if missing:
+        raise UserError(
+            f"Darkroom can't post in this channel: whoever runs this server has to give it {', '.join(missing)} here,"
+            " or use another channel."
+        )
 
 
 def uploads_of(attachments: list[discord.Attachment]) -> tuple[Upload, ...]:
@@ -75,16 +95,24 @@ async def tell(interaction: discord.Interaction[Any], words: str) -> None:
 
 async def accept(interaction: discord.Interaction[Any], jobs: Jobs, submitting: Coroutine[Any, Any, Job]) -> None:
     """Submit an order and post its card. Raises what ``submitting`` raises."""
-    work = asyncio.ensure_future(submitting)
+    work = asyncio.ensure_future(_submit(jobs, submitting))
     await asyncio.wait({work}, timeout=PATIENCE_S)
     if not work.done():
         await _think(interaction)
-    job = await work
-    message_id = await _post_card(interaction, *await waiting_card(jobs, job))
+    job, card = await work
+    message_id = await _post_card(interaction, *card)
     if message_id is None:
         await jobs.give_up_card(job.id)
     else:
         await jobs.attach_card(job.id, message_id)
+
+
+async def _submit(
+    jobs: Jobs, submitting: Coroutine[Any, Any, Job]
+) -> tuple[Job, tuple[discord.Embed, discord.ui.View]]:
+    """The accepted job and its card; both may take a while, the one by its photos, the other by a Redis that hangs."""
+    job = await submitting
+    return job, await waiting_card(jobs, job)
 
 
 async def _think(interaction: discord.Interaction[Any]) -> None:

@@ -14,6 +14,7 @@ from bot.prompts import read_prompt
 from bot.store.records import Job
 from bot.ui import cards
 from bot.ui.answers import accept, answer_fault, origin_of
+from trainer.contract.names import Lane
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
@@ -48,10 +49,10 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"dr:no
         """What this button does."""
         raise NotImplementedError
 
-    async def job(self, bot: DarkroomBot) -> Job:
-        """The button's job. Raises UserError."""
+    async def job(self, bot: DarkroomBot, lane: Lane | None = None) -> Job:
+        """The button's job, of that lane. Raises UserError."""
         job = await bot.services.jobs.get(self.subject_id)
-        if job is None:
+        if job is None or lane not in {None, job.lane}:
             raise UserError("Darkroom knows nothing of this card any more: start anew with `/imagine` or `/train`.")
         return job
 
@@ -101,7 +102,7 @@ class AgainButton(JobButton, template=r"dr:again:(?P<id>\d+)(?::(?P<place>\d+))?
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """A new job with a card of its own; adapters are checked for this member."""
-        job = await self.job(bot)
+        job = await self.job(bot, "imagine")
         spec = job.imagine
         order = ImagineOrder(
             origin=origin_of(interaction), prompt=spec.prompt, prompt_written=spec.prompt_written,
@@ -132,10 +133,10 @@ class ExampleButton(JobButton, template=r"dr:example:(?P<id>\d+):(?P<place>\d+)"
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """For whoever clicks, if the adapter is theirs or shared with them."""
-        job, services = await self.job(bot), bot.services
+        job, services = await self.job(bot, "train"), bot.services
         viewer_id, guild_id = interaction.user.id, interaction.guild_id
         adapter = await services.adapters.by_id(job.train.adapter_id, viewer_id=viewer_id, guild_id=guild_id)
-        examples = await example_prompts(bot, job)
+        examples = await services.jobs.example_prompts(job)
         if self.place >= len(examples):
             raise UserError("This base has other examples by now: write a prompt of your own with `/imagine`.")
         written = f"{cards.tag(adapter, viewer_id, EXAMPLE_WEIGHT)} {examples[self.place]}"
@@ -151,19 +152,10 @@ class ShareButton(JobButton, template=r"dr:share:(?P<id>\d+)(?::(?P<place>\d+))?
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """Its owner alone may."""
-        job, adapters = await self.job(bot), bot.services.adapters
-        if job.owner_id != interaction.user.id:
-            raise UserError(f"This adapter belongs to {job.owner_name}: only they can share it.")
-        adapter = await adapters.by_id(
-            job.train.adapter_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id
-        )
+        job, adapters = await self.job(bot, "train"), bot.services.adapters
+        adapter = await adapters.own(job.train.adapter_id, owner_id=interaction.user.id)
         shared = await adapters.share(adapter.name, owner_id=interaction.user.id, guild_id=interaction.guild_id)
-        others = f"`<lora:{shared.owner_name}/{shared.name}:0.8>`"
-        await interaction.response.send_message(
-            f"Everybody on this server can use it now, as {others} or by its name alone. `/adapter unshare` takes it"
-            " back.",
-            ephemeral=True,
-        )
+        await interaction.response.send_message(cards.shared(shared), ephemeral=True)
 
 
 class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d+))?"):
@@ -172,16 +164,10 @@ class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d+)
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """Its owner alone may."""
         adapters = bot.services.adapters
-        adapter = await adapters.by_id(self.subject_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id)
+        adapter = await adapters.own(self.subject_id, owner_id=interaction.user.id)
         deleted = await adapters.delete(adapter.name, owner_id=interaction.user.id)
-        await interaction.response.edit_message(
-            content=f"`{deleted.name}` is deleted, and its file with it.", view=None
-        )
-
-
-async def example_prompts(bot: DarkroomBot, job: Job) -> tuple[str, ...]:
-    """What the base of a training proposes to draw."""
-    return next((base.example_prompts for base in await bot.services.jobs.bases() if base.name == job.base), ())
+        words = f"`{deleted.name}` is deleted; its file goes within the hour."
+        await interaction.response.edit_message(content=words, view=None)
 
 
 ALL: tuple[type[JobButton], ...] = (

@@ -156,8 +156,15 @@ def adapters_list(adapters: Sequence[Adapter], viewer_id: int) -> discord.Embed:
 
 def tag(adapter: Adapter, viewer_id: int, weight: float = 0.8) -> str:
     """How this viewer writes the adapter in a prompt."""
-    name = adapter.name if adapter.owner_id == viewer_id else f"{adapter.owner_name}/{adapter.name}"
-    return f"<lora:{name}:{weight:g}>"
+    return f"<lora:{adapter.name_for(viewer_id)}:{weight:g}>"
+
+
+def shared(adapter: Adapter) -> str:
+    """What its owner is told after sharing it."""
+    return (
+        f"Everybody on this server can use it now, as `<lora:{adapter.owner_name}/{adapter.name}:0.8>` or by its name"
+        " alone. `/adapter unshare` takes it back."
+    )
 
 
 def _line(adapter: Adapter, viewer_id: int) -> str:

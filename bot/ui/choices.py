@@ -27,7 +27,7 @@ def adapter_choices(adapters: Sequence[Adapter], viewer_id: int) -> list[app_com
     """Adapters by the name that this viewer writes."""
     choices = []
     for adapter in adapters[:MOST]:
-        name = adapter.name if adapter.owner_id == viewer_id else f"{adapter.owner_name}/{adapter.name}"
+        name = adapter.name_for(viewer_id)
         choices.append(
             app_commands.Choice(name=f"{name} · {adapter.class_word} · {adapter.base}"[:_LONGEST], value=name)
         )

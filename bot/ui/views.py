@@ -17,6 +17,7 @@ def _view(*items: discord.ui.Item[discord.ui.View]) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     for item in items:
         view.add_item(item)
+    view.stop()  # its clicks are answered by `buttons.py`; discord.py would else keep every view of every message
     return view
 
 

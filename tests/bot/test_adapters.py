@@ -49,7 +49,7 @@ async def test_what_is_not_shared_with_this_guild_is_unknown(world: World, adapt
         with pytest.raises(UserError, match="no adapter `thnos`"):
             await adapters.resolve("thnos", viewer_id=BEN, guild_id=guild_id)
     await adapters.unshare("thnos", owner_id=ADA, guild_id=GUILD)
-    with pytest.raises(UserError, match="gone, or no longer shared"):
+    with pytest.raises(UserError, match="does not share it here"):
         await adapters.by_id(found.id, viewer_id=BEN, guild_id=GUILD)
 
 
@@ -84,7 +84,7 @@ async def test_completion_shows_own_first_and_understands_whose(world: World, ad
 
     async def shown(typed: str, viewer_id: int) -> list[str]:
         found = await adapters.complete(typed, viewer_id=viewer_id, guild_id=GUILD)
-        return [adapters.written_name(adapter, viewer_id=viewer_id) for adapter in found]
+        return [adapter.name_for(viewer_id) for adapter in found]
 
     assert await shown("th", ADA) == ["thnos", "ben/throne"]
     assert await shown("TH", BEN) == ["throne", "ada/thnos"]

@@ -261,3 +261,23 @@ async def test_without_redis_jobs_are_accepted_and_wait(world: World, tmp_path: 
             await world.dispatcher.tick()
         assert await world.jobs.progress(job) is None
         assert (await world.jobs.cancel(job.id, MEMBERS["ada"])).state == "cancelled"
+
+
+async def test_a_worker_killed_between_taking_a_job_and_saying_so_holds_it_up_no_longer(world: World) -> None:
+    job = await world.imagine()
+    await world.beat(imagine=1)
+    await world.dispatcher.tick()
+    await world.redis.set(f"arq:in-progress:{job.id}:1", b"1", ex=7 * 24 * 3600)  # as arq marks what it took
+    await world.die()
+    await world.beat(imagine=0, worker_id="w2")  # another one lives, and arq lets it pass the job by
+    await world.lost_for(16)
+    back = await world.job(job.id)
+    assert (back.outstanding, back.tries, await world.queued_in_arq()) == (False, 0, [])
+
+
+async def test_a_running_job_that_was_lost_leaves_nothing_in_arqs_queue(world: World) -> None:
+    job_id = await running(world)
+    assert await world.queued_in_arq() == [f"{job_id}:1"]  # arq takes it out at the end alone
+    await world.die()
+    await world.lost_for(16)
+    assert await world.queued_in_arq() == []

@@ -204,3 +204,31 @@ async def test_telling_is_given_up_after_some_tries(world: World) -> None:
         world.clock.now += 10_000
     world.listener.fault = None
     assert await world.tell() == []
+
+
+async def test_it_has_caught_up_also_where_there_is_always_something_to_read(world: World) -> None:
+    job_id = await handed_out(world)
+    await world.say(Started(job_id=job_id, attempt=1, worker_id="w1", at=0.0))
+    assert await world.events.read_once(block_s=0.01) == 1
+    assert world.events.caught_up()
+
+
+async def test_examples_of_a_training_stay_until_they_are_delivered(world: World) -> None:
+    job_id = await handed_out(world, "train")
+    outcome = await world.commit(await world.job(job_id))
+    await world.hear(Produced(job_id=job_id, attempt=1, at=0.0))
+    await world.sweeper.collect_garbage()
+    assert await world.blobs.exists(outcome.pictures[0].blob)  # the worker has still to send them
+    await world.hear(delivered(job_id))
+    await world.sweeper.collect_garbage()
+    assert not await world.blobs.exists(outcome.pictures[0].blob)
+
+
+async def test_examples_that_could_not_be_delivered_are_not_kept(world: World) -> None:
+    job_id = await handed_out(world, "train")
+    outcome = await world.commit(await world.job(job_id))
+    await world.hear(Produced(job_id=job_id, attempt=1, at=0.0))
+    await world.hear(Failed(job_id=job_id, attempt=1, at=0.0, message="The channel is gone."))
+    await world.sweeper.collect_garbage()
+    assert not await world.blobs.exists(outcome.pictures[0].blob)
+    assert await world.database.read(lambda tx: adapters.own(tx, MEMBERS["ada"], "thnos")) is not None

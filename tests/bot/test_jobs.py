@@ -146,7 +146,7 @@ async def test_the_file_of_an_adapter_is_looked_up_and_never_taken_from_the_orde
     pick = AdapterPick(adapter_id=adapter_id, written="thnos", blob="photos/of/somebody/else.png", weight=0.8)
     job = await world.imagine(adapters=(pick,))
     assert job.imagine.adapters[0].blob.startswith("blobs/")
-    with pytest.raises(UserError, match="gone, or no longer shared"):
+    with pytest.raises(UserError, match="does not share it here"):
         await world.imagine("ben", adapters=(pick,))
 
 

@@ -55,7 +55,7 @@ async def test_from_nothing_to_a_shared_one_and_back_to_nothing(home: House) -> 
     gone = await (await home.ada.click(asked, "Delete thnos for good")).response(PATIENCE_S)
     assert gone.id == asked.id
     assert gone.buttons == []
-    assert "`thnos` is deleted, and its file with it." in gone.text
+    assert "`thnos` is deleted; its file goes within the hour." in gone.text
     assert "None yet" in (await say(home.ada, "list")).text
     assert (await home.services.sweeper.collect_garbage()) != []
 
@@ -67,7 +67,7 @@ async def test_names_that_are_not_there_and_those_of_others(home: House) -> None
         refused = await home.refusal(await home.ben.slash(f"adapter {command}", channel=CHANNEL, name="ada/robot"))
         assert refused == "`ada/robot` belongs to ada: only they can share, unshare or delete it."
     refused = await home.refusal(await home.ben.slash("adapter delete", channel=CHANNEL, name="ada/robot"))
-    assert refused == "`ada/robot` belongs to ada: only they can delete it."
+    assert refused == "`ada/robot` belongs to ada: only they can share, unshare or delete it."
     for command in ("show", "share", "unshare", "delete"):
         refused = await home.refusal(await home.ada.slash(f"adapter {command}", channel=CHANNEL, name="robbot"))
         assert "Did you mean `robot`?" in refused

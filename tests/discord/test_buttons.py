@@ -45,7 +45,8 @@ async def test_again_needs_the_adapter_still(home: House, training: Message) -> 
     picture = await home.drawn(home.ada, "<lora:thnos:0.8> in a suit")
     words = await home.refusal(await home.ben.click(picture, "Again"))
     assert words == (
-        "The adapter `thnos` is gone, or no longer shared with you: `/adapter list` shows what you can use."
+        "`thnos` is ada's, who does not share it here: ask them for `/adapter share`, or see with `/adapter list` what"
+        " you can use."
     )
     assert (await home.settings_of(home.ben, picture)).startswith("thnos monster in a suit")  # everybody may look
 
@@ -85,7 +86,7 @@ async def test_an_example_is_drawn_for_its_owner(home: House, training: Message)
 
 async def test_an_example_needs_the_adapter(home: House, training: Message) -> None:
     words = await home.refusal(await home.ben.click(training, EXAMPLES[0]))
-    assert "no longer shared with you" in words
+    assert "does not share it here" in words
     await home.ada.click(training, "Share with this server")
     picture = await home.result(await home.ben.click(training, EXAMPLES[0]))
     assert "ada/thnos at 0.8" in picture.text
@@ -94,7 +95,7 @@ async def test_an_example_needs_the_adapter(home: House, training: Message) -> N
 async def test_only_the_owner_shares(home: House, training: Message) -> None:
     for who in (home.ben, home.cleo):
         words = await home.refusal(await who.click(training, "Share with this server"))
-        assert words == "This adapter belongs to ada: only they can share it."
+        assert words == "`thnos` belongs to ada: only they can do that."
     for _ in range(2):  # doing it again changes nothing
         answer = await (await home.ada.click(training, "Share with this server")).response(PATIENCE_S)
         assert answer.ephemeral_to == home.ada.id
@@ -113,7 +114,7 @@ async def test_settings_longer_than_a_message_come_as_a_file(home: House) -> Non
 
 async def test_the_settings_of_a_training_are_for_whoever_may_use_it(home: House, training: Message) -> None:
     assert "Trigger: thnos" in await home.settings_of(home.ada, training)
-    assert "no longer shared with you" in await home.refusal(await home.ben.click(training, "Settings"))
+    assert "does not share it here" in await home.refusal(await home.ben.click(training, "Settings"))
 
 
 async def test_buttons_of_what_is_gone(home: House) -> None:
@@ -122,9 +123,7 @@ async def test_buttons_of_what_is_gone(home: House) -> None:
     await (await home.ada.click(asked, "Delete shortlived for good")).response()
     for label in (EXAMPLES[0], "Share with this server", "Settings"):
         words = await home.refusal(await home.ada.click(card, label))
-        assert words == (
-            "That adapter is gone, or no longer shared with you: `/adapter list` shows what you can use."
-        ), label
+        assert words == "That adapter was deleted: `/adapter list` shows what you can use.", label
 
 
 async def test_two_taps_at_once_are_one_deletion(home: House) -> None:
@@ -139,6 +138,6 @@ async def test_a_late_refusal_under_a_button_leaves_the_card_alone(
     picture = await home.drawn(home.ada, "<lora:thnos> in a suit")
     before = picture.text
     monkeypatch.setattr("bot.ui.answers.PATIENCE_S", 0.0)
-    assert "no longer shared with you" in await home.refusal(await home.ben.click(picture, "Again"))
+    assert "does not share it here" in await home.refusal(await home.ben.click(picture, "Again"))
     assert picture.text == before
     assert not picture.deleted

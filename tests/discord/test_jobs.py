@@ -159,11 +159,11 @@ async def test_waiting_cards_say_that_they_have_moved_up(home: House) -> None:
     taken = await busy_pictures(home, home.ada)
     waiting = [await home.imagine(home.ben, f"a patient fox {number}") for number in range(3)]
     cards = [await exchange.response(PATIENCE_S) for exchange in waiting]
-    await home.bot.show_places()  # the bot looks every few seconds
+    await home.bot.herald.show_places()  # the bot looks every few seconds
     assert "Place 3 in the queue: 2 before you." in cards[2].text
     await home.ben.click(cards[1], "Cancel")
     await cancelled(home, waiting[1])
-    await home.bot.show_places()
+    await home.bot.herald.show_places()
     assert "Place 2 in the queue: 1 before you." in cards[2].text
     assert labels(cards[2]) == ["Cancel"]
     await stop_all(home, home.ada, taken)

@@ -1,0 +1,145 @@
+"""Tells Discord what became of jobs: the bot's half of every card, the buttons under results, and the ping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import discord
+import structlog
+from discord.http import Route
+
+from bot.jobs import Jobs
+from bot.store.records import Job
+from bot.ui import cards, views
+from bot.ui.answers import waiting_card
+
+log = structlog.get_logger(__name__)
+
+TOKEN_LIVES_S = 15 * 60.0  # an interaction's
+MOST_MOVED = 5  # cards that are edited a round: Discord allows about one edit a second in a channel
+UNREACHABLE_CARD = (discord.NotFound, discord.Forbidden)  # deleted, or in a channel that the bot can't see any more
+_ARCHIVED = 50083  # a thread that was archived meanwhile: nothing in it can be edited
+
+
+class Herald:
+    """A :class:`bot.outbox.Listener`: whatever it is told may be told twice.
+
+    A card has one writer at a time: the bot until a worker has the job, and again once it is over. So what the bot
+    writes on a card of a job that waits is written only after a fresh look at the books.
+    """
+
+    def __init__(self, client: discord.Client, jobs: Jobs, *, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._jobs = jobs
+        self._clock = clock
+        self._shown_places: dict[str, int] = {}  # by job id: what its card says
+
+    # -- cards of jobs that wait --------------------------------------------------------------------------------------
+
+    async def finish_cards(self) -> None:
+        """Give a card to jobs that a bot accepted and died before it had posted one."""
+        for job in await self._jobs.without_card():
+            fresh = job.token is not None and self._clock() - job.created_at < TOKEN_LIVES_S
+            message_id = await self._edit_by_token(job) if fresh else None
+            if message_id is None:
+                await self._jobs.give_up_card(job.id)  # the worker posts the result as a new message
+            else:
+                await self._jobs.attach_card(job.id, message_id)
+
+    async def _edit_by_token(self, job: Job) -> int | None:
+        """Edit the answer to the job's interaction, if there is one; its message id."""
+        if self._client.application_id is None or job.token is None:
+            return None
+        embed, view = await waiting_card(self._jobs, job)
+        payload = {"embeds": [embed.to_dict()], "components": view.to_components()}
+        route = Route(
+            "PATCH", "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
+            webhook_id=self._client.application_id, webhook_token=job.token,
+        )  # fmt: skip
+        try:
+            message = await self._client.http.request(route, json=payload)
+        except discord.HTTPException as error:
+            log.info("card.not_finished", job=job.id, error=str(error))
+            return None
+        return int(message["id"])
+
+    async def show_places(self) -> None:
+        """Say on waiting cards that they have moved up, but not on those that are next: they go to a worker soon."""
+        shown, moved = self._shown_places, 0
+        self._shown_places = {}
+        for job, place in await self._jobs.places():
+            before = self._shown_places[job.id] = shown.get(job.id, place)
+            if job.card == "posted" and 1 < place < before and moved < MOST_MOVED:
+                self._shown_places[job.id] = place
+                moved += 1
+                await self._show_waiting(job, *await waiting_card(self._jobs, job))
+
+    async def on_requeued(self, job: Job) -> None:
+        """The card is the bot's again."""
+        await self._show_waiting(job, cards.requeued(), views.under_waiting(job.id))
+
+    async def _show_waiting(self, job: Job, embed: discord.Embed, view: discord.ui.View) -> None:
+        """Edit the card of a job that waits still. Files are left alone, so that a race lost can't take a picture."""
+        now = await self._jobs.get(job.id)
+        if now is not None and now.state == "queued" and not now.outstanding:
+            await self._edit(now, embed=embed, view=view)
+
+    # -- cards of jobs that are over ----------------------------------------------------------------------------------
+
+    async def on_started(self, job: Job) -> None:
+        """The worker writes the card from here on; nothing is left to do."""
+
+    async def on_delivered(self, job: Job) -> None:
+        """The worker has put the result into the channel: the buttons go under it."""
+        if job.lane == "train":
+            examples = await self._jobs.example_prompts(job)
+            await self._edit(job, view=views.under_training(job.id, examples, in_guild=job.guild_id is not None))
+        else:
+            await self._edit(job, view=views.under_pictures(job.id))
+
+    async def on_failed(self, job: Job, *, card_written: bool) -> None:
+        """Tell the member on the card, where the worker could not."""
+        if not card_written:
+            await self._edit(job, embed=cards.failed(job), view=None, attachments=[])
+
+    async def on_cancelled(self, job: Job, *, card_written: bool) -> None:
+        """Say on the card that the job was stopped, where the worker did not."""
+        if not card_written:
+            await self._edit(job, embed=cards.cancelled(), view=None, attachments=[])
+
+    async def ping(self, job: Job, *, nonce: str) -> None:
+        """Mention the member, and only them, once, as a reply to the result."""
+        what = f"`{job.train.name}` is ready." if job.lane == "train" else "your picture is ready."
+        card = self._card(job)
+        mention = discord.AllowedMentions(users=[discord.Object(job.owner_id)], replied_user=False)
+        try:
+            await self._client.get_partial_messageable(job.channel_id).send(
+                f"<@{job.owner_id}> {what}",
+                nonce=nonce,
+                allowed_mentions=mention,
+                reference=card.to_reference(fail_if_not_exists=False) if card else None,  # type: ignore[arg-type]
+            )
+        except UNREACHABLE_CARD as error:
+            log.info("ping.not_sent", job=job.id, error=str(error))
+
+    def _card(self, job: Job) -> discord.PartialMessage | None:
+        """The message that shows the job, editable with the bot's token however old the interaction is."""
+        if job.message_id is None:
+            return None
+        return self._client.get_partial_messageable(job.channel_id).get_partial_message(job.message_id)
+
+    async def _edit(self, job: Job, **changes: Any) -> None:
+        """Edit the card; one that is gone, or that nobody can reach any more, is no error."""
+        card = self._card(job)
+        if card is None:
+            return
+        try:
+            await card.edit(**changes)
+        except UNREACHABLE_CARD as error:
+            log.info("card.unreachable", job=job.id, error=str(error))
+        except discord.HTTPException as error:
+            if error.code != _ARCHIVED:
+                raise
+            log.info("card.archived", job=job.id)
