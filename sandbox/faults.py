@@ -1,6 +1,7 @@
 """Faults on purpose: a status, a delay or a cut connection, before or after the request takes effect."""
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +24,7 @@ class Fault:
         before: "apply": the request has no effect. "answer": it takes effect, and then its answer is lost to the fault.
         retry_after_s: for a 429.
         cloudflare: a 429 as Cloudflare sends it: text, no Via header. Clients take that for a ban.
+        code: Discord's own error code in the body, such as 50083 (the thread is archived).
         struck: how often it has happened.
     """
 
@@ -35,6 +37,7 @@ class Fault:
     before: Literal["apply", "answer"] = "apply"
     retry_after_s: float = 0.1
     cloudflare: bool = False
+    code: int = 0
     struck: int = 0
 
     def matches(self, method: str, path: str) -> bool:
@@ -58,11 +61,16 @@ class Fault:
         status = self.status or 500
         if status == 429 and not self.cloudflare:
             body: Json = {"message": "You are being rate limited.", "retry_after": self.retry_after_s, "global": False}
-            headers = {"Via": "1.1 google", "Retry-After": str(max(1, round(self.retry_after_s)))}
-            return web.json_response(body, status=429, headers=headers)
+            return _json(body, 429, {"Via": "1.1 google", "Retry-After": str(max(1, round(self.retry_after_s)))})
         if status == 429 or status >= 500:
             return web.Response(status=status, text=f"error code: {status}")
-        return web.json_response({"message": f"{status}: injected by the sandbox", "code": 0}, status=status)
+        return _json({"message": f"{status}: injected by the sandbox", "code": self.code}, status, {})
+
+
+def _json(body: Json, status: int, headers: dict[str, str]) -> web.Response:
+    """JSON under exactly Discord's content type: with a charset behind it, discord.py takes it for text."""
+    headers = {"Content-Type": "application/json", **headers}
+    return web.Response(body=json.dumps(body).encode(), status=status, headers=headers)
 
 
 class Faults:
@@ -84,12 +92,13 @@ class Faults:
         after: Literal["apply"] | None = None,
         retry_after_s: float = 0.1,
         cloudflare: bool = False,
+        code: int = 0,
     ) -> Fault:
         """Inject a fault; `after="apply"` lets the request take effect first. Returns it, to look at `struck`."""
         if before and after:
             raise ValueError("a fault strikes before or after the request is applied, not both")
         moment: Literal["apply", "answer"] = "answer" if after else "apply"
-        fault = Fault(method, path_regex, status, times, delay_s, cut, moment, retry_after_s, cloudflare)
+        fault = Fault(method, path_regex, status, times, delay_s, cut, moment, retry_after_s, cloudflare, code)
         self.waiting.append(fault)
         return fault
 

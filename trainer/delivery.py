@@ -20,6 +20,7 @@ import structlog
 from discord.http import Route
 
 from trainer.cards import Face
+from trainer.contract import looks
 from trainer.contract.names import button_id
 from trainer.contract.requests import Card
 from trainer.errors import UserFault
@@ -30,7 +31,8 @@ Result = TypeVar("Result")
 EDIT_EVERY_S = 5.0
 STALE_AFTER_S = 50 * 60  # edits of messages older than an hour are rate-limited hard
 RETRY_S = (1.0, 4.0, 15.0, 30.0)  # discord.py itself gives up at once on 503 and on a reset connection
-_SEARCHED = 50  # messages after the card in which a repeat looks for its own result
+_SEARCHED = 50  # of the newest messages, in which a repeat looks for its own result
+_ARCHIVED = 50083
 
 
 class NotAllowed(Exception):
@@ -39,6 +41,10 @@ class NotAllowed(Exception):
 
 class Unreachable(Exception):
     """Discord does not answer, or answers with faults of its own, for a minute."""
+
+
+class _CardGone(Exception):
+    """The message can't be edited any more: somebody deleted it, or its thread was archived (a new one unarchives)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,6 @@ class Delivery:
     ) -> None:
         Route.BASE = api_base
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # it has nothing to do with voice
-        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
         self._client = discord.Client(
             intents=discord.Intents(guilds=True), allowed_mentions=discord.AllowedMentions.none()
         )
@@ -135,11 +140,25 @@ class Delivery:
                 message = self._message(card.channel_id, card.message_id)
                 try:
                     await self._retry(lambda: message.edit(embed=embed, view=None, attachments=_files(kept)))
-                except discord.NotFound:
-                    log.info("card.gone", job=job_id)  # somebody deleted it; the result is posted anew
+                except _CardGone as error:
+                    log.info("card.gone", job=job_id, error=str(error))  # the result is posted anew
                 else:
                     return card.channel_id, card.message_id
-            return card.channel_id, await self._post(job_id, card, embed, kept)
+            posted = await self._post(job_id, card, embed, kept)
+            if not fresh:
+                await self._point_on(card, posted)
+            return card.channel_id, posted
+
+    async def _point_on(self, card: Card, posted: int) -> None:
+        """On a card that is too old to be edited often: one edit that says where the result is, if Discord takes it."""
+        if card.message_id is None or card.private:
+            return
+        place = f"https://discord.com/channels/{card.guild_id or '@me'}/{card.channel_id}/{posted}"
+        embed = discord.Embed(description=f"This took a while: [it is further down]({place}).", colour=looks.DONE)
+        try:
+            await self._message(card.channel_id, card.message_id).edit(embed=embed, view=None, attachments=[])
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.info("card.left_as_it_is", error=str(error))
 
     def forget(self, job_id: str) -> None:
         """The job is over for this worker: nothing is kept of its card."""
@@ -159,13 +178,14 @@ class Delivery:
 
         try:
             return await self._retry(send)
-        except discord.NotFound as error:
+        except _CardGone as error:  # here it is the channel
             raise NotAllowed(str(error)) from error
 
     async def _find(self, channel: discord.PartialMessageable, card: Card, marker: str) -> int | None:
-        """The message that an earlier delivery of the same job posted."""
-        after = discord.Object(card.message_id) if card.message_id else None
-        async for message in channel.history(limit=_SEARCHED, after=after):
+        """The message that an earlier delivery of the same job posted, among the newest ones."""
+        async for message in channel.history(limit=_SEARCHED):
+            if card.message_id is not None and message.id <= card.message_id:
+                break
             for row in message.components:
                 children = row.children if isinstance(row, discord.ActionRow) else []
                 if any(getattr(child, "custom_id", None) == marker for child in children):
@@ -180,15 +200,19 @@ class Delivery:
         for wait_s in (*RETRY_S, None):
             try:
                 return await call()
-            except discord.NotFound:
-                raise
+            except discord.NotFound as error:
+                raise _CardGone(str(error)) from error
             except discord.Forbidden as error:
                 raise NotAllowed(str(error)) from error
-            except (discord.DiscordServerError, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
                 if wait_s is None:
                     raise Unreachable(str(error)) from error
                 log.info("delivery.again", wait_s=wait_s, error=str(error))
                 await self._wait(wait_s)
+            except discord.HTTPException as error:
+                if error.code == _ARCHIVED:
+                    raise _CardGone(str(error)) from error
+                raise
         raise AssertionError("the last round returns or raises")
 
 

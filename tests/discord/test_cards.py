@@ -34,6 +34,6 @@ async def test_where_the_bot_may_not_post_nothing_is_accepted(home: House, monke
     for exchange in (await home.imagine(home.ada, "a fox"), await home.train(home.ada, "unposted")):
         words = await home.refusal(exchange)
         assert words == (
-            "Darkroom can't post in this channel: whoever runs this server has to give it Embed Links, Attach Files here,"
-            " or use another channel."
+            "Darkroom can't post in this channel: whoever runs this server has to give it Embed Links, Attach Files"
+            " here, or use another channel."
         )

@@ -111,6 +111,36 @@ async def test_a_card_that_is_old_or_gone_is_answered_once_by_a_new_message(
     assert sandbox.violations == []
 
 
+async def test_a_card_that_is_too_old_says_where_the_result_is(
+    sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock
+) -> None:
+    clock.now += STALE_AFTER_S + 1
+    _, posted = await delivery.deliver("7", card, result(), [PICTURE])
+    old, new = sandbox.messages("darkroom")
+    assert (old.id, new.id) == (card.message_id, posted)
+    assert f"/{card.channel_id}/{posted})" in old.text
+    assert old.buttons == []
+
+
+async def test_in_a_thread_that_was_archived_meanwhile_the_result_is_posted_anew(
+    sandbox: Sandbox, delivery: Delivery, card: Card
+) -> None:
+    sandbox.faults.add(method="PATCH", path_regex=r"/channels/\d+/messages", status=400, code=50083, times=9)
+    _, posted = await delivery.deliver("7", card, result(), [PICTURE])
+    assert posted != card.message_id
+    assert [file.filename for file in sandbox.message(posted).files] == ["thnos.png"]
+
+
+async def test_a_repeat_finds_its_result_also_in_a_lively_channel(
+    sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock
+) -> None:
+    clock.now += STALE_AFTER_S + 1
+    for number in range(60):
+        await sandbox.member("ben").post(f"and another thing, {number}", channel="darkroom")
+    places = {await delivery.deliver("7", card, result(), [PICTURE]) for _ in range(2)}
+    assert len(places) == 1
+
+
 async def test_faults_on_the_way_do_not_double_the_result(
     sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock
 ) -> None:
