@@ -118,12 +118,13 @@ class Adapters:
 
         return await self._database.write(change)
 
-    async def unshare(self, written: str, *, owner_id: int, guild_id: int | None) -> Adapter:
-        """Take it back from the guild. Raises UserError."""
+    async def unshare(self, written: str, *, member_id: int, guild_id: int | None, moderator: bool = False) -> Adapter:
+        """Take it back from the guild; a ``moderator`` may take back anybody's. Raises UserError."""
         guild = _require_guild(guild_id)
 
         def change(tx: Connection) -> Adapter:
-            adapter = _own(tx, written, owner_id, guild_id)
+            find = _resolve if moderator else _own
+            adapter = find(tx, written, member_id, guild_id)
             adapters.unshare(tx, adapter.id, guild)
             return adapters.get(tx, adapter.id) or adapter
 

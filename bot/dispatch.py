@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 TICK_S = 2.0  # how often heartbeats are read when nothing wakes it
 LOST_AFTER_S = float(HEARTBEAT_DEAD_AFTER_S)  # how long no worker may name an attempt before it counts as lost
+BASES_SEEN_EVERY_S = 60.0
 CARD_WAIT_S = 60.0  # how long a job waits for its card; then the worker posts a message of its own
 
 
@@ -56,6 +57,7 @@ class Dispatcher:
         self._woken = asyncio.Event()
         self._missing_since: dict[str, float] = {}  # arq job id: when no worker named it for the first time
         self._bases: tuple[BaseInfo, ...] = ()
+        self._bases_seen_at = float("-inf")
 
     def wake(self) -> None:
         """Something changed: look now."""
@@ -94,10 +96,10 @@ class Dispatcher:
         return await self._hand_out(active, heartbeats)
 
     async def _remember_bases(self, heartbeats: Sequence[Heartbeat]) -> None:
-        offered = tuple(base for heartbeat in heartbeats for base in heartbeat.bases)
-        if offered and offered != self._bases:
-            await self._database.write(lambda tx: bases.remember(tx, offered, self._clock()))
-            self._bases = offered
+        offered, now = tuple(base for heartbeat in heartbeats for base in heartbeat.bases), self._clock()
+        if offered and (offered != self._bases or now - self._bases_seen_at >= BASES_SEEN_EVERY_S):
+            await self._database.write(lambda tx: bases.remember(tx, offered, now))
+            self._bases, self._bases_seen_at = offered, now
 
     async def _keep_promises(self, outstanding: Sequence[Job]) -> None:
         """Say again what a wiped Redis would have forgotten."""

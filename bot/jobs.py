@@ -310,7 +310,8 @@ class Jobs:
             if job.owner_id != member_id and not moderator:
                 raise UserError(f"This job belongs to {job.owner_name}: only they, or a moderator, can stop it.")
             if job.is_final:
-                raise UserError(f"This job is over ({job.state}), so there is nothing to stop.")
+                over = {"succeeded": "done", "failed": "over, it did not work", "cancelled": "stopped"}[job.state]
+                raise UserError(f"This job is {over} already, so there is nothing to stop.")
             now = self._clock()
             if job.outstanding:
                 return jobs.request_cancel(tx, job_id, now) or job
@@ -319,16 +320,8 @@ class Jobs:
         job = await self._database.write(change)
         if job.state == "cancelled":
             self._outbox.wake()
-        else:
-            await self._raise_flag(job_id)
-        self._on_change()
+        self._on_change()  # the dispatcher tells the worker; nobody waits here for a Redis that hangs
         return job
-
-    async def _raise_flag(self, job_id: str) -> None:
-        try:
-            await self._queue.request_cancel(job_id)
-        except QueueDown as error:
-            log.warning("cancel.later", job=job_id, error=str(error))  # the dispatcher raises it when Redis is back
 
 
 def _queue_of(tx: Connection, active: Sequence[Job], lane: Lane) -> list[Job]:

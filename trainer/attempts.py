@@ -273,9 +273,10 @@ class Attempts:
         try:
             channel_id, message_id = await self.delivery.deliver(request.job_id, request.card, face, files)
         except NotAllowed as error:
+            learned = f"`{request.name}` has been learned and is yours. " if isinstance(request, TrainRequest) else ""
             raise Refusal(
-                "Darkroom can't send pictures in that channel: if it is still there, give it the permissions View"
-                " Channel, Send Messages, Embed Links and Attach Files, then try again."
+                f"{learned}Darkroom can't send pictures in that channel: if it is still there, give it the permissions"
+                " View Channel, Send Messages, Embed Links and Attach Files, then try again."
             ) from error
         event = Delivered(
             job_id=request.job_id,

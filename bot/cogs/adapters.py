@@ -10,6 +10,7 @@ from discord.ext import commands
 
 from bot.adapters import Adapters
 from bot.ui import cards, views
+from bot.ui.answers import is_moderator
 from bot.ui.choices import adapter_choices
 
 
@@ -42,12 +43,15 @@ class AdapterCog(commands.GroupCog, group_name="adapter", group_description="The
         await interaction.response.send_message(cards.shared(adapter), ephemeral=True)
 
     @app_commands.command(description="Take one of your adapters back from this server")
-    @app_commands.describe(name="One of yours")
+    @app_commands.describe(name="One of yours; moderators may name anybody's, as ada/thnos")
     async def unshare(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Pictures that are there stay."""
-        adapter = await self._adapters.unshare(name, owner_id=interaction.user.id, guild_id=interaction.guild_id)
+        adapter = await self._adapters.unshare(
+            name, member_id=interaction.user.id, guild_id=interaction.guild_id, moderator=is_moderator(interaction)
+        )
+        whose = "you" if adapter.owner_id == interaction.user.id else adapter.owner_name
         await interaction.response.send_message(
-            f"Only you can use `{adapter.name}` here now. Pictures that were made with it stay.", ephemeral=True
+            f"Only {whose} can use `{adapter.name}` here now. Pictures that were made with it stay.", ephemeral=True
         )
 
     @app_commands.command(description="Delete one of your adapters for good")
@@ -70,8 +74,14 @@ class AdapterCog(commands.GroupCog, group_name="adapter", group_description="The
         found = await self._adapters.complete(typed, viewer_id=viewer_id, guild_id=interaction.guild_id)
         return adapter_choices(found, viewer_id)
 
-    @share.autocomplete("name")
     @unshare.autocomplete("name")
+    async def _complete_unshare(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        viewer_id, guild_id = interaction.user.id, interaction.guild_id if is_moderator(interaction) else None
+        return adapter_choices(await self._adapters.complete(typed, viewer_id=viewer_id, guild_id=guild_id), viewer_id)
+
+    @share.autocomplete("name")
     @delete.autocomplete("name")
     async def _complete_own(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         viewer_id = interaction.user.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import discord
@@ -11,6 +12,7 @@ from discord.ext import commands
 from bot.errors import UserError
 from bot.jobs import Jobs
 from bot.orders import TrainOrder, Upload
+from bot.photos import check_uploads
 from bot.ui.answers import accept, origin_of, uploads_of
 from bot.ui.choices import base_choices
 from bot.ui.forms import TrainForm
@@ -63,15 +65,9 @@ class TrainCog(commands.Cog):
         options = (photo1, photo2, photo3, photo4, photo5, photo6, photo7, photo8, photo9, photo10)
         photos = [photo for photo in options if photo is not None]
         if photos:
-            await self._submit(interaction, name, uploads_of(photos), kind, class_word, consent, base)
+            await self._submit(interaction, name, uploads_of(photos), kind, class_word, consent, base=base)
             return
-
-        async def filled(
-            answer: discord.Interaction[Any], name: str, uploads: tuple[Upload, ...], kind: Kind, word: str | None,
-            consent: bool,
-        ) -> None:  # fmt: skip
-            await self._submit(answer, name, uploads, kind, word, consent, base)
-
+        filled = partial(self._submit, base=base)
         form = TrainForm(filled, name=name[:200], kind=kind, class_word=class_word, consent=consent)
         await interaction.response.send_modal(form)
 
@@ -83,23 +79,23 @@ class TrainCog(commands.Cog):
         """The same for the attachments of one's own message; a form asks for the rest, consent first of all."""
         if message.author.id != interaction.user.id:
             raise UserError("These photos are somebody else's: only who posted them can have them learned.")
-        if not message.attachments:
+        uploads = uploads_of([file for file in message.attachments if _may_be_photos(file)])
+        if not uploads:
             raise UserError("There are no photos in this message: attach 3 to 10, or use `/train`.")
-
-        async def filled(
-            answer: discord.Interaction[Any], name: str, uploads: tuple[Upload, ...], kind: Kind, word: str | None,
-            consent: bool,
-        ) -> None:  # fmt: skip
-            await self._submit(answer, name, uploads, kind, word, consent, None)
-
-        await interaction.response.send_modal(TrainForm(filled, uploads=uploads_of(message.attachments)))
+        check_uploads(uploads)  # before anybody fills in a form in vain
+        await interaction.response.send_modal(TrainForm(self._submit, uploads=uploads))
 
     async def _submit(
         self, interaction: discord.Interaction[Any], name: str, uploads: tuple[Upload, ...], kind: Kind,
-        class_word: str | None, consent: bool, base: str | None,
+        class_word: str | None, consent: bool, *, base: str | None = None,
     ) -> None:  # fmt: skip
         order = TrainOrder(
             origin=origin_of(interaction), name=name, uploads=uploads, consent=consent, class_word=class_word,
             kind=kind, base=base,
         )  # fmt: skip
         await accept(interaction, self._jobs, self._jobs.submit_train(order))
+
+
+def _may_be_photos(file: discord.Attachment) -> bool:
+    """By its name alone; its bytes are looked at later."""
+    return (file.content_type or "").startswith("image/") or file.filename.lower().endswith((".zip", ".heic", ".heif"))

@@ -9,9 +9,13 @@ import msgspec
 
 from trainer.contract.events import BaseInfo
 
+FRESH_S = 600.0  # how long after the last sighting of any base another one counts as offered still
+KEPT_S = 7 * 24 * 3600.0
+
 
 def remember(tx: Connection, infos: Iterable[BaseInfo], now: float) -> None:
-    """Note what a worker offers."""
+    """Note what workers offer, and forget what none has offered for a week."""
+    tx.execute("DELETE FROM bases WHERE seen_at < ?", (now - KEPT_S,))
     for info in infos:
         tx.execute(
             "INSERT INTO bases VALUES (?, ?, ?)"
@@ -21,6 +25,10 @@ def remember(tx: Connection, infos: Iterable[BaseInfo], now: float) -> None:
 
 
 def known(tx: Connection) -> list[BaseInfo]:
-    """All bases ever offered, the default first: those of the community before the embedded one, then by name."""
-    infos = [msgspec.json.decode(row[0], type=BaseInfo) for row in tx.execute("SELECT info FROM bases")]
-    return sorted(infos, key=lambda info: (info.embedded, info.name))
+    """All bases of the last week, the default first.
+
+    Those that are offered still come before those that are not, the community's before the embedded one, then by name.
+    """
+    rows = tx.execute("SELECT info, seen_at < (SELECT MAX(seen_at) FROM bases) - ? FROM bases", (FRESH_S,))
+    found = [(msgspec.json.decode(row[0], type=BaseInfo), row[1]) for row in rows]
+    return [info for info, _ in sorted(found, key=lambda pair: (pair[1], pair[0].embedded, pair[0].name))]

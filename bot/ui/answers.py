@@ -38,6 +38,11 @@ def origin_of(interaction: discord.Interaction[Any]) -> Origin:
     )
 
 
+def is_moderator(interaction: discord.Interaction[Any]) -> bool:
+    """Whether this person may manage messages here."""
+    return interaction.guild_id is not None and interaction.permissions.manage_messages
+
+
 def _check_permissions(interaction: discord.Interaction[Any]) -> None:
     """Results are posted as the bot, so it must be allowed to here. Raises UserError naming what is missing."""
     if interaction.guild_id is None:

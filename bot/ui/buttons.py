@@ -13,7 +13,7 @@ from bot.orders import ImagineOrder
 from bot.prompts import read_prompt
 from bot.store.records import Job
 from bot.ui import cards
-from bot.ui.answers import accept, answer_fault, origin_of
+from bot.ui.answers import accept, answer_fault, is_moderator, origin_of
 from trainer.contract.names import Lane
 
 if TYPE_CHECKING:
@@ -57,17 +57,13 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"dr:no
         return job
 
 
-def _is_moderator(interaction: discord.Interaction[Any]) -> bool:
-    return interaction.guild_id is not None and interaction.permissions.manage_messages
-
-
 class CancelButton(JobButton, template=r"dr:cancel:(?P<id>\d+)(?::(?P<place>\d+))?"):
     """Stops a job that waits or runs."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """Stop it; the card tells the rest."""
         jobs = bot.services.jobs
-        job = await jobs.cancel(self.subject_id, interaction.user.id, moderator=_is_moderator(interaction))
+        job = await jobs.cancel(self.subject_id, interaction.user.id, moderator=is_moderator(interaction))
         words = "Stopped." if job.state == "cancelled" else "It stops after the step it is at."
         await interaction.response.send_message(words, ephemeral=True)
 
@@ -119,7 +115,7 @@ class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d+)
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """From the store first; a message that stays by a failure goes at the next click."""
         pictures = bot.services.pictures
-        await pictures.delete(self.subject_id, interaction.user.id, moderator=_is_moderator(interaction))
+        await pictures.delete(self.subject_id, interaction.user.id, moderator=is_moderator(interaction))
         try:
             await interaction.response.defer()
             await interaction.delete_original_response()

@@ -28,7 +28,7 @@ def waiting(job: Job, position: int | None, *, served: bool | None) -> discord.E
     else:
         title, lines = "Waiting to be drawn", [quote(job.imagine.prompt)]
     if served is False:
-        lines.append("No worker is running at the moment. This starts as soon as one does.")
+        lines.append(f"No worker with the model {job.base} is running at the moment. This starts as soon as one does.")
     elif served is None:
         lines.append("The queue does not answer at the moment. This goes on as soon as it does; nothing is lost.")
     elif position is not None:

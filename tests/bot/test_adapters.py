@@ -48,7 +48,7 @@ async def test_what_is_not_shared_with_this_guild_is_unknown(world: World, adapt
     for guild_id in (999, None):
         with pytest.raises(UserError, match="no adapter `thnos`"):
             await adapters.resolve("thnos", viewer_id=BEN, guild_id=guild_id)
-    await adapters.unshare("thnos", owner_id=ADA, guild_id=GUILD)
+    await adapters.unshare("thnos", member_id=ADA, guild_id=GUILD)
     with pytest.raises(UserError, match="does not share it here"):
         await adapters.by_id(found.id, viewer_id=BEN, guild_id=GUILD)
 
@@ -96,7 +96,7 @@ async def test_only_owners_share_and_delete(world: World, adapters: Adapters) ->
     await trained(world, "ada", "thnos")
     await adapters.share("thnos", owner_id=ADA, guild_id=GUILD)
     with pytest.raises(UserError, match="belongs to ada"):
-        await adapters.unshare("ada/thnos", owner_id=BEN, guild_id=GUILD)
+        await adapters.unshare("ada/thnos", member_id=BEN, guild_id=GUILD)
     with pytest.raises(UserError, match="You have no adapter `thnos`"):
         await adapters.delete("thnos", owner_id=BEN)
     with pytest.raises(UserError, match="in the server that is to have it"):
@@ -157,3 +157,12 @@ async def test_the_same_bytes_stay_while_another_picture_needs_them(world: World
     await pictures.delete(second.id, ADA)
     await world.sweeper.collect_garbage()
     assert not await world.blobs.exists(outcome.pictures[0].blob)
+
+
+async def test_a_moderator_takes_back_what_somebody_shared(world: World, adapters: Adapters) -> None:
+    await trained(world, "ada", "thnos")
+    await adapters.share("thnos", owner_id=ADA, guild_id=GUILD)
+    taken = await adapters.unshare("ada/thnos", member_id=MEMBERS["cleo"], guild_id=GUILD, moderator=True)
+    assert (taken.owner_id, taken.shared_with) == (ADA, ())
+    with pytest.raises(UserError, match="no adapter"):
+        await adapters.resolve("thnos", viewer_id=BEN, guild_id=GUILD)

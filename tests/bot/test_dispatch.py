@@ -281,3 +281,19 @@ async def test_a_running_job_that_was_lost_leaves_nothing_in_arqs_queue(world: W
     await world.die()
     await world.lost_for(16)
     assert await world.queued_in_arq() == []
+
+
+async def test_the_default_base_is_one_that_is_offered_still(world: World) -> None:
+    await world.beat(bases=("a-model", "b-model"))
+    await world.dispatcher.tick()
+    assert [base.name for base in await world.jobs.bases()] == ["a-model", "b-model"]
+    for _ in range(12):  # the operator has taken the first one away
+        world.clock.now += 60
+        await world.beat(bases=("b-model",))
+        await world.dispatcher.tick()
+    assert [base.name for base in await world.jobs.bases()] == ["b-model", "a-model"]
+    assert (await world.imagine()).base == "b-model"
+    world.clock.now += 8 * 24 * 3600
+    await world.beat(bases=("b-model",))
+    await world.dispatcher.tick()
+    assert [base.name for base in await world.jobs.bases()] == ["b-model"]

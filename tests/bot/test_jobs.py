@@ -193,7 +193,7 @@ async def test_a_waiting_job_is_cancelled_at_once_and_only_by_its_member_or_a_mo
         await world.jobs.cancel(first.id, MEMBERS["ben"])
     assert (await world.jobs.cancel(first.id, MEMBERS["ada"])).state == "cancelled"
     assert (await world.jobs.cancel(second.id, MEMBERS["ben"], moderator=True)).state == "cancelled"
-    with pytest.raises(UserError, match="over"):
+    with pytest.raises(UserError, match="stopped already"):
         await world.jobs.cancel(first.id, MEMBERS["ada"])
     with pytest.raises(UserError, match="no such job"):
         await world.jobs.cancel("12", MEMBERS["ada"])
@@ -206,4 +206,5 @@ async def test_a_running_job_is_stopped_by_its_worker(world: World) -> None:
     await world.dispatcher.tick()
     stopped = await world.jobs.cancel(job.id, MEMBERS["ada"])
     assert (stopped.state, stopped.cancel_requested_at) == ("queued", world.clock.now)
+    await world.dispatcher.tick()
     assert await world.redis.exists(f"darkroom:cancel:{job.id}")

@@ -11,7 +11,7 @@ from tests.discord.house import CHANNEL, PATIENCE_S, House, house, labels
 from tests.trainer.worker.test_mailbox import OwnRedis
 
 NO_QUEUE = "The queue does not answer at the moment. This goes on as soon as it does; nothing is lost."
-NO_WORKER = "No worker is running at the moment. This starts as soon as one does."
+NO_WORKER = "No worker with the model emoji-64 is running at the moment. This starts as soon as one does."
 
 
 @pytest.fixture

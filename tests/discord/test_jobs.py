@@ -96,7 +96,7 @@ async def test_running_and_waiting_are_listed_with_a_button_each(home: House) ->
     assert "cancelled" in (await say(home.ada, "jobs")).text
     await stop_all(home, home.ada, taken[1:])
     words = await home.refusal(await home.ada.slash("cancel", channel=CHANNEL, job=offered[0]["value"]))
-    assert words == "This job is over (cancelled), so there is nothing to stop."
+    assert words == "This job is stopped already, so there is nothing to stop."
 
 
 async def test_the_only_job_needs_no_name(home: House) -> None:

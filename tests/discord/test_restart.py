@@ -104,7 +104,7 @@ async def test_the_next_bot_fills_in_what_was_left_thinking(
         await death.strike(home)
         card = await exchange.response(PATIENCE_S)
         assert card.id == exchange.placeholder.id
-        assert "No worker is running at the moment." in card.text
+        assert "No worker with the model emoji-64 is running at the moment." in card.text
         assert labels(card) == ["Cancel"]
         await home.start_worker()
         await home.result(exchange)

@@ -110,8 +110,8 @@ def train_lora(
                 loss = 2 * loss  # Ruiz et al. 2022, eq. 2: the two terms are added, and this is the mean over both
             if not torch.isfinite(loss):
                 raise UserFault(
-                    f"the training diverged at step {step + 1} (its loss is {loss.item()}); try again with a learning "
-                    f"rate below {recipe.learning_rate:g}"
+                    f"the training diverged at step {step + 1} (its loss is {loss.item()}); try other photos, or tell "
+                    f"whoever runs this bot that the base's learning rate of {recipe.learning_rate:g} is too high"
                 )
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
