@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -26,6 +27,9 @@ from trainer.contract.events import BaseInfo, Progress
 from trainer.contract.names import LANES, Lane, photos_prefix
 
 log = structlog.get_logger(__name__)
+
+
+PROGRESS_PATIENCE_S = 1.0  # of the 3 s in which Discord wants an answer
 
 
 class Limits(Order, frozen=True):
@@ -277,6 +281,15 @@ class Jobs:
         except QueueDown:
             return None
         return progress if progress is not None and progress.attempt == job.attempt else None
+
+    async def progress_of(self, running: Sequence[Job]) -> dict[str, Progress | None]:
+        """How far these are, by job id; empty when Redis hangs, for a member waits for the answer."""
+        try:
+            async with asyncio.timeout(PROGRESS_PATIENCE_S):
+                found = await asyncio.gather(*(self.progress(job) for job in running))
+        except TimeoutError:
+            return {}
+        return {job.id: progress for job, progress in zip(running, found, strict=True)}
 
     async def is_served(self, job: Job) -> bool | None:
         """Whether a worker is alive that can do the job; None when Redis can't be asked."""

@@ -42,8 +42,8 @@ class Listener(Protocol):
         """Tell the member once, by a message with a mention, that the result is there. Send it with this ``nonce``."""
 
 
-MOST_TRIES = 8  # with the waits below, about four minutes of a failing Discord
-FIRST_WAIT_S = 2.0  # doubled at every failure
+MOST_TRIES = 300  # with the waits below, about a day of a failing Discord
+FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 300.0  # doubled at every failure
 IDLE_S = 30.0  # how often it looks without being woken
 CALL_TIMEOUT_S = 60.0  # discord.py waits out rate limits within a call
 
@@ -107,7 +107,7 @@ class Outbox:
             given_up = note.tries + 1 >= MOST_TRIES
             log.exception("outbox.failed", note=note.kind, job=note.job_id, tries=note.tries + 1, given_up=given_up)
             if not given_up:
-                due_at = self._clock() + FIRST_WAIT_S * 2**note.tries
+                due_at = self._clock() + min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(note.tries, 16))
                 await self._database.write(lambda tx: outbox.postpone(tx, note.id, due_at))
                 return
         await self._database.write(lambda tx: outbox.delete(tx, note.id))

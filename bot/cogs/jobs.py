@@ -12,6 +12,7 @@ from bot.errors import UserError
 from bot.jobs import Jobs
 from bot.ui import cards, views
 from bot.ui.choices import job_choices
+from trainer.contract import looks
 
 
 class JobsCog(commands.Cog):
@@ -27,8 +28,8 @@ class JobsCog(commands.Cog):
         recent = await self._jobs.of_member(interaction.user.id, active=False)
         embed = cards.jobs_list(
             active,
-            {job.id: await self._jobs.position(job) for job in active if not job.outstanding},
-            {job.id: await self._jobs.progress(job) for job in active if job.state == "running"},
+            {job.id: place for job, place in await self._jobs.places()},
+            await self._jobs.progress_of([job for job in active if job.state == "running"]),
             [job for job in recent if job.is_final],
         )
         view = views.under_jobs(active, [cards.describe(job) for job in active])
@@ -43,7 +44,7 @@ class JobsCog(commands.Cog):
         """A job that waits ends at once, one that runs after its step."""
         stopped = await self._jobs.cancel(job or await self._only_job(interaction.user.id), interaction.user.id)
         words = "is stopped." if stopped.state == "cancelled" else "stops after the step it is at."
-        await interaction.response.send_message(f"“{cards.plain(cards.describe(stopped))}” {words}", ephemeral=True)
+        await interaction.response.send_message(f"“{looks.plain(cards.describe(stopped))}” {words}", ephemeral=True)
 
     async def _only_job(self, member_id: int) -> str:
         active = await self._jobs.of_member(member_id)

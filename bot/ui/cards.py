@@ -13,12 +13,6 @@ from trainer.contract.events import Progress
 LONGEST_LIST = 20  # lines; a phone's screen holds no more
 _LONGEST_FIELD = 1_024  # Discord's limit, as is the next
 _LONGEST_DESCRIPTION = 4_096
-_LONGEST_SHOWN = 1_500
-
-
-def plain(text: str) -> str:
-    """``text`` as it is, whatever Markdown and mentions it holds."""
-    return discord.utils.escape_mentions(discord.utils.escape_markdown(text))
 
 
 def waiting(job: Job, position: int | None, *, served: bool | None) -> discord.Embed:
@@ -26,7 +20,7 @@ def waiting(job: Job, position: int | None, *, served: bool | None) -> discord.E
     if job.lane == "train":
         title, lines = f"{job.train.name} is waiting to be learned", [f"{len(job.train.photos)} photos are safe."]
     else:
-        title, lines = "Waiting to be drawn", [quote(job.imagine.prompt)]
+        title, lines = "Waiting to be drawn", [looks.quote(job.imagine.prompt)]
     if served is False:
         lines.append(f"No worker with the model {job.base} is running at the moment. This starts as soon as one does.")
     elif served is None:
@@ -36,12 +30,6 @@ def waiting(job: Job, position: int | None, *, served: bool | None) -> discord.E
         lines.append("You are next." if ahead == 0 else f"Place {position} in the queue: {ahead} before you.")
     embed = discord.Embed(title=title, description="\n".join(lines), colour=looks.WAITING)
     return embed.set_footer(text=job.base)
-
-
-def quote(prompt: str) -> str:
-    """A prompt as a quotation, shortened to what a card holds."""
-    text = prompt if len(prompt) <= _LONGEST_SHOWN else prompt[: _LONGEST_SHOWN - 1] + "…"
-    return "> " + plain(text).replace("\n", "\n> ")
 
 
 def fitting(lines: Sequence[str], longest: int, more: str) -> str:
@@ -107,7 +95,7 @@ def describe(job: Job) -> str:
 
 
 def _link(job: Job) -> str:
-    words = plain(describe(job))
+    words = looks.plain(describe(job))
     if job.message_id is None:
         return words
     place = job.guild_id if job.guild_id is not None else "@me"
@@ -118,7 +106,7 @@ def _state(job: Job, position: int | None, progress: Progress | None) -> str:
     if job.cancel_requested_at is not None:
         return "stopping"
     if job.state == "running" and progress is not None:
-        left = f", about {in_words(progress.seconds_left)} left" if progress.seconds_left is not None else ""
+        left = f", about {looks.duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
         return f"step {progress.step:,} of {progress.steps:,}{left}"
     if job.state == "running":
         return "just started"
@@ -128,12 +116,6 @@ def _state(job: Job, position: int | None, progress: Progress | None) -> str:
 def _ended(job: Job) -> str:
     when = f" <t:{int(job.finished_at)}:R>" if job.finished_at else ""
     return {"succeeded": "done", "failed": "did not work", "cancelled": "cancelled"}.get(job.state, job.state) + when
-
-
-def in_words(seconds: float) -> str:
-    """Seconds as people say them."""
-    whole = max(1, round(seconds))
-    return f"{whole} s" if whole < 90 else f"{round(whole / 60)} min"
 
 
 # -- adapters ---------------------------------------------------------------------------------------------------------
@@ -169,7 +151,7 @@ def shared(adapter: Adapter) -> str:
 
 def _line(adapter: Adapter, viewer_id: int) -> str:
     mark = " · shared" if adapter.owner_id == viewer_id and adapter.shared_with else ""
-    return f"`{tag(adapter, viewer_id)}` {plain(adapter.class_word)} · {adapter.base}{mark}"
+    return f"`{tag(adapter, viewer_id)}` {looks.plain(adapter.class_word)} · {adapter.base}{mark}"
 
 
 def adapter_card(adapter: Adapter, viewer_id: int, guild_id: int | None) -> discord.Embed:
@@ -185,7 +167,7 @@ def adapter_card(adapter: Adapter, viewer_id: int, guild_id: int | None) -> disc
         ("By", f"<@{adapter.owner_id}>"),
         ("Kind", f"{adapter.kind}, of a {adapter.subject_kind}"),
         ("Base", f"{adapter.base} ({adapter.base_hash})"),
-        ("Trained on", f"{adapter.photos} photos, {adapter.steps:,} steps, {in_words(adapter.seconds)}"),
+        ("Trained on", f"{adapter.photos} photos, {adapter.steps:,} steps, {looks.duration(adapter.seconds)}"),
         ("Rank", str(adapter.rank)),
         ("File", f"{adapter.size_bytes / 1e6:.1f} MB"),
         ("Shared", shared),

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from bot.errors import QueueDown
+from bot.outbox import LONGEST_WAIT_S
 from bot.store import adapters, pictures
 from tests.bot.worlds import MEMBERS, World
 from trainer.contract import names
@@ -195,13 +196,14 @@ async def test_what_the_listener_could_not_tell_is_told_later(world: World) -> N
     assert await world.tell() == [("delivered", job_id)]
 
 
-async def test_telling_is_given_up_after_some_tries(world: World) -> None:
+async def test_telling_is_given_up_after_some_tries(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.outbox.MOST_TRIES", 5)
     job_id = await handed_out(world)
     await world.hear(delivered(job_id))
     world.listener.fault = RuntimeError("never")
-    for _ in range(9):
+    for _ in range(5):
         await world.tell()
-        world.clock.now += 10_000
+        world.clock.now += LONGEST_WAIT_S
     world.listener.fault = None
     assert await world.tell() == []
 

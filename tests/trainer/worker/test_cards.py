@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer import cards
+from trainer.contract import looks
 from trainer.contract.events import AdapterResult, Outcome, OutputFile
 from trainer.contract.prompt import MAX_NETWORKS, MAX_PROMPT
 from trainer.contract.requests import AdapterUse, Card, ImagineRequest, Recipe, TrainRequest
@@ -111,7 +112,7 @@ def test_what_a_member_writes_mentions_nobody_and_formats_nothing(prompt: str, n
 
 
 def test_text_is_shown_as_it_was_written() -> None:
-    assert cards.plain("a *fox* <lora:x:1>") == r"a \*fox\* \<lora:x:1\>"
+    assert looks.plain("a *fox* <lora:x:1>") == r"a \*fox\* \<lora:x:1\>"
     assert cards.starting(PICTURE).text == "> a fox"
 
 
@@ -123,7 +124,7 @@ def test_text_is_shown_as_it_was_written() -> None:
     ],
 )  # fmt: skip
 def test_a_pace_is_in_plain_words(seconds: float, words: str) -> None:
-    assert cards.duration(seconds) == words
+    assert looks.duration(seconds) == words
 
 
 def test_how_far_it_is_is_in_plain_words() -> None:
