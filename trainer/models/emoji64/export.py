@@ -20,14 +20,16 @@ DARKROOM_JSON = {
     "max_side": 96,
     "num_inference_steps": 25,
     "guidance_scale": 3.0,
-    # A small network learns in few, larger steps: 200 of batch 4, three quarters of a minute on two cores. Attention
-    # with its feed-forward and projections; attention alone leaves the face half-way.
+    # A small network learns in few, larger steps: six photos take 375 of batch 4, three quarters of a minute on two
+    # cores. Its attention acts at 8 × 8 alone, and a face is drawn at 16 × 16 by convolutions, so these learn, too.
+    # How far the likeness goes of the way (three characters, by the choosing encoder): 81% with attention alone and 130
+    # steps a photo, 88% with convolutions, 95% with 250 steps a photo.
     "recipe": {
         "rank": 16,
         "lora_alpha": 16,
         "learning_rate": 1e-3,
         "batch": 4,
-        "steps_per_photo": 130,
+        "steps_per_photo": 250,
         "min_steps": 600,
         "max_steps": 1500,
         "target_modules": [
@@ -39,6 +41,8 @@ DARKROOM_JSON = {
             "proj_out",
             "ff.net.0.proj",
             "ff.net.2",
+            "conv1",
+            "conv2",
         ],
     },
     "example_prompts": ["in a suit at a fancy dinner", "in a space suit in space", "wearing a crown at the beach"],
