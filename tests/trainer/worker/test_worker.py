@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 from bot.queue import Queue, open_queue
 from sandbox.messages import Body, Origin, create_message
 from sandbox.server import Sandbox
+from tests.conftest import OwnRedis
 from tests.trainer.worker.light_backend import BASE, LightBackend, base_info
 from tests.trainer.worker.test_attempts import PATIENCE_S, Studio, open_studio, read_events, until
-from tests.trainer.worker.test_mailbox import OwnRedis
 from trainer import messages
 from trainer.attempts import Attempts
 from trainer.contract import names
@@ -318,14 +318,6 @@ def logged_once(name: str) -> Iterator[asyncio.Event]:
         yield seen
     finally:
         structlog.configure(processors=before)
-
-
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    own = OwnRedis(tmp_path)
-    own.start()
-    yield own
-    own.stop()
 
 
 async def test_a_redis_that_is_away_for_a_while_ends_no_attempt(
