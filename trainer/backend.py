@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from trainer.messages import PictureFile
 
 
 class TorchBackend:
-    """The real work, on one frozen base at a time a name."""
+    """The real work. A base stays loaded once it was asked for, as long as the memory holds all of them."""
 
     def __init__(self, bases: Path | None, device: str) -> None:
         self._folder, self._device = bases, device
         self._loaded: dict[str, tuple[Any, Any]] = {}
+        self._at_work: Counter[str] = Counter()  # jobs by base
 
     def start(self) -> messages.Ready:
         """Find the device and describe the bases; they are loaded when first asked for."""
@@ -59,7 +61,13 @@ class TorchBackend:
         if name not in self._specs:
             raise UserFault(f"this worker has no base model {name!r}; it has {', '.join(self._specs)}")
         if name not in self._loaded:
-            base = load_base(self._specs[name], self._device)
+            try:
+                base = load_base(self._specs[name], self._device)
+            except torch.OutOfMemoryError:
+                for idle in [other for other in self._loaded if not self._at_work[other]]:
+                    del self._loaded[idle]
+                torch.cuda.empty_cache()
+                base = load_base(self._specs[name], self._device)
             if base.spec.embedded:
                 # its operations are so small that two threads mostly wait for each other: docs/performance.md
                 torch.set_num_threads(1)
@@ -68,6 +76,28 @@ class TorchBackend:
 
     def train(self, command: messages.StartTraining) -> Steps:
         """Train the adapter, then draw the base's example prompts with it."""
+        return self._within_memory(command.request.base, self._train(command))
+
+    def imagine(self, command: messages.StartImagining) -> Steps:
+        """Draw the pictures; adapters are in the bank only as long."""
+        return self._within_memory(command.request.base, self._imagine(command))
+
+    def _within_memory(self, base: str, steps: Steps) -> Steps:
+        """The same steps; what does not fit into the GPU's memory is told in words."""
+        import torch
+
+        self._at_work[base] += 1
+        try:
+            return (yield from steps)
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise UserFault(
+                "this does not fit into the GPU's memory at the moment; try fewer or smaller pictures, or again later"
+            ) from error
+        finally:
+            self._at_work[base] -= 1
+
+    def _train(self, command: messages.StartTraining) -> Steps:
         from PIL import Image
 
         from trainer.adapters.files import read_lora
@@ -116,8 +146,7 @@ class TorchBackend:
             adapter.seconds, tuple(examples),
         )  # fmt: skip
 
-    def imagine(self, command: messages.StartImagining) -> Steps:
-        """Draw the pictures; adapters are in the bank only as long."""
+    def _imagine(self, command: messages.StartImagining) -> Steps:
         from trainer.adapters.files import read_lora
         from trainer.generation.metadata import write_png
         from trainer.generation.pipeline import GenerationJob, generate, resolve_settings

@@ -1,0 +1,65 @@
+"""The engine's work with torch where the GPU's memory ends; the CPU plays the GPU and says so when it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+
+from tests.trainer.test_tiny_bases import make_base
+from tests.trainer.worker.test_engine import picture
+from trainer import messages
+from trainer.backend import TorchBackend
+from trainer.engine import Engine
+from trainer.models import loading
+
+
+@pytest.fixture
+def two_bases(tmp_path: Path) -> TorchBackend:
+    for name in ("one", "two"):
+        make_base(tmp_path / name, "epsilon")
+    backend = TorchBackend(tmp_path, "cpu")
+    backend.start()
+    return backend
+
+
+def draw(backend: TorchBackend, base: str) -> messages.Report:
+    """What a picture of this base comes to."""
+    command, reports = picture(base, steps=2), []
+    engine = Engine(backend, reports.append)
+    engine.take(msgspec.structs.replace(command, request=msgspec.structs.replace(command.request, base=base)))
+    while engine.busy:
+        engine.turn()
+    return reports[-1]
+
+
+def test_a_base_that_does_not_fit_beside_an_idle_one_takes_its_place(
+    two_bases: TorchBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(draw(two_bases, "one"), messages.Drawn)
+    load_base = loading.load_base
+
+    def load(spec: Any, device: str) -> Any:
+        if two_bases._loaded:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return load_base(spec, device)
+
+    monkeypatch.setattr(loading, "load_base", load)
+    assert isinstance(draw(two_bases, "two"), messages.Drawn)
+    assert list(two_bases._loaded) == ["two"]
+
+
+def test_a_picture_that_does_not_fit_is_refused_in_words(
+    two_bases: TorchBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_memory(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loading.Base, "decode", out_of_memory)
+    refused = draw(two_bases, "one")
+    assert isinstance(refused, messages.Refused)
+    assert refused.message is not None
+    assert "does not fit into the GPU's memory" in refused.message
