@@ -100,14 +100,16 @@ class Herald:
             await self._edit(job, view=views.under_pictures(job.id))
 
     async def on_failed(self, job: Job, *, card_written: bool) -> None:
-        """Tell the member on the card, where the worker could not."""
-        if not card_written:
-            await self._edit(job, embed=cards.failed(job), view=None, attachments=[])
+        """Tell the member on the card, where the worker could not; with a way to try again."""
+        await self._end(job, cards.failed(job), card_written=card_written)
 
     async def on_cancelled(self, job: Job, *, card_written: bool) -> None:
-        """Say on the card that the job was stopped, where the worker did not."""
-        if not card_written:
-            await self._edit(job, embed=cards.cancelled(), view=None, attachments=[])
+        """Say on the card that the job was stopped, where the worker did not; with a way to try again."""
+        await self._end(job, cards.cancelled(), card_written=card_written)
+
+    async def _end(self, job: Job, embed: discord.Embed, *, card_written: bool) -> None:
+        words = {} if card_written else {"embed": embed, "attachments": []}
+        await self._edit(job, view=views.under_ended(job), **words)
 
     async def ping(self, job: Job, *, nonce: str) -> None:
         """Mention the member, and only them, once, as a reply to the result."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 from uuid import uuid4
 
+import msgspec
 import structlog
 
 from bot import checks, lifecycle
@@ -22,13 +23,14 @@ from bot.queue import Queue
 from bot.store import bases, consents, jobs, members
 from bot.store.database import Database
 from bot.store.records import AdapterPick, Consent, ImagineSpec, Job, Spec, TrainSpec
-from trainer.contract.blobs import Blobs
+from trainer.contract.blobs import BlobMissing, Blobs
 from trainer.contract.events import BaseInfo, Progress
-from trainer.contract.names import LANES, Lane, photos_prefix
+from trainer.contract.names import LANES, Lane, photo_path, photos_prefix
 
 log = structlog.get_logger(__name__)
 
 
+PHOTOS_GONE = "The photos of this training are gone, for they are kept a day: send them again with `/train`."
 PROGRESS_PATIENCE_S = 1.0  # of the 3 s in which Discord wants an answer
 
 
@@ -81,31 +83,74 @@ class Jobs:
         checks.recipe(order.recipe)
         checks.consent(order.consent)
         check_uploads(order.uploads)
+        base = await self._agree(order.origin, self._consent(order, name), order.base)
+        stored = await self._photos.collect(order.origin.job_id, order.uploads)
+        return await self._accept_training(order.origin, base, self._train_spec(order, name, class_word, stored))
+
+    async def retry_train(self, job_id: str, origin: Origin) -> Job:
+        """Train again from the photos of a training that failed or was cancelled; they are kept for a day.
+
+        Raises UserError: somebody else's, not over, its photos are gone, its name is taken, too many waiting jobs.
+        """
+        if (known := await self.get(origin.job_id)) is not None:
+            return known
+
+        def find(tx: Connection) -> tuple[Job, Consent | None]:
+            job = jobs.get(tx, job_id)
+            if job is None or job.lane != "train" or job.state not in {"failed", "cancelled"}:
+                raise UserError("There is no training here to try again: start one with `/train`.")
+            if job.owner_id != origin.member_id:
+                raise UserError(f"This training belongs to {job.owner_name}: only they can try it again.")
+            return job, consents.get(tx, job_id)
+
+        old, consent = await self._database.read(find)
+        if consent is None:
+            raise UserError(PHOTOS_GONE)
+        consent = msgspec.structs.replace(consent, job_id=origin.job_id)
+        base = await self._agree(origin, consent, old.base)
+        photos = await self._copy_photos(old, origin.job_id)
+        spec = msgspec.structs.replace(old.train, adapter_id=uuid4().hex, photos=photos)
+        return await self._accept_training(origin, base, spec)
+
+    async def _agree(self, origin: Origin, consent: Consent, base: str | None) -> str:
+        """Check what can be checked before there are photos, and store the consent; the base to use."""
 
         def agree(tx: Connection) -> str:
-            base = self._base(tx, order.base)
-            self._check_acceptable(tx, order.origin, "train")
-            check_free(tx, order.origin.member_id, name)
-            self._remember_member(tx, order.origin)
-            consents.add(tx, self._consent(order, name))
-            return base
+            chosen = self._base(tx, base)
+            self._check_acceptable(tx, origin, "train")
+            check_free(tx, origin.member_id, consent.name)
+            self._remember_member(tx, origin)
+            consents.add(tx, consent)
+            return chosen
 
-        base = await self._database.write(agree)
-        stored = await self._photos.collect(order.origin.job_id, order.uploads)
-        spec = self._train_spec(order, name, class_word, stored)
+        return await self._database.write(agree)
+
+    async def _accept_training(self, origin: Origin, base: str, spec: TrainSpec) -> Job:
+        """Enter the job, whose photos are stored; where that fails they are deleted."""
 
         def accept(tx: Connection) -> Job:
-            if jobs.get(tx, order.origin.job_id) is None:
-                check_free(tx, order.origin.member_id, name)  # another of theirs may have been quicker
-                self._check_acceptable(tx, order.origin, "train")
-            return jobs.insert(tx, self._new_job(order.origin, "train", base, spec))
+            if jobs.get(tx, origin.job_id) is None:
+                check_free(tx, origin.member_id, spec.name)  # another of theirs may have been quicker
+                self._check_acceptable(tx, origin, "train")
+            return jobs.insert(tx, self._new_job(origin, "train", base, spec))
 
         try:
             job = await self._database.write(accept)
         except DarkroomError:
-            await self._blobs.delete_all(photos_prefix(order.origin.job_id))
+            await self._blobs.delete_all(photos_prefix(origin.job_id))
             raise
         return self._accepted(job)
+
+    async def _copy_photos(self, old: Job, job_id: str) -> tuple[str, ...]:
+        """Photos are never shared between jobs, so that deleting one's is certain. Raises UserError: they are gone."""
+        paths = tuple(photo_path(job_id, index) for index in range(len(old.train.photos)))
+        try:
+            for source, path in zip(old.train.photos, paths, strict=True):
+                await self._blobs.write(path, await self._blobs.read(source))
+        except BlobMissing as error:
+            await self._blobs.delete_all(photos_prefix(job_id))
+            raise UserError(PHOTOS_GONE) from error
+        return paths
 
     async def submit_imagine(self, order: ImagineOrder) -> Job:
         """Check the order against the base's limits and accept it. Repeating an order returns the same job.

@@ -97,7 +97,7 @@ def failed(message: str) -> Face:
 
 def cancelled() -> Face:
     """Somebody stopped it."""
-    return Face("Cancelled", "This job was stopped; nothing of it was kept.", looks.STOPPED)
+    return Face("Cancelled", "This job was stopped.", looks.STOPPED)
 
 
 def _teaching(request: TrainRequest) -> str:

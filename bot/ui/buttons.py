@@ -154,6 +154,15 @@ class ShareButton(JobButton, template=r"dr:share:(?P<id>\d+)(?::(?P<place>\d+))?
         await interaction.response.send_message(cards.shared(shared), ephemeral=True)
 
 
+class RetryButton(JobButton, template=r"dr:retry:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Trains again from the photos of a training that failed or was cancelled."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Its owner alone may, as long as the photos are kept."""
+        jobs = bot.services.jobs
+        await accept(interaction, jobs, jobs.retry_train(self.subject_id, origin_of(interaction)))
+
+
 class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d+))?"):
     """Deletes an adapter for good."""
 
@@ -167,5 +176,6 @@ class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d+)
 
 
 ALL: tuple[type[JobButton], ...] = (
-    CancelButton, SettingsButton, AgainButton, DeleteButton, ExampleButton, ShareButton, ForgetButton,
+    CancelButton, SettingsButton, AgainButton, DeleteButton, ExampleButton, ShareButton, RetryButton,
+    ForgetButton,
 )  # fmt: skip

@@ -61,7 +61,7 @@ def failed(job: Job) -> discord.Embed:
 
 def cancelled() -> discord.Embed:
     """Somebody stopped it."""
-    return simple("Cancelled", "This job was stopped; nothing of it was kept.", looks.STOPPED)
+    return simple("Cancelled", "This job was stopped.", looks.STOPPED)
 
 
 # -- /jobs ------------------------------------------------------------------------------------------------------------

@@ -54,6 +54,11 @@ def under_training(job_id: str, examples: Sequence[str], *, in_guild: bool) -> d
     return _view(*tries, *share, _button("settings", job_id, "Settings", emoji="⚙️", row=1))
 
 
+def under_ended(job: Job) -> discord.ui.View:
+    """Once more, after it failed or was cancelled."""
+    return _view(_button("retry" if job.lane == "train" else "again", job.id, "Try again", emoji="🔁"))
+
+
 def under_jobs(active: Sequence[Job], names: Sequence[str]) -> discord.ui.View | None:
     """A button that stops each of the first few jobs."""
     pairs = list(zip(active, names, strict=True))[:MOST_CANCELS]

@@ -20,11 +20,13 @@ async def say(who: Member, command: str, **options: str) -> Message:
 
 
 async def cancelled(home: House, exchange: Exchange) -> Message:
-    """The card says so, and has no buttons; and the bot knows what the worker has written there."""
+    """The card says so, with a way to try again; and the bot knows what the worker has written there."""
     card = await exchange.response(PATIENCE_S)
     await home.until(lambda: is_over(home, exchange))
     return await home.sandbox.wait_for(
-        lambda message: message.id == card.id and message.embeds[0]["title"] == "Cancelled" and not message.buttons
+        lambda message: (
+            message.id == card.id and message.embeds[0]["title"] == "Cancelled" and labels(message) == ["Try again"]
+        )
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Action = Literal["cancel", "settings", "again", "delete", "example", "share", "forget"]  # what buttons do
+Action = Literal["cancel", "settings", "again", "delete", "example", "share", "retry", "forget"]  # what buttons do
 
 Lane = Literal["imagine", "train"]
 LANES: tuple[Lane, ...] = ("imagine", "train")
