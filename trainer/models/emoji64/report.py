@@ -46,6 +46,17 @@ def finish(steps: Generator[Any, None, Any]) -> Any:
             return end.value
 
 
+def draw(
+    base: Base, bank: AdapterBank, scenes: list[grammar.Scene], subject: str, adapters: dict[str, float]
+) -> list[Image.Image]:
+    """One picture a scene, with the subject in place of the head."""
+    jobs = [
+        GenerationJob(grammar.plain_caption(scene, subject), adapters=adapters, seed=1_000 + place)
+        for place, scene in enumerate(scenes)
+    ]
+    return [picture.image for job in jobs for picture in finish(generate(base, bank, job))]
+
+
 def teach_one(
     base: Base, assets: Assets, encoder: PictureEncoder, head: str
 ) -> tuple[dict[str, float], list[Image.Image]]:
@@ -57,13 +68,11 @@ def teach_one(
     seconds = time.monotonic() - began
     bank.add(TRIGGER, read_lora(adapter.data)[0])
     scenes = teach.prompt_scenes(head)
-    prompts = [grammar.plain_caption(scene, f"{TRIGGER} {kind}") for scene in scenes]
-    pictures: dict[str, list[Image.Image]] = {"with": [], "without": []}
-    for seed, prompt in enumerate(prompts, start=1_000):
-        for name, adapters in (("with", {TRIGGER: 1.0}), ("without", {})):
-            pictures[name] += [
-                p.image for p in finish(generate(base, bank, GenerationJob(prompt, adapters=adapters, seed=seed)))
-            ]
+    pictures = {
+        "with": draw(base, bank, scenes, f"{TRIGGER} {kind}", {TRIGGER: 1.0}),
+        "without": draw(base, bank, scenes, f"{TRIGGER} {kind}", {}),
+        "class": draw(base, bank, scenes, kind, {}),  # what the base draws of words that it knows
+    }
     bank.remove(TRIGGER)
     rng, composer = random.Random(f"real/{head}"), Composer(assets)
     pictures["real"] = [composer.compose(scene, 64, rng) for scene in scenes]
@@ -100,11 +109,12 @@ def table(figures: dict[str, Any]) -> str:
              f"| PCA of the same size | {figures['pca_psnr_db']:.2f} dB | less |"]  # fmt: skip
     behind = {name: figures[f"readout_behind_vae_{name}"] / figures[f"readout_{name}"] for name in ATTRIBUTES}
     rows += [f"| {name} read behind it, of before it | {share:.1%} | ≥ 95% |" for name, share in behind.items()]
-    columns = ("with", "without", "real pictures", "closure", "outfit", "background", "seconds")
+    columns = ("with", "without", "real pictures", "closure", "outfit / base's", "background / base's", "seconds")
     rows += ["", f"| taught character | {' | '.join(columns)} |", "|---" * 8 + "|"]
     rows += [
         f"| {head} | {f['with']:.3f} | {f['without']:.3f} | {f['real']:.3f} | {f['closure']:.0%} "
-        f"| {f['with_outfit']:.0%} | {f['with_background']:.0%} | {f['seconds']:.0f} |"
+        f"| {f['with_outfit']:.0%} / {f['class_outfit']:.0%} "
+        f"| {f['with_background']:.0%} / {f['class_background']:.0%} | {f['seconds']:.0f} |"
         for head, f in figures["taught"].items()
     ]
     rows.append(f"\nRetrieval of kept-out characters by the reporting encoder: {figures['retrieval_accuracy']:.1%}.")
