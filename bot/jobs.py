@@ -12,17 +12,17 @@ from uuid import uuid4
 import msgspec
 import structlog
 
-from bot import checks, lifecycle
+from bot import checks, entries, lifecycle
 from bot.adapters import check_free, check_name, require_visible
 from bot.errors import DarkroomError, QueueDown, UserError, quoted
 from bot.fairness import fair_order
-from bot.orders import CONSENT_STATEMENT, ImagineOrder, Order, Origin, TrainOrder
+from bot.orders import ImagineOrder, Order, Origin, TrainOrder
 from bot.outbox import Outbox
-from bot.photos import Photos, StoredPhotos, check_uploads
+from bot.photos import Photos, check_uploads
 from bot.queue import Queue
 from bot.store import bases, consents, jobs, members
 from bot.store.database import Database
-from bot.store.records import AdapterPick, Consent, ImagineSpec, Job, Spec, TrainSpec
+from bot.store.records import AdapterPick, Consent, Job, TrainSpec
 from trainer.contract.blobs import BlobMissing, Blobs
 from trainer.contract.events import BaseInfo, Progress
 from trainer.contract.names import LANES, Lane, photo_path, photos_prefix
@@ -83,9 +83,9 @@ class Jobs:
         checks.recipe(order.recipe)
         checks.consent(order.consent)
         check_uploads(order.uploads)
-        base = await self._agree(order.origin, self._consent(order, name), order.base)
+        base = await self._agree(order.origin, entries.consent_of(order, name, self._clock()), order.base)
         stored = await self._photos.collect(order.origin.job_id, order.uploads)
-        return await self._accept_training(order.origin, base, self._train_spec(order, name, class_word, stored))
+        return await self._accept_training(order.origin, base, entries.train_spec(order, name, class_word, stored))
 
     async def retry_train(self, job_id: str, origin: Origin) -> Job:
         """Train again from the photos of a training that failed or was cancelled; they are kept for a day.
@@ -132,7 +132,7 @@ class Jobs:
             if jobs.get(tx, origin.job_id) is None:
                 check_free(tx, origin.member_id, spec.name)  # another of theirs may have been quicker
                 self._check_acceptable(tx, origin, "train")
-            return jobs.insert(tx, self._new_job(origin, "train", base, spec))
+            return jobs.insert(tx, entries.new_job(origin, "train", base, spec, self._clock()))
 
         try:
             job = await self._database.write(accept)
@@ -175,7 +175,8 @@ class Jobs:
             checks.size(order, next((info for info in bases.known(tx) if info.name == base), None))
             self._check_acceptable(tx, order.origin, "imagine")
             self._remember_member(tx, order.origin)
-            return jobs.insert(tx, self._new_job(order.origin, "imagine", base, _imagine_spec(order, picks)))
+            spec = entries.imagine_spec(order, picks)
+            return jobs.insert(tx, entries.new_job(order.origin, "imagine", base, spec, self._clock()))
 
         return self._accepted(await self._database.write(accept))
 
@@ -230,45 +231,6 @@ class Jobs:
 
     def _remember_member(self, tx: Connection, origin: Origin) -> None:
         members.remember(tx, origin.member_id, origin.member_name, self._clock())
-
-    def _consent(self, order: TrainOrder, name: str) -> Consent:
-        return Consent(
-            job_id=order.origin.job_id,
-            member_id=order.origin.member_id,
-            guild_id=order.origin.guild_id,
-            name=name,
-            kind=order.kind,
-            statement=CONSENT_STATEMENT,
-            given_at=self._clock(),
-        )
-
-    def _train_spec(self, order: TrainOrder, name: str, class_word: str, stored: StoredPhotos) -> TrainSpec:
-        return TrainSpec(
-            adapter_id=uuid4().hex,
-            name=name,
-            trigger=name,
-            class_word=class_word,
-            kind=order.kind,
-            photos=stored.paths,
-            captions=stored.captions,
-            recipe=order.recipe,
-        )
-
-    def _new_job(self, origin: Origin, lane: Lane, base: str, spec: Spec) -> Job:
-        return Job(
-            id=origin.job_id,
-            lane=lane,
-            state="queued",
-            base=base,
-            spec=spec,
-            owner_id=origin.member_id,
-            owner_name=origin.member_name,
-            guild_id=origin.guild_id,
-            channel_id=origin.channel_id,
-            upload_limit_bytes=origin.upload_limit_bytes,
-            token=origin.token,
-            created_at=self._clock(),
-        )
 
     # -- cards --------------------------------------------------------------------------------------------------------
 
@@ -389,19 +351,3 @@ def _queue_of(tx: Connection, active: Sequence[Job], lane: Lane) -> list[Job]:
         return []
     in_hands = Counter(job.owner_id for job in active if job.lane == lane and job.outstanding)
     return fair_order(waiting, in_hands, jobs.last_served(tx, lane, sorted({job.owner_id for job in waiting})))
-
-
-def _imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> ImagineSpec:
-    return ImagineSpec(
-        prompt=order.prompt.strip(),
-        prompt_written=order.prompt_written.strip(),
-        negative_prompt=order.negative_prompt.strip(),
-        adapters=picks,
-        seed=checks.seed(order.seed),
-        count=order.count,
-        num_inference_steps=order.num_inference_steps,
-        guidance_scale=order.guidance_scale,
-        width=order.width,
-        height=order.height,
-        strict=order.strict,
-    )

@@ -1,0 +1,73 @@
+"""From orders to the records that are entered in the books. Pure."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from bot import checks
+from bot.orders import CONSENT_STATEMENT, ImagineOrder, Origin, TrainOrder
+from bot.photos import StoredPhotos
+from bot.store.records import AdapterPick, Consent, ImagineSpec, Job, Spec, TrainSpec
+from trainer.contract.names import Lane
+
+
+def consent_of(order: TrainOrder, name: str, now: float) -> Consent:
+    """What the member has stated."""
+    return Consent(
+        job_id=order.origin.job_id,
+        member_id=order.origin.member_id,
+        guild_id=order.origin.guild_id,
+        name=name,
+        kind=order.kind,
+        statement=CONSENT_STATEMENT,
+        given_at=now,
+    )
+
+
+def train_spec(order: TrainOrder, name: str, class_word: str, stored: StoredPhotos) -> TrainSpec:
+    """What a training is to do; the adapter has its id already, so that a repeat makes the same one."""
+    return TrainSpec(
+        adapter_id=uuid4().hex,
+        name=name,
+        trigger=name,
+        class_word=class_word,
+        kind=order.kind,
+        photos=stored.paths,
+        captions=stored.captions,
+        recipe=order.recipe,
+    )
+
+
+def imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> ImagineSpec:
+    """What is to be drawn; the seed is drawn here where none was asked for."""
+    return ImagineSpec(
+        prompt=order.prompt.strip(),
+        prompt_written=order.prompt_written.strip(),
+        negative_prompt=order.negative_prompt.strip(),
+        adapters=picks,
+        seed=checks.seed(order.seed),
+        count=order.count,
+        num_inference_steps=order.num_inference_steps,
+        guidance_scale=order.guidance_scale,
+        width=order.width,
+        height=order.height,
+        strict=order.strict,
+    )
+
+
+def new_job(origin: Origin, lane: Lane, base: str, spec: Spec, now: float) -> Job:
+    """A job that waits for its card."""
+    return Job(
+        id=origin.job_id,
+        lane=lane,
+        state="queued",
+        base=base,
+        spec=spec,
+        owner_id=origin.member_id,
+        owner_name=origin.member_name,
+        guild_id=origin.guild_id,
+        channel_id=origin.channel_id,
+        upload_limit_bytes=origin.upload_limit_bytes,
+        token=origin.token,
+        created_at=now,
+    )
