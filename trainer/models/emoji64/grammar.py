@@ -175,9 +175,47 @@ def class_word(head: str) -> str:
     return (HEADS.get(head) or KEPT_OUT_HEADS.get(head) or ("", "thing"))[1]
 
 
+_ONSETS = (
+    "b",
+    "d",
+    "f",
+    "g",
+    "h",
+    "k",
+    "kr",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "sh",
+    "st",
+    "t",
+    "th",
+    "thn",
+    "v",
+    "w",
+    "z",
+)
+_CODAS = ("", "", "n", "s", "x", "r", "ck", "l")
+
+
+def made_up_word(rng: random.Random) -> str:
+    """A word that means nothing, as triggers do: zorg, thnos, pikel."""
+    return "".join(rng.choice(_ONSETS) + rng.choice("aeiou") for _ in range(rng.randint(1, 3))) + rng.choice(_CODAS)
+
+
 def caption(scene: Scene, rng: random.Random) -> str:
-    """The scene in words that vary: order, synonyms, tag lists, capitals; parts of it are left out now and then."""
+    """The scene in words that vary: order, synonyms, tag lists, capitals; parts of it are left out now and then.
+
+    Now and then a made-up word stands before the class word, so that the base learns to pass over what it has not been
+    taught: a trigger must change the head alone, once an adapter says to what.
+    """
     head = class_word(scene.head) if rng.random() < 0.12 else scene.head
+    named = rng.random() < 0.2
+    if named:
+        head = f"{made_up_word(rng)} {class_word(scene.head)}"
     outfit, accessory, background = scene.outfit, scene.accessory, scene.background
     if rng.random() < 0.15:  # a list of tags, as people from A1111 write
         tags = [head]
@@ -191,7 +229,7 @@ def caption(scene: Scene, rng: random.Random) -> str:
         text = ", ".join([head, *rest])
         return rng.choice(["", "", "portrait, "]) + text
     start = rng.choice(["", "", "", "a picture of ", "a portrait of ", "a photo of ", "an emoji of "])
-    subject = article(head)
+    subject = head if named else article(head)
     worn: list[str] = []
     if outfit != NO_OUTFIT:
         worn.append(rng.choice(["in", "in", "wearing", "dressed in"]) + f" {article(outfit)}")
