@@ -87,10 +87,10 @@ class Adapters:
         """The member's own adapter, by the id of a button. Raises UserError: gone, or somebody else's."""
 
         def find(tx: Connection) -> Adapter:
-            adapter = adapters.get(tx, adapter_id)
-            if adapter is not None and adapter.owner_id != owner_id:
+            adapter = _require(tx, adapter_id)
+            if adapter.owner_id != owner_id:
                 raise UserError(f"{quoted(adapter.name)} belongs to {adapter.owner_name}: only they can do that.")
-            return adapter or require_visible(tx, adapter_id, owner_id, None)
+            return adapter
 
         return await self._database.read(find)
 
@@ -141,11 +141,17 @@ class Adapters:
         return await self._database.write(change)
 
 
-def require_visible(tx: Connection, adapter_id: str, viewer_id: int, guild_id: int | None) -> Adapter:
-    """The adapter, if the viewer can use it. Raises UserError, which says whom to ask."""
+def _require(tx: Connection, adapter_id: str) -> Adapter:
+    """The adapter, whoever's it is. Raises UserError if it is gone."""
     adapter = adapters.get(tx, adapter_id)
     if adapter is None:
         raise UserError("That adapter was deleted: `/adapter list` shows what you can use.")
+    return adapter
+
+
+def require_visible(tx: Connection, adapter_id: str, viewer_id: int, guild_id: int | None) -> Adapter:
+    """The adapter, if the viewer can use it. Raises UserError, which says whom to ask."""
+    adapter = _require(tx, adapter_id)
     if not adapters.is_visible(tx, adapter_id, viewer_id, guild_id):
         raise UserError(
             f"{quoted(adapter.name)} is {adapter.owner_name}'s, who does not share it here: ask them for"

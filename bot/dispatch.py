@@ -131,7 +131,7 @@ class Dispatcher:
         """Whether it lies in arq's queue and somebody is there to take it."""
         if job.state != "queued":
             return False
-        served = any(job.lane in beat.lanes and job.base in {base.name for base in beat.bases} for beat in heartbeats)
+        served = any(beat.serves(job.lane, job.base) for beat in heartbeats)
         return served and await self._queue.is_queued(job.id, job.attempt)
 
     async def _take_back(self, job: Job) -> None:

@@ -304,7 +304,7 @@ class Jobs:
             beats = await self._queue.heartbeats()
         except QueueDown:
             return None
-        return any(job.lane in beat.lanes and job.base in {base.name for base in beat.bases} for beat in beats)
+        return any(beat.serves(job.lane, job.base) for beat in beats)
 
     async def example_prompts(self, job: Job) -> tuple[str, ...]:
         """What the base of a training proposes to draw with its adapter."""

@@ -6,6 +6,7 @@ from bot.adapters import Adapters
 from bot.errors import UserError, quoted
 from bot.orders import Order
 from bot.store.records import AdapterPick
+from trainer.contract import looks
 from trainer.contract import prompt as language
 
 
@@ -53,8 +54,7 @@ async def read_prompt(
     try:
         parsed = language.parse(written)
     except language.PromptError as error:
-        words = str(error)
-        raise UserError(f"{words[:1].upper()}{words[1:]}.") from error
+        raise UserError(looks.sentence(str(error))) from error
     picks: list[AdapterPick] = []
     triggers: dict[str, tuple[str, str]] = {}
     for network in parsed.networks:

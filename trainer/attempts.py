@@ -18,6 +18,7 @@ import structlog
 
 from trainer import cards, messages
 from trainer.cards import Face
+from trainer.contract import looks
 from trainer.contract.blobs import BlobMissing, Blobs
 from trainer.contract.events import (
     AdapterResult,
@@ -341,7 +342,7 @@ def _checkpoint_path(job_id: str) -> str:
 def _refusal(request: Request, report: messages.Refused) -> Refusal:
     """The engine's refusal; a fault of ours is logged under the reference that the member is shown."""
     if report.message is not None:
-        return Refusal(report.message[:1].upper() + report.message[1:] + ("" if report.message[-1:] in ".!?" else "."))
+        return Refusal(looks.sentence(report.message))
     reference = secrets.token_hex(4).upper()
     log.error("engine.failed", job=request.job_id, reference=reference, details=report.details)
     return Refusal(_ours(reference), reference)

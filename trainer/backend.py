@@ -108,7 +108,9 @@ class TorchBackend:
         base, bank = self._base(request.base)
         photos = [Image.open(io.BytesIO(data), formats=("PNG",)) for data in command.photos]
         subject = f"{request.trigger} {request.class_word}"
-        prompts = [*(f"{subject} {words}" for words in base.spec.defaults.example_prompts), subject]
+        prompts = [f"{subject} {words}" for words in base.spec.defaults.example_prompts]
+        # the same prompt and seed for every preview: one sees it grow
+        look = GenerationJob(prompts[0] if prompts else subject, adapters={IN_TRAINING: 1.0})
         checkpoints: list[bytes] = []
         job = TrainingJob(request.trigger, request.class_word, request.kind, request.recipe)
         steps = train_lora(
@@ -127,16 +129,13 @@ class TorchBackend:
                 yield messages.Checkpointed(request.job_id, checkpoints.pop())
             preview = None
             if taken.step in {taken.steps * quarter // 4 for quarter in (1, 2, 3)}:
-                look = GenerationJob(
-                    prompts[0], adapters={IN_TRAINING: 1.0}
-                )  # the same seed each time: one sees it grow
                 preview = _files((yield from _quietly(generate(base, bank, look))))[0].png
             yield messages.Stepped(request.job_id, taken.step, taken.steps, preview)
         name = f"examples-{request.job_id}"
         bank.add(name, read_lora(adapter.data)[0])
         examples: list[PictureFile] = []
         try:
-            for prompt in prompts[: len(base.spec.defaults.example_prompts)]:
+            for prompt in prompts:
                 pictures = yield from _quietly(generate(base, bank, GenerationJob(prompt, adapters={name: 1.0})))
                 examples += _files(pictures)
         finally:

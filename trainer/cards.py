@@ -14,7 +14,7 @@ _LONGEST_FIELD = 1_000  # of Discord's 1,024
 
 @dataclass(frozen=True)
 class Face:
-    """A card's content. ``picture`` names the attachment that it shows large; ``button`` is cancel or nothing."""
+    """A card's content. ``picture`` names the attachment that it shows large."""
 
     title: str
     text: str

@@ -86,8 +86,6 @@ class Supervisor:
         try:
             report: messages.Report = messages.decode_report(await asyncio.to_thread(connection.recv_bytes))
         except (EOFError, ConnectionResetError) as error:
-            if self._process is not None:
-                await asyncio.to_thread(self._process.join, END_GRACE_S)
             await self.stop()
             raise EngineDied(self.exit_code) from error
         return report

@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot.errors import UserError
 from bot.jobs import Jobs
-from bot.orders import TrainOrder, Upload
+from bot.orders import CONSENT_STATEMENT, TrainOrder, Upload
 from bot.photos import check_uploads
 from bot.ui.answers import accept, origin_of, uploads_of
 from bot.ui.choices import base_choices
@@ -35,7 +35,7 @@ class TrainCog(commands.Cog):
     @app_commands.command(description="Teach Darkroom a subject, a face or a style from your photos")
     @app_commands.describe(
         name="What you will write in prompts, for example thnos",
-        consent="I may use these photos; whoever is in them agrees that a model learns and draws them here",
+        consent=CONSENT_STATEMENT,
         photo1="3 to 10 photos, or one zip of up to 100; attach none to upload them in a form",
         class_word="What it is in one to three words: dog, monster, mug",
         kind="What is to be learned; a subject unless you say otherwise",

@@ -108,6 +108,10 @@ class Heartbeat(Message, frozen=True):
     free: dict[str, int]  # free room by lane
     running: tuple[str, ...]  # arq job ids ("job:attempt") it works on
 
+    def serves(self, lane: Lane, base: str) -> bool:
+        """Whether it takes jobs of this lane and base."""
+        return lane in self.lanes and base in {info.name for info in self.bases}
+
 
 class OutputFile(Message, frozen=True):
     """One file of an outcome."""

@@ -18,6 +18,11 @@ def plain(text: str) -> str:
     return text.translate(_CONFUSING)
 
 
+def sentence(text: str) -> str:
+    """``text`` with a capital first and an end: errors are raised as parts of sentences."""
+    return text[:1].upper() + text[1:] + ("" if text[-1:] in ".!?" else ".")
+
+
 def duration(seconds: float) -> str:
     """Seconds in words as people say them: 40 s, 3 min, 1 h 20 min."""
     whole = max(1, round(seconds))
