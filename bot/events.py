@@ -28,6 +28,7 @@ from trainer.contract.events import (
     Failed,
     HandedBack,
     Outcome,
+    Paused,
     Produced,
     Started,
     decode_event,
@@ -175,3 +176,5 @@ def _after(tx: sqlite3.Connection, job: Job, event: Event, outcome: Outcome | No
             return lifecycle.give_back(
                 tx, job.id, event.attempt, now, counts=event.counts, committed=outcome is not None
             )
+        case Paused():
+            return lifecycle.give_back(tx, job.id, event.attempt, now, counts=False, committed=False)

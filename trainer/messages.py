@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from trainer.contract.events import BaseInfo
-from trainer.contract.requests import ImagineRequest, Message, TrainRequest
+from trainer.contract.names import Wish
+from trainer.contract.requests import AdapterKind, ImagineRequest, Message, TrainRequest
 
 
 class StartTraining(Message, tag="start_training", frozen=True):
@@ -29,7 +30,14 @@ class Cancel(Message, tag="cancel", frozen=True):
     job_id: str
 
 
-Command = StartTraining | StartImagining | Cancel
+class Ask(Message, tag="ask", frozen=True):
+    """What a member wants of a training: to pause it, or to end it now and keep what was learned."""
+
+    job_id: str
+    wish: Wish
+
+
+Command = StartTraining | StartImagining | Cancel | Ask
 
 
 class Ready(Message, tag="ready", frozen=True):
@@ -80,6 +88,25 @@ class Drawn(Message, tag="drawn", frozen=True):
     seconds: float
 
 
+class Paused(Message, tag="paused", frozen=True):
+    """A training was paused after this step; it goes on from ``checkpoint``."""
+
+    job_id: str
+    step: int
+    steps: int
+    checkpoint: bytes
+
+
+class CandidateFile(Message, frozen=True):
+    """One checkpoint of a training: its adapter file and scores, as :class:`trainer.contract.events.Candidate`."""
+
+    step: int
+    data: bytes
+    weight: float
+    identity: float
+    obedience: float
+
+
 class Trained(Message, tag="trained", frozen=True):
     """A finished adapter, its file and examples drawn with it."""
 
@@ -91,6 +118,13 @@ class Trained(Message, tag="trained", frozen=True):
     final_loss: float
     seconds: float
     examples: tuple[PictureFile, ...] = ()
+    kind: AdapterKind = "lora"
+    candidates: tuple[CandidateFile, ...] = ()
+    chosen: int = 0
+    weights: tuple[float, float, float] = (0.6, 0.8, 1.0)
+    grid: bytes | None = None  # PNG
+    report: str = ""
+    fidelity: float | None = None
 
 
 class Stopped(Message, tag="stopped", frozen=True):
@@ -107,7 +141,7 @@ class Refused(Message, tag="refused", frozen=True):
     details: str = ""
 
 
-Report = Ready | CannotStart | Stepped | Checkpointed | Drawn | Trained | Stopped | Refused
+Report = Ready | CannotStart | Stepped | Checkpointed | Paused | Drawn | Trained | Stopped | Refused
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder[Command](Command).decode

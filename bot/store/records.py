@@ -7,15 +7,13 @@ from typing import Literal
 import msgspec
 
 from trainer.contract.names import Lane
-from trainer.contract.requests import Kind, Recipe
+from trainer.contract.requests import AdapterKind, Kind, Recipe
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FINAL_STATES: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
 CardState = Literal["pending", "posted", "private", "lost"]
 """pending: not posted yet; private: ephemeral, so only the token can edit it; lost: given up, the worker posts anew."""
-
-AdapterKind = Literal["lora", "textual_inversion", "checkpoint"]
 
 NoteKind = Literal["delivered", "failed", "cancelled", "ping"]
 

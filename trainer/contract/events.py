@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from trainer.contract.names import Lane
-from trainer.contract.requests import Message
+from trainer.contract.requests import AdapterKind, Message, Method
 
 
 class Started(Message, tag="started", frozen=True):
@@ -69,7 +69,18 @@ class HandedBack(Message, tag="handed_back", frozen=True):
     counts: bool = False
 
 
-Event = Started | Produced | Delivered | Failed | Cancelled | HandedBack
+class Paused(Message, tag="paused", frozen=True):
+    """The member paused the training; its checkpoint is stored, and the next attempt goes on from it."""
+
+    job_id: str
+    attempt: int
+    at: float
+    step: int
+    steps: int
+    card_written: bool = True
+
+
+Event = Started | Produced | Delivered | Failed | Cancelled | HandedBack | Paused
 
 
 class Progress(Message, frozen=True):
@@ -95,6 +106,12 @@ class BaseInfo(Message, frozen=True):
     guidance_scale: float
     embedded: bool = False
     example_prompts: tuple[str, ...] = ()  # what follows "trigger class_word" in the buttons after a training
+    # methods that this worker can't train on this base, each with the reason and the way out, as a sentence for members
+    unavailable: dict[Method, str] = msgspec.field(default_factory=dict)
+    has_captioner: bool = False
+    bucket_step: int = 64  # sides of what is learned from are multiples of it
+    resolutions: tuple[int, int] = (64, 2048)  # the least and the most that `resolution` may be
+    seconds_per_step: float | None = None  # of a LoRA, measured at the last training; None: none yet
 
 
 class Heartbeat(Message, frozen=True):
@@ -126,11 +143,21 @@ class OutputFile(Message, frozen=True):
     parameters: str | None = None  # A1111's text form of the picture's settings
 
 
+class Candidate(Message, frozen=True):
+    """One checkpoint of a training, as it was scored: an adapter that the member can choose instead."""
+
+    step: int
+    file: OutputFile
+    weight: float  # the one that scored best
+    identity: float  # how much its pictures are like the photos: 0 not at all, 1 like another photo
+    obedience: float  # how much they show what the prompt says: 0 … 1
+
+
 class AdapterResult(Message, frozen=True):
     """What a training made."""
 
     adapter_id: str
-    kind: Literal["lora", "textual_inversion", "checkpoint"]
+    kind: AdapterKind
     file: OutputFile
     base: str
     base_hash: str
@@ -142,6 +169,11 @@ class AdapterResult(Message, frozen=True):
     seconds: float
     final_loss: float
     trainer_version: str
+    method: Method = "lora"
+    weights: tuple[float, float, float] = (0.6, 0.8, 1.0)  # recommended: from, best, to
+    candidates: tuple[Candidate, ...] = ()
+    chosen: int = 0  # which of the candidates `file` is
+    fidelity: float | None = None  # of a LoRA extracted from a whole model: the share of the change that it keeps
 
 
 class Outcome(Message, frozen=True):
@@ -155,6 +187,8 @@ class Outcome(Message, frozen=True):
     # resolved settings: steps, guidance, sampler, size, seed, model
     settings: dict[str, str | int | float] = msgspec.field(default_factory=dict)
     seconds: float = 0.0
+    grid: OutputFile | None = None  # checkpoints × weights, beside a column without adapter
+    report: str = ""  # what the scores mean, in plain words
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-Action = Literal["cancel", "settings", "again", "delete", "example", "share", "retry", "forget"]  # what buttons do
+Action = Literal[
+    "cancel", "settings", "again", "delete", "example", "share", "retry", "forget",
+    "pause", "resume", "finish", "choose", "train", "drop",
+]  # what buttons and menus do  # fmt: skip
+Wish = Literal["pause", "finish"]  # what a member may want of a running training, besides its end
 
 Lane = Literal["imagine", "train"]
 LANES: tuple[Lane, ...] = ("imagine", "train")
@@ -43,6 +47,11 @@ def attempt_key(job_id: str) -> str:
 def cancel_key(job_id: str) -> str:
     """Exists when the job is to be cancelled."""
     return f"darkroom:cancel:{job_id}"
+
+
+def wish_key(job_id: str) -> str:
+    """Holds a Wish for a running training."""
+    return f"darkroom:wish:{job_id}"
 
 
 def progress_key(job_id: str) -> str:

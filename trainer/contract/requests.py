@@ -7,6 +7,12 @@ from typing import Literal
 import msgspec
 
 Kind = Literal["subject", "face", "style"]
+Method = Literal["lora", "textual_inversion", "pivotal", "dreambooth"]
+Preset = Literal["fast", "balanced", "detailed"]
+Layers = Literal["attention", "attention_ff", "attention_ff_conv"]  # which of the UNet's layers a LoRA is put on
+CaptionSource = Literal["none", "template", "photo", "captioner"]
+Output = Literal["lora", "checkpoint"]
+AdapterKind = Literal["lora", "textual_inversion", "checkpoint"]
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,12 +32,30 @@ class Card(Message, frozen=True):
 
 
 class Recipe(Message, frozen=True):
-    """How to train. None means the base's default for that field."""
+    """How to train. None means the default: that of the method, the preset and the base, for that number of photos."""
 
-    steps: int | None = None
+    method: Method = "lora"
+    preset: Preset = "balanced"
+    steps: int | None = None  # batch-1 equivalents
     rank: int | None = None
+    lora_alpha: float | None = None
     learning_rate: float | None = None
+    text_encoder: bool | None = None  # whether the text encoders learn too, for the first half
+    text_encoder_learning_rate: float | None = None
+    target_modules: Layers | None = None
+    dora: bool | None = None  # Liu et al. 2024
+    vectors: int | None = None  # of textual inversion and pivotal
     prior_weight: float | None = None  # 0 turns prior preservation off
+    captions: CaptionSource | None = None
+    caption_dropout: float | None = None
+    snr_gamma: float | None = None  # 0 turns min-SNR weights off
+    ema: float | None = None  # decay of the average of the weights; 0 turns it off
+    flip: bool | None = None  # show photos mirrored, too
+    masks: bool | None = None  # learn what is transparent in a photo only faintly
+    resolution: int | None = None  # the side of a square of as many pixels as are learned from
+    batch: int | None = None
+    early_stop: bool | None = None
+    output: Output | None = None  # of dreambooth
     seed: int | None = None
 
 
@@ -50,6 +74,8 @@ class TrainRequest(Message, tag="train", frozen=True):
     captions: tuple[str | None, ...]  # per photo; None: the template of the kind
     recipe: Recipe
     card: Card
+    focuses: tuple[tuple[float, float] | None, ...] = ()  # per photo: what a crop keeps in the middle, (x, y) in 0…1
+    continue_from: str | None = None  # blob path of the adapter that goes on learning
 
 
 class AdapterUse(Message, frozen=True):
@@ -58,6 +84,8 @@ class AdapterUse(Message, frozen=True):
     name: str  # as written, for the settings text
     blob: str  # path of its safetensors file
     weight: float
+    kind: AdapterKind = "lora"
+    trigger: str = ""  # of a textual inversion: the word that its vectors stand for
 
 
 class ImagineRequest(Message, tag="imagine", frozen=True):
