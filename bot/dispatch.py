@@ -150,7 +150,7 @@ class Dispatcher:
     # -- handing out --------------------------------------------------------------------------------------------------
 
     def _is_ready(self, job: Job) -> bool:
-        if job.state != "queued" or job.outstanding:
+        if job.state != "queued" or job.outstanding or job.held is not None:
             return False
         return job.card != "pending" or self._clock() - max(job.created_at, self._since) > CARD_WAIT_S
 

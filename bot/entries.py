@@ -7,7 +7,7 @@ from uuid import uuid4
 from bot import checks
 from bot.orders import CONSENT_STATEMENT, ImagineOrder, Origin, TrainOrder
 from bot.photos import StoredPhotos
-from bot.store.records import AdapterPick, Consent, ImagineSpec, Job, Spec, TrainSpec
+from bot.store.records import AdapterPick, Consent, Hold, ImagineSpec, Job, Spec, TrainSpec
 from trainer.contract.names import Lane
 
 
@@ -55,8 +55,8 @@ def imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> Imagine
     )
 
 
-def new_job(origin: Origin, lane: Lane, base: str, spec: Spec, now: float) -> Job:
-    """A job that waits for its card."""
+def new_job(origin: Origin, lane: Lane, base: str, spec: Spec, now: float, *, held: Hold | None = None) -> Job:
+    """A job that waits for its card, and, where it is ``held``, for a word of its member."""
     return Job(
         id=origin.job_id,
         lane=lane,
@@ -70,4 +70,6 @@ def new_job(origin: Origin, lane: Lane, base: str, spec: Spec, now: float) -> Jo
         upload_limit_bytes=origin.upload_limit_bytes,
         token=origin.token,
         created_at=now,
+        held=held,
+        held_at=None if held is None else now,
     )

@@ -80,10 +80,18 @@ class Herald:
         """The card is the bot's again."""
         await self._show_waiting(job, cards.requeued(), views.under_waiting(job.id))
 
+    async def on_paused(self, job: Job) -> None:
+        """The card is the bot's until somebody lets the training go on."""
+        await self._show_waiting(job, cards.paused(job), views.under_paused(job.id))
+
+    async def on_resumed(self, job: Job) -> None:
+        """It has a place in the queue again."""
+        await self._show_waiting(job, *await waiting_card(self._jobs, job))
+
     async def _show_waiting(self, job: Job, embed: discord.Embed, view: discord.ui.View) -> None:
         """Edit the card of a job that waits still. Files are left alone, so that a race lost can't take a picture."""
         now = await self._jobs.get(job.id)
-        if now is not None and now.state == "queued" and not now.outstanding:
+        if now is not None and now.state == "queued" and not now.outstanding and now.held == job.held:
             await self._edit(now, embed=embed, view=view)
 
     # -- cards of jobs that are over ----------------------------------------------------------------------------------
@@ -105,7 +113,7 @@ class Herald:
 
     async def on_cancelled(self, job: Job, *, card_written: bool) -> None:
         """Say on the card that the job was stopped, where the worker did not; with a way to try again."""
-        await self._end(job, cards.cancelled(), card_written=card_written)
+        await self._end(job, cards.cancelled(job), card_written=card_written)
 
     async def _end(self, job: Job, embed: discord.Embed, *, card_written: bool) -> None:
         words = {} if card_written else {"embed": embed, "attachments": []}

@@ -346,7 +346,7 @@ class Jobs:
 
 def _queue_of(tx: Connection, active: Sequence[Job], lane: Lane) -> list[Job]:
     """The lane's waiting jobs in the order in which they will be served."""
-    waiting = [job for job in active if job.lane == lane and not job.outstanding]
+    waiting = [job for job in active if job.lane == lane and not job.outstanding and job.held is None]
     if not waiting:
         return []
     in_hands = Counter(job.owner_id for job in active if job.lane == lane and job.outstanding)

@@ -6,7 +6,7 @@ from sqlite3 import Connection
 
 from bot.errors import new_reference
 from bot.store import adapters, garbage, jobs, outbox, pictures
-from bot.store.records import Adapter, Job, Picture, State
+from bot.store.records import Adapter, Hold, Job, Picture, State
 from trainer.contract.events import Outcome
 
 MOST_TRIES = 3  # attempts that may end through the job's own fault, before it is given up
@@ -134,6 +134,20 @@ def give_back(
         )
         return end(tx, job_id, "failed", now, card_written=False, error=message, reference=reference)
     return job
+
+
+_EXPIRED: dict[Hold, str] = {
+    "review": "Nobody said for a day what to do with these photos, so they were deleted: send them anew with `/train`.",
+    "paused": "It was paused for a week, so it was stopped. Its photos are kept for another day.",
+}
+
+
+def end_holds(tx: Connection, why: Hold, kept_s: float, now: float) -> list[Job]:
+    """Cancel what has been held longer than that, with a word on the card; the jobs as they were before."""
+    expired = jobs.held_before(tx, why, now - kept_s)
+    for job in expired:
+        end(tx, job.id, "cancelled", now, card_written=False, error=_EXPIRED[why])
+    return expired
 
 
 def throw_away_pictures(tx: Connection, job_id: str, outcome_path: str, now: float) -> None:

@@ -38,6 +38,12 @@ class Listener(Protocol):
     async def on_cancelled(self, job: Job, *, card_written: bool) -> None:
         """The job was stopped; tell it on the card if ``card_written`` is false."""
 
+    async def on_paused(self, job: Job) -> None:
+        """The training is paused, and the card is the bot's: say so, with a way to go on."""
+
+    async def on_resumed(self, job: Job) -> None:
+        """The training is paused no more and waits for a worker. Told once, best effort."""
+
     async def ping(self, job: Job, *, nonce: str) -> None:
         """Tell the member once, by a message with a mention, that the result is there. Send it with this ``nonce``."""
 
@@ -55,14 +61,16 @@ class Outbox:
         self._database = database
         self._clock = clock
         self._woken = asyncio.Event()
-        self._passing: list[tuple[Literal["started", "requeued"], Job]] = []
+        self._passing: list[tuple[Literal["started", "requeued", "resumed"], Job]] = []
 
     def changed(self, before: Job, after: Job) -> None:
         """A job changed from one state to another, and the transaction is committed: tell what there is to tell."""
         if after.state == "running" and before.state != "running":
             self._passing.append(("started", after))
-        elif after.state == "queued" and before.outstanding:
+        elif after.state == "queued" and after.held is None and before.outstanding:
             self._passing.append(("requeued", after))
+        elif after.state == "queued" and after.held is None and before.held == "paused":
+            self._passing.append(("resumed", after))
         self._woken.set()
 
     def wake(self) -> None:
@@ -94,7 +102,13 @@ class Outbox:
     async def _tell_passing(self, listener: Listener, what: str, job: Job) -> None:
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                await (listener.on_started(job) if what == "started" else listener.on_requeued(job))
+                match what:
+                    case "started":
+                        await listener.on_started(job)
+                    case "requeued":
+                        await listener.on_requeued(job)
+                    case "resumed":
+                        await listener.on_resumed(job)
         except Exception:
             log.exception("listener.failed", what=what, job=job.id)
 
@@ -117,6 +131,10 @@ _STATE_OF_NOTE = {"delivered": "succeeded", "ping": "succeeded", "failed": "fail
 
 
 async def _call(listener: Listener, note: Note, job: Job) -> None:
+    if note.kind == "paused":
+        if job.held == "paused":  # else it went on meanwhile, or was stopped
+            await listener.on_paused(job)
+        return
     if job.state != _STATE_OF_NOTE[note.kind]:
         return  # a delivery overruled it meanwhile
     match note.kind:

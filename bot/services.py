@@ -95,7 +95,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         photos = Photos(session, blobs, settings.darkroom_data / "incoming", cdn_base=settings.discord_cdn_base)
         photos.clear_incoming()
         outbox = Outbox(database)
-        sweeper = Sweeper(database, blobs)
+        sweeper = Sweeper(database, blobs, outbox)
         events = EventReader(database, queue, blobs, outbox)
         dispatcher = Dispatcher(database, queue, blobs, outbox, caught_up=events.caught_up)
 

@@ -9,8 +9,11 @@ from functools import partial
 
 import structlog
 
+from bot import lifecycle
+from bot.outbox import Outbox
 from bot.store import consents, garbage, jobs
 from bot.store.database import Database
+from bot.store.records import Hold, Job
 from trainer.contract.blobs import Blobs
 from trainer.contract.names import checkpoint_prefix, photos_prefix
 
@@ -18,15 +21,19 @@ log = structlog.get_logger(__name__)
 
 EVERY_S = 3600.0
 KEPT_AFTER_FAILURE_S = 24 * 3600.0  # long enough to try the training again
+HELD_FOR_S: dict[Hold, float] = {"review": 24 * 3600.0, "paused": 7 * 24 * 3600.0}  # then it is cancelled
 ORPHANED_AFTER_S = 3600.0  # a submission takes minutes; photos without a job after an hour never get one
 
 
 class Sweeper:
     """Sweeps at start, hourly, and when woken because a training was delivered."""
 
-    def __init__(self, database: Database, blobs: Blobs, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, outbox: Outbox, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._database = database
         self._blobs = blobs
+        self._outbox = outbox
         self._clock = clock
         self._woken = asyncio.Event()
 
@@ -42,6 +49,7 @@ class Sweeper:
             try:
                 await self.delete_due_photos()
                 if time.monotonic() - last_full >= EVERY_S:
+                    await self.end_expired_holds()
                     await self.delete_orphaned_photos()
                     await self.collect_garbage()
                     last_full = time.monotonic()
@@ -55,15 +63,31 @@ class Sweeper:
 
     async def delete_due_photos(self) -> list[str]:
         """Delete photos and checkpoints of trainings that succeeded, or ended otherwise a day ago; their job ids."""
-        before = self._clock() - KEPT_AFTER_FAILURE_S
-        due = await self._database.read(lambda tx: jobs.with_photos_to_delete(tx, before))
+        now = self._clock()
+        due = await self._database.read(lambda tx: jobs.with_photos_to_delete(tx, now, now - KEPT_AFTER_FAILURE_S))
         for job_id in due:
-            await self._blobs.delete_all(photos_prefix(job_id))
-            await self._blobs.delete_all(checkpoint_prefix(job_id))
-            await self._database.write(partial(jobs.set_photos_deleted, job_id=job_id, now=self._clock()))
+            await self._delete_photos(job_id)
         if due:
             log.info("photos.deleted", jobs=due)
         return due
+
+    async def _delete_photos(self, job_id: str) -> None:
+        await self._blobs.delete_all(photos_prefix(job_id))
+        await self._blobs.delete_all(checkpoint_prefix(job_id))
+        await self._database.write(partial(jobs.set_photos_deleted, job_id=job_id, now=self._clock()))
+
+    async def end_expired_holds(self) -> list[str]:
+        """Cancel trainings that nobody answered for a day, whose photos go at once, or went on with for a week."""
+        ended: list[Job] = []
+        for why, kept_s in HELD_FOR_S.items():
+            ended += await self._database.write(partial(lifecycle.end_holds, why=why, kept_s=kept_s, now=self._clock()))
+        for job in ended:
+            log.info("hold.expired", job=job.id, held=job.held)
+            if job.held == "review":
+                await self._delete_photos(job.id)
+        if ended:
+            self._outbox.wake()
+        return [job.id for job in ended]
 
     async def delete_orphaned_photos(self) -> list[str]:
         """Delete photos of submissions that never became a job (the bot died in between); their job ids."""
@@ -80,7 +104,7 @@ class Sweeper:
 
     async def collect_garbage(self) -> list[str]:
         """Delete files that no adapter, picture or unfinished job names any more; their paths."""
-        paths = await self._database.write(garbage.collectable)
+        paths = await self._database.write(lambda tx: garbage.collectable(tx, self._clock()))
         for path in paths:
             await self._blobs.delete(path)
         await self._database.write(lambda tx: garbage.forget(tx, paths))

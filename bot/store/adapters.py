@@ -8,6 +8,7 @@ from sqlite3 import Connection, Row
 import msgspec
 
 from bot.store.records import Adapter
+from trainer.contract.events import Candidate
 
 _SELECT = (
     "SELECT adapters.*, members.name AS owner_name,"
@@ -23,6 +24,7 @@ _ORDER = "ORDER BY adapters.owner_id <> :viewer, adapters.created_at DESC, adapt
 def _adapter(row: Row) -> Adapter:
     fields = dict(row)
     shared = fields.pop("shared")
+    fields["candidates"] = msgspec.json.decode(fields["candidates"], type=tuple[Candidate, ...])
     return Adapter(**fields, shared_with=tuple(int(guild) for guild in shared.split(",")) if shared else ())
 
 
@@ -32,11 +34,24 @@ def _all(tx: Connection, where: str, values: Mapping[str, object]) -> list[Adapt
 
 def insert(tx: Connection, adapter: Adapter) -> bool:
     """Insert an adapter; whether it is new. One of the same training that is there already stays as it is."""
-    fields = msgspec.structs.asdict(adapter)
-    del fields["shared_with"], fields["owner_name"]
+    fields = _fields(adapter)
     marks = ", ".join(f":{key}" for key in fields)
     sql = f"INSERT INTO adapters ({', '.join(fields)}) VALUES ({marks}) ON CONFLICT (job_id) DO NOTHING"
     return tx.execute(sql, fields).rowcount > 0
+
+
+def update(tx: Connection, adapter: Adapter) -> None:
+    """Put another version in an adapter's place; its shares stay."""
+    fields = _fields(adapter)
+    changes = ", ".join(f"{key} = :{key}" for key in fields if key != "id")
+    tx.execute(f"UPDATE adapters SET {changes} WHERE id = :id", fields)
+
+
+def _fields(adapter: Adapter) -> dict[str, object]:
+    fields = msgspec.structs.asdict(adapter)
+    del fields["shared_with"], fields["owner_name"]
+    fields["candidates"] = msgspec.json.encode(adapter.candidates).decode()
+    return fields
 
 
 def get(tx: Connection, adapter_id: str) -> Adapter | None:

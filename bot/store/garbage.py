@@ -8,17 +8,21 @@ from sqlite3 import Connection
 from bot.store import adapters, jobs, pictures
 
 
-def add(tx: Connection, blobs: Iterable[str], now: float) -> None:
-    """These blobs are to be deleted when nothing needs them."""
-    tx.executemany("INSERT INTO garbage VALUES (?, ?) ON CONFLICT DO NOTHING", [(blob, now) for blob in blobs])
+def add(tx: Connection, blobs: Iterable[str], due_at: float) -> None:
+    """These blobs are to be deleted from then on, when nothing needs them; the earliest time stands."""
+    tx.executemany(
+        "INSERT INTO garbage VALUES (?, ?) ON CONFLICT DO UPDATE SET due_at = MIN(due_at, excluded.due_at)",
+        [(blob, due_at) for blob in blobs],
+    )
 
 
-def collectable(tx: Connection, limit: int = 500) -> list[str]:
+def collectable(tx: Connection, now: float, limit: int = 500) -> list[str]:
     """Blobs that can be deleted now; those that came into use again are forgotten."""
-    blobs = [row[0] for row in tx.execute("SELECT blob FROM garbage ORDER BY since LIMIT ?", (limit,))]
+    rows = tx.execute("SELECT blob FROM garbage WHERE due_at <= ? ORDER BY due_at LIMIT ?", (now, limit))
+    blobs = [row[0] for row in rows]
     named_again = adapters.blobs_in_use(tx, blobs) | pictures.blobs_in_use(tx, blobs)
     forget(tx, named_again)
-    needed = {pick.blob for pick in jobs.picks_of_active(tx)}
+    needed = jobs.blobs_of_active(tx)
     return [blob for blob in blobs if blob not in named_again and blob not in needed]
 
 

@@ -7,15 +7,15 @@ from sqlite3 import Connection, Row
 
 import msgspec
 
-from bot.store.records import AdapterPick, Job, Spec, State, TrainSpec
-from trainer.contract.names import Lane
+from bot.store.records import Hold, Job, Spec, State, TrainSpec
+from trainer.contract.names import Lane, Wish
 
 _encode = msgspec.json.Encoder().encode
 _spec_decoder: msgspec.json.Decoder[Spec] = msgspec.json.Decoder(Spec)
 
 _SELECT = "SELECT jobs.*, members.name AS owner_name FROM jobs JOIN members ON members.id = jobs.owner_id"
 _ACTIVE = "jobs.state IN ('queued', 'running')"
-_NOT_IN_RECORD = frozenset({"adapter_name", "photos_deleted_at"})
+_NOT_IN_RECORD = frozenset({"adapter_name", "photos_deleted_at", "keep_photos_days"})
 
 
 def _job(row: Row) -> Job:
@@ -36,10 +36,13 @@ def _all(tx: Connection, where: str, values: Sequence[object] = ()) -> list[Job]
 
 def insert(tx: Connection, job: Job) -> Job:
     """Insert a new job; if it is there already, nothing changes. Returns what is there."""
-    name = job.spec.name if isinstance(job.spec, TrainSpec) else None
+    name, keep_photos_days = None, None
+    if isinstance(job.spec, TrainSpec):
+        name, keep_photos_days = job.spec.name, job.spec.keep_photos_days
     tx.execute(
         "INSERT INTO jobs (id, lane, state, base, spec, adapter_name, owner_id, guild_id, channel_id,"
-        " upload_limit_bytes, token, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " upload_limit_bytes, token, created_at, held, held_at, keep_photos_days)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO NOTHING",
         (
             job.id,
@@ -54,6 +57,9 @@ def insert(tx: Connection, job: Job) -> Job:
             job.upload_limit_bytes,
             job.token,
             job.created_at,
+            job.held,
+            job.held_at,
+            keep_photos_days,
         ),
     )
     return require(tx, job.id)
@@ -123,7 +129,7 @@ def hand_out(tx: Connection, job_id: str, now: float) -> Job | None:
     """Raise the attempt of a waiting job and put it in the workers' hands; None if it does not wait any more."""
     changed = tx.execute(
         "UPDATE jobs SET attempt = attempt + 1, outstanding = 1, handed_out_at = ?, started_at = NULL"
-        " WHERE id = ? AND state = 'queued' AND outstanding = 0",
+        " WHERE id = ? AND state = 'queued' AND outstanding = 0 AND held IS NULL",
         (now, job_id),
     )
     return require(tx, job_id) if changed.rowcount else None
@@ -132,7 +138,7 @@ def hand_out(tx: Connection, job_id: str, now: float) -> Job | None:
 def take_back(tx: Connection, job_id: str, attempt: int, *, counts: bool) -> Job | None:
     """Put an attempt back into the queue; ``counts`` if it ended through the job's own fault. None: it is no more."""
     changed = tx.execute(
-        "UPDATE jobs SET state = 'queued', outstanding = 0, started_at = NULL, tries = tries + ?"
+        "UPDATE jobs SET state = 'queued', outstanding = 0, started_at = NULL, wish = NULL, tries = tries + ?"
         f" WHERE id = ? AND attempt = ? AND outstanding = 1 AND {_ACTIVE}",
         (int(counts), job_id, attempt),
     )
@@ -154,8 +160,8 @@ def finish(
 ) -> Job | None:
     """End an active job. None: it was over already."""
     changed = tx.execute(
-        "UPDATE jobs SET state = ?, outstanding = 0, finished_at = ?, error = ?, reference = ?"
-        f" WHERE id = ? AND {_ACTIVE}",
+        "UPDATE jobs SET state = ?, outstanding = 0, held = NULL, held_at = NULL, wish = NULL, finished_at = ?,"
+        f" error = ?, reference = ? WHERE id = ? AND {_ACTIVE}",
         (state, now, error, reference, job_id),
     )
     return require(tx, job_id) if changed.rowcount else None
@@ -164,8 +170,9 @@ def finish(
 def deliver(tx: Connection, job_id: str, channel_id: int, message_id: int, now: float) -> Job | None:
     """The result is in that message. A delivery overrules a cancellation or failure. None: it was known already."""
     changed = tx.execute(
-        "UPDATE jobs SET state = 'succeeded', outstanding = 0, finished_at = ?, error = NULL, reference = NULL,"
-        " channel_id = ?, message_id = ?, card = 'posted', token = NULL WHERE id = ? AND state <> 'succeeded'",
+        "UPDATE jobs SET state = 'succeeded', outstanding = 0, held = NULL, held_at = NULL, wish = NULL,"
+        " finished_at = ?, error = NULL, reference = NULL, channel_id = ?, message_id = ?, card = 'posted',"
+        " token = NULL WHERE id = ? AND state <> 'succeeded'",
         (now, channel_id, message_id, job_id),
     )
     return require(tx, job_id) if changed.rowcount else None
@@ -180,12 +187,51 @@ def request_cancel(tx: Connection, job_id: str, now: float) -> Job | None:
     return require(tx, job_id) if changed.rowcount else None
 
 
-def with_photos_to_delete(tx: Connection, unsuccessful_before: float) -> list[str]:
-    """Ids of trainings whose photos are due: succeeded ones, and others that ended before that time."""
+def hold(
+    tx: Connection, job_id: str, why: Hold, now: float, *, step: int | None = None, steps: int | None = None
+) -> Job | None:
+    """Keep a waiting job from the workers; ``step`` of ``steps`` is where it stands. None: it does not wait."""
+    changed = tx.execute(
+        "UPDATE jobs SET held = ?, held_at = ?, paused_step = COALESCE(?, paused_step),"
+        " paused_steps = COALESCE(?, paused_steps) WHERE id = ? AND state = 'queued' AND outstanding = 0",
+        (why, now, step, steps, job_id),
+    )
+    return require(tx, job_id) if changed.rowcount else None
+
+
+def release(tx: Connection, job_id: str) -> Job | None:
+    """Let a held job go to the workers. None: it is not held."""
+    changed = tx.execute(
+        "UPDATE jobs SET held = NULL, held_at = NULL WHERE id = ? AND held IS NOT NULL AND state = 'queued'", (job_id,)
+    )
+    return require(tx, job_id) if changed.rowcount else None
+
+
+def set_spec(tx: Connection, job_id: str, spec: Spec) -> None:
+    """What a job that no worker has yet is to do from now on."""
+    tx.execute("UPDATE jobs SET spec = ? WHERE id = ? AND outstanding = 0", (_encode(spec).decode(), job_id))
+
+
+def held_before(tx: Connection, why: Hold, before: float) -> list[Job]:
+    """Jobs that have been held for this reason since before that time, the longest first."""
+    return _all(tx, f"held = ? AND held_at < ? AND {_ACTIVE} ORDER BY held_at", (why, before))
+
+
+def set_wish(tx: Connection, job_id: str, wish: Wish) -> Job | None:
+    """What the member wants of the attempt in the workers' hands. None: no worker has it."""
+    changed = tx.execute(
+        f"UPDATE jobs SET wish = ? WHERE id = ? AND outstanding = 1 AND lane = 'train' AND {_ACTIVE}", (wish, job_id)
+    )
+    return require(tx, job_id) if changed.rowcount else None
+
+
+def with_photos_to_delete(tx: Connection, now: float, unsuccessful_before: float) -> list[str]:
+    """Ids of trainings whose photos are due: succeeded ones, unless they are kept, and others that ended before."""
     rows = tx.execute(
-        "SELECT id FROM jobs WHERE lane = 'train' AND photos_deleted_at IS NULL AND (state = 'succeeded'"
+        "SELECT id FROM jobs WHERE lane = 'train' AND photos_deleted_at IS NULL AND"
+        " ((state = 'succeeded' AND finished_at + 86400.0 * COALESCE(keep_photos_days, 0) <= ?)"
         " OR (state IN ('failed', 'cancelled') AND finished_at < ?))",
-        (unsuccessful_before,),
+        (now, unsuccessful_before),
     )
     return [row[0] for row in rows]
 
@@ -195,7 +241,27 @@ def set_photos_deleted(tx: Connection, job_id: str, now: float) -> None:
     tx.execute("UPDATE jobs SET photos_deleted_at = ? WHERE id = ?", (now, job_id))
 
 
-def picks_of_active(tx: Connection) -> list[AdapterPick]:
-    """The adapters that accepted, unfinished jobs will draw with."""
-    specs = (job.spec for job in active(tx))
-    return [pick for spec in specs if not isinstance(spec, TrainSpec) for pick in spec.adapters]
+def photos_kept_until(tx: Connection, job_id: str) -> float | None:
+    """Until when the photos of a training that succeeded are kept; None when they are gone, or about to go."""
+    row = tx.execute(
+        "SELECT finished_at + 86400.0 * keep_photos_days FROM jobs WHERE id = ? AND state = 'succeeded'"
+        " AND photos_deleted_at IS NULL AND keep_photos_days IS NOT NULL",
+        (job_id,),
+    ).fetchone()
+    return float(row[0]) if row else None
+
+
+def stop_keeping_photos(tx: Connection, job_id: str) -> None:
+    """The photos of a training are not wanted any more: the next sweep deletes them."""
+    tx.execute("UPDATE jobs SET keep_photos_days = NULL WHERE id = ?", (job_id,))
+
+
+def blobs_of_active(tx: Connection) -> set[str]:
+    """The adapters' files that accepted, unfinished jobs will draw with or go on from."""
+    blobs: set[str] = set()
+    for job in active(tx):
+        if not isinstance(job.spec, TrainSpec):
+            blobs |= {pick.blob for pick in job.spec.adapters}
+        elif job.spec.continue_from is not None:
+            blobs.add(job.spec.continue_from)
+    return blobs

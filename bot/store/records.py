@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from trainer.contract.names import Lane
-from trainer.contract.requests import AdapterKind, Kind, Recipe
+from trainer.contract.events import Candidate
+from trainer.contract.names import Lane, Wish
+from trainer.contract.requests import AdapterKind, Kind, Method, Recipe
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FINAL_STATES: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
@@ -15,7 +16,10 @@ FINAL_STATES: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 CardState = Literal["pending", "posted", "private", "lost"]
 """pending: not posted yet; private: ephemeral, so only the token can edit it; lost: given up, the worker posts anew."""
 
-NoteKind = Literal["delivered", "failed", "cancelled", "ping"]
+Hold = Literal["review", "paused"]
+"""Why a waiting job goes to no worker: its member has to say something to its photos first, or has paused it."""
+
+NoteKind = Literal["delivered", "failed", "cancelled", "ping", "paused"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +37,8 @@ class TrainSpec(Record, tag="train", frozen=True):
     photos: tuple[str, ...]  # blob paths
     captions: tuple[str | None, ...]
     recipe: Recipe = Recipe()
+    keep_photos_days: int | None = None  # after success, for a continuation; None: not at all
+    continue_from: str | None = None  # blob of the adapter that goes on learning; ``adapter_id`` is then its own
 
 
 class AdapterPick(Record, frozen=True):
@@ -88,6 +94,11 @@ class Job(Record, frozen=True, kw_only=True):
     started_at: float | None = None
     finished_at: float | None = None
     cancel_requested_at: float | None = None
+    held: Hold | None = None
+    held_at: float | None = None
+    wish: Wish | None = None  # of the present attempt
+    paused_step: int | None = None
+    paused_steps: int | None = None
     error: str | None = None  # written for the member
     reference: str | None = None
 
@@ -135,6 +146,15 @@ class Adapter(Record, frozen=True):
     final_loss: float
     trainer_version: str
     created_at: float
+    method: Method = "lora"
+    weight_low: float = 0.6  # the recommended weights: from, best, to
+    weight_best: float = 0.8
+    weight_high: float = 1.0
+    fidelity: float | None = None  # of a LoRA extracted from a whole model: the share of the change that it keeps
+    report: str = ""  # what the scores of its versions mean
+    candidates: tuple[Candidate, ...] = ()  # the versions to choose from
+    chosen: int = 0  # which of them it is
+    choose_until: float | None = None  # then the other versions are deleted
     shared_with: tuple[int, ...] = ()  # guild ids
 
     def name_for(self, viewer_id: int) -> str:

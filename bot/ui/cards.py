@@ -54,14 +54,23 @@ def requeued() -> discord.Embed:
     )
 
 
+def paused(job: Job) -> discord.Embed:
+    """The member paused it; how long that can last."""
+    title, where = f"{job.train.name} is paused", "before its first step"
+    if job.paused_step and job.paused_steps:
+        where = f"at step {job.paused_step:,} of {job.paused_steps:,}"
+    text = f"Paused {where}. What it has learned is kept for a week, and its photos with it."
+    return simple(title, text, looks.WAITING)
+
+
 def failed(job: Job) -> discord.Embed:
     """It did not work, and why."""
     return simple("That did not work", job.error or "The job failed.", looks.FAILED)
 
 
-def cancelled() -> discord.Embed:
-    """Somebody stopped it."""
-    return simple("Cancelled", "This job was stopped.", looks.STOPPED)
+def cancelled(job: Job) -> discord.Embed:
+    """Somebody stopped it, or nobody said how it should go on."""
+    return simple("Cancelled", job.error or "This job was stopped.", looks.STOPPED)
 
 
 # -- /jobs ------------------------------------------------------------------------------------------------------------
@@ -108,6 +117,8 @@ def _state(job: Job, position: int | None, progress: Progress | None) -> str:
     if job.state == "running" and progress is not None:
         left = f", about {looks.duration(progress.seconds_left)} left" if progress.seconds_left is not None else ""
         return f"step {progress.step:,} of {progress.steps:,}{left}"
+    if job.held is not None:
+        return "paused" if job.held == "paused" else "waits for your answer"
     if job.state == "running":
         return "just started"
     return f"place {position} in the queue" if position is not None else "next"

@@ -35,6 +35,14 @@ def under_waiting(job_id: str) -> discord.ui.View:
     return _view(_button("cancel", job_id, "Cancel"))
 
 
+def under_paused(job_id: str) -> discord.ui.View:
+    """Go on, or stop it."""
+    return _view(
+        _button("resume", job_id, "Resume", emoji="▶️", style=discord.ButtonStyle.primary),
+        _button("cancel", job_id, "Cancel"),
+    )
+
+
 def under_pictures(job_id: str) -> discord.ui.View:
     """Once more with another seed, the exact settings, delete."""
     return _view(

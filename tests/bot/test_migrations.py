@@ -40,6 +40,23 @@ def test_all_migrations_apply_and_applying_again_changes_nothing(connection: sql
     assert all(strict for name, strict in tables if not name.startswith("sqlite_"))
 
 
+def test_what_the_first_version_held_is_there_in_the_newest(connection: sqlite3.Connection) -> None:
+    migrate(connection, find_migrations()[:1])
+    connection.execute("INSERT INTO members VALUES (1, 'ada', 0.0)")
+    connection.execute(
+        "INSERT INTO jobs (id, lane, state, base, spec, owner_id, channel_id, upload_limit_bytes, created_at)"
+        " VALUES ('7', 'train', 'failed', 'emoji-64', '{}', 1, 2, 3, 4.0)"
+    )
+    connection.execute(
+        "INSERT INTO outbox (job_id, kind, nonce, due_at, created_at) VALUES ('7', 'failed', 'p7', 5.0, 4.0)"
+    )
+    connection.execute("INSERT INTO garbage VALUES ('blobs/00/00', 6.0)")
+    migrate(connection)
+    assert connection.execute("SELECT job_id, kind, due_at FROM outbox").fetchall() == [("7", "failed", 5.0)]
+    assert connection.execute("SELECT due_at FROM garbage").fetchall() == [(6.0,)]
+    assert connection.execute("SELECT held, wish FROM jobs").fetchall() == [(None, None)]
+
+
 def test_an_error_half_way_leaves_nothing_behind(connection: sqlite3.Connection) -> None:
     second = (2, "CREATE TABLE b (x INTEGER) STRICT; INSERT INTO b VALUES (1); CREATE TABLE a (y INTEGER) STRICT;")
     with pytest.raises(sqlite3.OperationalError, match="already exists"):

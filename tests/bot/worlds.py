@@ -81,6 +81,12 @@ class RecordingListener:
     async def on_cancelled(self, job: Job, *, card_written: bool) -> None:
         self._hear(f"cancelled, card {'written' if card_written else 'not written'}", job)
 
+    async def on_paused(self, job: Job) -> None:
+        self._hear("paused", job)
+
+    async def on_resumed(self, job: Job) -> None:
+        self._hear("resumed", job)
+
     async def ping(self, job: Job, *, nonce: str) -> None:
         assert len(nonce) <= 25
         self._hear("ping", job)
@@ -109,7 +115,7 @@ class World:
         self.outbox = Outbox(database, clock=clock)
         self.events = EventReader(database, queue, blobs, self.outbox, clock=clock)
         self.dispatcher = Dispatcher(database, queue, blobs, self.outbox, clock=clock)
-        self.sweeper = Sweeper(database, blobs, clock=clock)
+        self.sweeper = Sweeper(database, blobs, self.outbox, clock=clock)
         self.jobs = Jobs(
             database,
             queue,
