@@ -71,7 +71,7 @@ class TorchBackend:
             if base.spec.embedded:
                 # its operations are so small that two threads mostly wait for each other: docs/performance.md
                 torch.set_num_threads(1)
-            self._loaded[name] = (base, AdapterBank(base.unet))
+            self._loaded[name] = (base, AdapterBank(base.modules))
         return self._loaded[name]
 
     def train(self, command: messages.StartTraining) -> Steps:

@@ -28,7 +28,7 @@ def run(steps):
 @pytest.mark.parametrize("negative", ["", "a red background"])
 def test_a_picture_equals_that_of_diffusers(base: Base, negative: str) -> None:
     pipeline = StableDiffusionPipeline(
-        vae=base.vae, text_encoder=base.text_encoder, tokenizer=base.tokenizer, unet=base.unet,
+        vae=base.vae, text_encoder=base.towers[0].text_encoder, tokenizer=base.towers[0].tokenizer, unet=base.unet,
         scheduler=DDIMScheduler.from_config(base.scheduler_config), safety_checker=None, feature_extractor=None,
         requires_safety_checker=False,
     )  # fmt: skip
@@ -40,13 +40,13 @@ def test_a_picture_equals_that_of_diffusers(base: Base, negative: str) -> None:
     job = GenerationJob(
         "a fox in a suit on a blue background", negative, seed=7, num_inference_steps=5, guidance_scale=3.0
     )
-    ours = run(generate(base, AdapterBank(base.unet), job))[0].image
+    ours = run(generate(base, AdapterBank(base.modules), job))[0].image
     difference = np.asarray(ours).astype(int) - np.asarray(theirs).astype(int)
     assert np.abs(difference).max() <= 1
 
 
 def test_picture_i_of_a_request_is_the_picture_of_that_seed(base: Base) -> None:
-    bank = AdapterBank(base.unet)
+    bank = AdapterBank(base.modules)
     several = run(generate(base, bank, GenerationJob("a dog", seed=10, count=3, num_inference_steps=3)))
     alone = run(generate(base, bank, GenerationJob("a dog", seed=12, num_inference_steps=3)))
     assert [picture.seed for picture in several] == [10, 11, 12]
@@ -56,14 +56,14 @@ def test_picture_i_of_a_request_is_the_picture_of_that_seed(base: Base) -> None:
 
 
 def test_steps_are_reported_with_a_preview_now_and_then(base: Base) -> None:
-    steps = list(generate(base, AdapterBank(base.unet), GenerationJob("a cat", num_inference_steps=9)))
+    steps = list(generate(base, AdapterBank(base.modules), GenerationJob("a cat", num_inference_steps=9)))
     assert [step.step for step in steps] == list(range(1, 10))
     assert [step.step for step in steps if step.preview] == [8]
 
 
 def test_another_size(base: Base) -> None:
     picture = run(
-        generate(base, AdapterBank(base.unet), GenerationJob("a cat", width=96, height=64, num_inference_steps=2))
+        generate(base, AdapterBank(base.modules), GenerationJob("a cat", width=96, height=64, num_inference_steps=2))
     )
     assert picture[0].image.size == (96, 64)
     assert "Size: 96x64" in picture[0].parameters

@@ -70,7 +70,7 @@ def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.parametrize("kind", ["subject", "face", "style"])
 def test_it_trains_and_draws_with_what_it_learned(tiny: Base, photos: list[Image.Image], kind) -> None:
-    bank = AdapterBank(tiny.unet)
+    bank = AdapterBank(tiny.modules)
     job = TrainingJob("thnos", "monster", kind, Recipe(steps=3, seed=1, learning_rate=1e-2))
     adapter = run(train_lora(tiny, bank, photos, [None] * 6, job))
     assert math.isfinite(adapter.final_loss)

@@ -40,7 +40,7 @@ def tensors(data: bytes) -> dict[str, torch.Tensor]:
 
 
 def test_a_training_is_the_same_again_from_its_seed(base: Base, photos: list[Image.Image]) -> None:
-    bank = AdapterBank(base.unet)
+    bank = AdapterBank(base.modules)
     first = run(train_lora(base, bank, photos, [None] * 6, JOB))
     second = run(train_lora(base, bank, photos, [None] * 6, JOB))
     assert first.data == second.data
@@ -50,7 +50,7 @@ def test_a_training_is_the_same_again_from_its_seed(base: Base, photos: list[Ima
 
 
 def test_a_picture_can_be_drawn_while_a_training_prepares(base: Base, photos: list[Image.Image]) -> None:
-    bank, face = AdapterBank(base.unet), dataclasses.replace(JOB, kind="face")  # makes class pictures first
+    bank, face = AdapterBank(base.modules), dataclasses.replace(JOB, kind="face")  # makes class pictures first
     alone = run(train_lora(base, bank, photos, [None] * 6, face))
     training, turns = train_lora(base, bank, photos, [None] * 6, face), 0
     while next(training) is None:
@@ -65,7 +65,7 @@ def test_a_resumed_training_equals_one_that_never_stopped(
     base: Base, photos: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lora, "CHECKPOINT_EVERY", 2)
-    bank, kept = AdapterBank(base.unet), []
+    bank, kept = AdapterBank(base.modules), []
     whole = run(train_lora(base, bank, photos, [None] * 6, JOB, checkpoint=kept.append))
     resumed = run(train_lora(base, bank, photos, [None] * 6, JOB, resume=kept[0]))
     assert len(kept) == 1
@@ -73,7 +73,7 @@ def test_a_resumed_training_equals_one_that_never_stopped(
 
 
 def test_pictures_between_the_steps_change_nothing(base: Base, photos: list[Image.Image]) -> None:
-    bank = AdapterBank(base.unet)
+    bank = AdapterBank(base.modules)
     alone = run(train_lora(base, bank, photos, [None] * 6, JOB))
     request = GenerationJob("a fox in a suit", seed=5, num_inference_steps=4)
     picture_alone = run(generate(base, bank, request))[0].image
@@ -92,7 +92,7 @@ def test_pictures_between_the_steps_change_nothing(base: Base, photos: list[Imag
 
 
 def test_diffusers_reads_the_adapter_as_we_do(base: Base, photos: list[Image.Image]) -> None:
-    bank = AdapterBank(base.unet)
+    bank = AdapterBank(base.modules)
     adapter = run(train_lora(base, bank, photos, [None] * 6, JOB))
     bank.add("thnos", tensors(adapter.data))
     bank.activate({"thnos": 1.0})
@@ -102,20 +102,20 @@ def test_diffusers_reads_the_adapter_as_we_do(base: Base, photos: list[Image.Ima
     sample = torch.randn(1, base.unet.config.in_channels, 16, 16, generator=rng)
     text = base.encode_prompts(["thnos monster"])
     with torch.no_grad():
-        ours, theirs = base.unet(sample, 500, text).sample, fresh(sample, 500, text).sample
+        ours, theirs = base.predict(sample, torch.tensor(500), text), fresh(sample, 500, text.embeddings).sample
         bank.activate({})
-        bare = base.unet(sample, 500, text).sample
+        bare = base.predict(sample, torch.tensor(500), text)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     assert (ours - bare).abs().max() > 1e-4
 
 
 def test_prior_preservation_trains_beside_the_class(base: Base, photos: list[Image.Image]) -> None:
     job = dataclasses.replace(JOB, recipe=Recipe(steps=2, prior_weight=1.0, seed=1))
-    assert math.isfinite(run(train_lora(base, AdapterBank(base.unet), photos, [None] * 6, job)).final_loss)
+    assert math.isfinite(run(train_lora(base, AdapterBank(base.modules), photos, [None] * 6, job)).final_loss)
 
 
 def test_a_training_that_diverges_says_so_and_leaves_the_base_clean(base: Base, photos: list[Image.Image]) -> None:
-    bank = AdapterBank(base.unet)
+    bank = AdapterBank(base.modules)
     job = dataclasses.replace(JOB, recipe=Recipe(steps=50, learning_rate=1e30, seed=1))
     with pytest.raises(UserFault, match="learning rate of 1e\\+30 is too high"):
         run(train_lora(base, bank, photos, [None] * 6, job))

@@ -81,16 +81,12 @@ def _check_tiling(spans: list[tuple[int, int]], end: int) -> None:
     raise BadAdapterFile(f"the tensors do not follow one another from 0 to the file's {end:,} bytes")
 
 
-def write_lora(weights: Mapping[str, torch.Tensor], scale: float, metadata: Mapping[str, str]) -> bytes:
+def write_lora(weights: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
     """A LoRA as diffusers' ``load_lora_weights`` reads it: ``unet.<module>.lora_A.weight`` and ``lora_B``, in float16.
 
-    ``weights`` are named by UNet module, as peft names them; ``scale`` (alpha / rank) is folded into B, so that a
-    reader who knows nothing of alpha gets it right.
+    ``weights`` are those of :meth:`trainer.adapters.bank.AdapterBank.weights`, of scale 1.
     """
-    tensors = {}
-    for name, tensor in weights.items():
-        folded = tensor.float() * scale if ".lora_B." in name else tensor.float()
-        tensors[f"unet.{name}"] = folded.half().contiguous().cpu()
+    tensors = {name: tensor.half().contiguous().cpu() for name, tensor in weights.items()}
     return _sort_header(save(tensors, {"format": "pt", **metadata}))
 
 

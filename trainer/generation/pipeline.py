@@ -78,9 +78,9 @@ def generate(base: Base, bank: AdapterBank, job: GenerationJob) -> Generator[Den
     guided = guidance > 1
     scheduler = base.make_scheduler()
     scheduler.set_timesteps(steps)
-    embeddings = base.encode_prompts([job.prompt]).repeat_interleave(job.count, 0)
-    if guided:
-        embeddings = torch.cat([base.encode_prompts([job.negative_prompt]).repeat_interleave(job.count, 0), embeddings])
+    bank.activate(job.adapters)
+    prompts = [job.negative_prompt, job.prompt] if guided else [job.prompt]
+    conditioning = base.encode_prompts(prompts).repeat(job.count)
     scale = base.vae_scale_factor
     shape = (base.unet.config.in_channels, height // scale, width // scale)
     generators = [torch.Generator().manual_seed(job.seed + index) for index in range(job.count)]
@@ -90,7 +90,7 @@ def generate(base: Base, bank: AdapterBank, job: GenerationJob) -> Generator[Den
         batch = torch.cat([latents, latents]) if guided else latents
         batch = scheduler.scale_model_input(batch, timestep)
         bank.activate(job.adapters)
-        model_pred = base.unet(batch.to(base.weight_dtype), timestep, embeddings.to(base.weight_dtype)).sample.float()
+        model_pred = base.predict(batch, timestep, conditioning)
         if guided:
             unconditional, conditional = model_pred.chunk(2)
             model_pred = unconditional + guidance * (conditional - unconditional)

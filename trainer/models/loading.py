@@ -1,8 +1,9 @@
-"""Loads a base model from its diffusers folder: safetensors only, nothing from the network, no remote code."""
+"""Loads a base model: safetensors only, no remote code, nothing from the network."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,11 @@ import torch
 os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
 
 from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from trainer.errors import UserFault
 from trainer.models.registry import BaseSpec
+from trainer.models.text import Conditioning, TextTower, Vectors, encode_tokens, tokenize
 
 
 @dataclass
@@ -22,13 +24,17 @@ class Base:
     """A base model in memory: frozen, in eval mode; training and generation share it."""
 
     spec: BaseSpec
-    tokenizer: CLIPTokenizer
-    text_encoder: CLIPTextModel
+    towers: tuple[TextTower, ...]
     vae: AutoencoderKL | AutoencoderTiny
     unet: UNet2DConditionModel
     scheduler_config: dict[str, Any]
     device: torch.device
     weight_dtype: torch.dtype
+
+    @property
+    def modules(self) -> dict[str, torch.nn.Module]:
+        """Everything that an adapter may act on, by the name of its folder: unet, text_encoder, text_encoder_2."""
+        return {"unet": self.unet, **{tower.name: tower.text_encoder for tower in self.towers}}
 
     def make_scheduler(self) -> DDIMScheduler:
         """A scheduler of its own for every picture and training, with the base's prediction type and betas."""
@@ -48,16 +54,38 @@ class Base:
         return list(self.vae.config.decoder_block_out_channels)
 
     @torch.no_grad()
-    def encode_prompts(self, prompts: list[str]) -> torch.Tensor:
-        """Text embeddings (B, 77, D) of prompts; what is longer than 75 tokens is cut off."""
-        ids = self.tokenizer(
-            prompts,
-            padding="max_length",
-            max_length=self.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        ).input_ids
-        return self.text_encoder(ids.to(self.device)).last_hidden_state
+    def encode_prompts(self, prompts: Sequence[str], inversions: Mapping[str, Vectors] | None = None) -> Conditioning:
+        """Conditioning of plain prompts, one chunk each: what is longer than 75 tokens is cut off."""
+        return encode_tokens(self.towers, tokenize(self.towers, prompts, inversions), inversions)
+
+    def predict(
+        self,
+        noisy_latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        time_ids: torch.Tensor | None = None,
+        *,
+        unet: UNet2DConditionModel | None = None,
+    ) -> torch.Tensor:
+        """The UNet's prediction (B, C, h, w), in float32, for latents (B, C, h, w) at timesteps (B,) or ().
+
+        ``time_ids`` (B, 6) are SDXL's size conditioning: original height and width, crop top and left, height and
+        width (Podell et al. 2023, §2.2); by default those of an uncropped picture. ``unet``: another than the base's.
+        """
+        added: dict[str, torch.Tensor] | None = None
+        if conditioning.pooled is not None:
+            if time_ids is None:
+                height, width = (side * self.vae_scale_factor for side in noisy_latents.shape[-2:])
+                time_ids = size_conditioning((width, height), (0, 0), (width, height)).expand(len(noisy_latents), 6)
+            added = {
+                "text_embeds": conditioning.pooled.to(self.weight_dtype),
+                "time_ids": time_ids.to(self.device, self.weight_dtype),
+            }
+        model = unet or self.unet
+        return model(
+            noisy_latents.to(self.weight_dtype), timesteps, conditioning.embeddings.to(self.weight_dtype),
+            added_cond_kwargs=added, return_dict=False,
+        )[0].float()  # fmt: skip
 
     @torch.no_grad()
     def encode_moments(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,6 +100,11 @@ class Base:
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Pixels (B, 3, H, W) in [-1, 1] of scaled latents (B, C, h, w)."""
         return self.vae.decode(latents.float() / self.vae.config.scaling_factor).sample.clamp(-1, 1)
+
+
+def size_conditioning(original: tuple[int, int], crop: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
+    """SDXL's time ids (6,): ``original`` and ``size`` are (width, height), ``crop`` is (left, top)."""
+    return torch.tensor([original[1], original[0], crop[1], crop[0], size[1], size[0]], dtype=torch.float32)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -96,13 +129,23 @@ def load_base(spec: BaseSpec, device: str | torch.device = "cpu") -> Base:
     vae_class = AutoencoderTiny if "AutoencoderTiny" in index else AutoencoderKL
     options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
     folder = str(spec.folder)
-    modules = {
-        "text_encoder": CLIPTextModel.from_pretrained(folder, subfolder="text_encoder", dtype=dtype, **options),
-        "vae": vae_class.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32, **options),
-        "unet": UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=dtype, **options),
-    }
-    for module in modules.values():
+    vae = vae_class.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32, **options)
+    unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=dtype, **options)
+    towers = tuple(_load_towers(spec, dtype, options))
+    for module in (vae, unet, *(tower.text_encoder for tower in towers)):
         module.requires_grad_(False).eval().to(place)
     scheduler = DDIMScheduler.load_config(folder, subfolder="scheduler", local_files_only=True)
-    tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder="tokenizer", local_files_only=True)
-    return Base(spec, tokenizer, **modules, scheduler_config=dict(scheduler), device=place, weight_dtype=dtype)
+    return Base(spec, towers, vae, unet, scheduler_config=dict(scheduler), device=place, weight_dtype=dtype)
+
+
+def _load_towers(spec: BaseSpec, dtype: torch.dtype, options: dict[str, Any]) -> list[TextTower]:
+    """One tower, or SDXL's two: CLIP ViT-L, then OpenCLIP ViT-bigG, whose pooled embedding is used."""
+    folder, sdxl = str(spec.folder), spec.family == "sdxl"
+
+    def tower(suffix: str, kind: type[CLIPTextModel] | type[CLIPTextModelWithProjection]) -> TextTower:
+        name = f"text_encoder{suffix}"
+        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder=f"tokenizer{suffix}", local_files_only=True)
+        text_encoder = kind.from_pretrained(folder, subfolder=name, dtype=dtype, **options)
+        return TextTower(name, tokenizer, text_encoder, penultimate=sdxl, pooled=kind is CLIPTextModelWithProjection)
+
+    return [tower("", CLIPTextModel), *([tower("_2", CLIPTextModelWithProjection)] if sdxl else [])]

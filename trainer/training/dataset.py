@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from trainer.models.loading import Base
+from trainer.models.text import Conditioning, concatenate
 
 
 def crop_to(photo: Image.Image, width: int, height: int) -> Image.Image:
@@ -30,12 +31,12 @@ def to_pixels(images: Sequence[Image.Image]) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class CachedPhotos:
-    """Latent moments, each (N, C, h, w), the captions of each photo, and the embedding (77, D) of every caption."""
+    """Latent moments, each (N, C, h, w), the captions of each photo, and the conditioning of every caption."""
 
     mean: torch.Tensor
     std: torch.Tensor
     captions: tuple[tuple[str, ...], ...]
-    embeddings: dict[str, torch.Tensor]
+    conditioning: dict[str, Conditioning]
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -45,9 +46,9 @@ class CachedPhotos:
         mean, std = self.mean[rows], self.std[rows]
         return mean + std * torch.randn(mean.shape, generator=rng).to(mean.device)
 
-    def embed(self, captions: list[str]) -> torch.Tensor:
-        """Cached text embeddings (B, 77, D)."""
-        return torch.stack([self.embeddings[caption] for caption in captions])
+    def condition(self, captions: list[str]) -> Conditioning:
+        """The cached conditioning of these captions."""
+        return concatenate([self.conditioning[caption] for caption in captions])
 
 
 def cache_photos(
@@ -59,10 +60,10 @@ def cache_photos(
         moments.append(base.encode_moments(to_pixels([crop_to(photo, *size)])))
         yield
     texts = sorted({caption for options in captions for caption in options} | {""})
-    embeddings = {text: base.encode_prompts([text])[0] for text in texts}
+    conditioning = {text: base.encode_prompts([text]) for text in texts}
     return CachedPhotos(
         torch.cat([mean for mean, _ in moments]),
         torch.cat([std for _, std in moments]),
         tuple(captions),
-        embeddings,
+        conditioning,
     )

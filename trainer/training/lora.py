@@ -14,6 +14,7 @@ from trainer.adapters.files import TRAINER_VERSION, write_lora
 from trainer.contract.requests import Kind, Recipe
 from trainer.errors import UserFault
 from trainer.models.loading import Base
+from trainer.models.text import Conditioning, concatenate
 from trainer.training import recipes
 from trainer.training.checkpoints import load_optimizer_tensors, optimizer_tensors, pack, unpack
 from trainer.training.dataset import CachedPhotos, cache_photos
@@ -82,7 +83,7 @@ def train_lora(
     scheduler = base.make_scheduler()
     try:
         parameters = bank.add_trainable(
-            IN_TRAINING, rank=recipe.rank, lora_alpha=recipe.lora_alpha,
+            IN_TRAINING, "unet", rank=recipe.rank, lora_alpha=recipe.lora_alpha,
             target_modules=recipe.target_modules, seed=recipe.seed,
         )  # fmt: skip
         optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=1e-2)
@@ -90,11 +91,11 @@ def train_lora(
         loss_value = 0.0
         for step in range(start, recipe.steps):
             rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-            latents, embeddings = _draw(data, recipe, step, rng)
+            latents, conditioning = _draw(data, recipe, step, rng)
             weights = torch.ones(len(latents), device=base.device)
             if prior is not None:  # pairs of class picture and class caption, each beside its own
                 latents = torch.cat([latents, prior.draw(len(latents), rng)])
-                embeddings = torch.cat([embeddings, prior.embedding.expand(len(weights), -1, -1)])
+                conditioning = concatenate([conditioning, prior.conditioning.repeat(len(weights))])
                 weights = torch.cat([weights, recipe.prior_weight * weights])
             noise = torch.randn(latents.shape, generator=rng).to(base.device)
             timesteps = torch.randint(scheduler.config.num_train_timesteps, (len(latents),), generator=rng)
@@ -102,8 +103,7 @@ def train_lora(
             noisy_latents = scheduler.add_noise(latents, noise, timesteps)
             target = target_of(scheduler, latents, noise, timesteps)
             bank.activate({IN_TRAINING: 1.0})
-            dtype = base.weight_dtype
-            model_pred = base.unet(noisy_latents.to(dtype), timesteps, embeddings.to(dtype)).sample
+            model_pred = base.predict(noisy_latents, timesteps, conditioning)
             weights = weights * snr_weights(scheduler, timesteps, recipe.snr_gamma)
             loss = denoising_loss(model_pred, target, weights)
             if prior is not None:
@@ -123,7 +123,7 @@ def train_lora(
                 checkpoint(pack(step + 1, {"lora": named, "optimizer": optimizer_tensors(optimizer)}))
             yield TrainStep(step + 1, recipe.steps, loss_value)
         metadata = _describe(base, job, recipe, len(photos))
-        file = write_lora(bank.weights(IN_TRAINING), recipe.lora_alpha / recipe.rank, metadata)
+        file = write_lora(bank.weights(IN_TRAINING), metadata)
     finally:
         bank.remove(IN_TRAINING)
     return TrainedAdapter(file, metadata, recipe.rank, recipe.steps, loss_value, time.monotonic() - began)
@@ -143,8 +143,8 @@ def _resume(resume: bytes | None, parameters: list[torch.nn.Parameter], optimize
 
 def _draw(
     data: CachedPhotos, recipe: recipes.ResolvedRecipe, step: int, rng: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Latents (B, C, h, w) and embeddings (B, 77, D) of a step: every photo once before any comes again."""
+) -> tuple[torch.Tensor, Conditioning]:
+    """Latents (B, C, h, w) and conditioning of a step: every photo once before any comes again."""
     rows, captions = [], []
     for place in range(step * recipe.batch, (step + 1) * recipe.batch):
         epoch, index = divmod(place, len(data))
@@ -153,7 +153,7 @@ def _draw(
         rows.append(row)
         dropped = torch.rand(1, generator=rng).item() < recipe.caption_dropout
         captions.append("" if dropped else recipes.choose(data.captions[row], recipe.seed, place, row))
-    return data.draw_latents(rows, rng), data.embed(captions)
+    return data.draw_latents(rows, rng), data.condition(captions)
 
 
 def _describe(base: Base, job: TrainingJob, recipe: recipes.ResolvedRecipe, photos: int) -> dict[str, str]:

@@ -12,6 +12,7 @@ import torch
 
 from trainer.adapters.bank import AdapterBank
 from trainer.models.loading import Base
+from trainer.models.text import Conditioning
 from trainer.training.recipes import captions_for
 
 PICTURES = 16
@@ -21,10 +22,10 @@ GUIDANCE = 3.0
 
 @dataclass(frozen=True)
 class ClassLatents:
-    """Scaled latents (N, C, h, w) of the class and the embedding (77, D) of its caption."""
+    """Scaled latents (N, C, h, w) of the class and the conditioning of its caption."""
 
     latents: torch.Tensor
-    embedding: torch.Tensor
+    conditioning: Conditioning
 
     def draw(self, count: int, rng: torch.Generator) -> torch.Tensor:
         """``count`` of them at random, (count, C, h, w)."""
@@ -37,7 +38,8 @@ def class_latents(
 ) -> Generator[None, None, ClassLatents]:
     """Generate the class's latents with the bare base, in batches of four, one denoising step a turn."""
     caption = captions_for("", class_word, "subject", None)[0].replace("  ", " ")
-    embedding, empty = base.encode_prompts([caption]), base.encode_prompts([""])
+    bank.activate({})
+    texts = base.encode_prompts(["", caption])
     scheduler = base.make_scheduler()
     scheduler.set_timesteps(STEPS)
     scale = base.vae_scale_factor
@@ -45,12 +47,12 @@ def class_latents(
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     done = []
     for latents in noise.to(base.device).split(4):
-        both = torch.cat([empty, embedding]).repeat_interleave(len(latents), 0).to(base.weight_dtype)
+        both = texts.repeat(len(latents))
         for timestep in scheduler.timesteps:
             bank.activate({})  # at every turn, for others may have had theirs meanwhile
-            twice = scheduler.scale_model_input(torch.cat([latents, latents]), timestep).to(base.weight_dtype)
-            plain, guided = base.unet(twice, timestep, both).sample.float().chunk(2)
+            twice = scheduler.scale_model_input(torch.cat([latents, latents]), timestep)
+            plain, guided = base.predict(twice, timestep, both).chunk(2)
             latents = scheduler.step(plain + GUIDANCE * (guided - plain), timestep, latents).prev_sample
             yield
         done.append(latents)
-    return ClassLatents(torch.cat(done), embedding[0])
+    return ClassLatents(torch.cat(done), texts.pick([1]))

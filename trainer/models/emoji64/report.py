@@ -62,7 +62,7 @@ def teach_one(
 ) -> tuple[dict[str, float], list[Image.Image]]:
     """Teach one kept-out character by the default recipe and measure 16 pictures in scenes that no photo shows."""
     photos, kind = teach.compose_photos(assets, head, 256), grammar.class_word(head)
-    bank, began = AdapterBank(base.unet), time.monotonic()
+    bank, began = AdapterBank(base.modules), time.monotonic()
     job = TrainingJob(TRIGGER, kind, "subject", Recipe(seed=1))
     adapter = finish(train_lora(base, bank, photos, [None] * len(photos), job))
     seconds = time.monotonic() - began
