@@ -14,6 +14,7 @@ MOST_BYTES = 400 * 1024 * 1024  # unpacked, all together
 HIGHEST_RATIO = 200  # photos hardly compress; what shrinks more than this is a bomb
 LONGEST_CAPTION = 300
 _NOISE = frozenset({"thumbs.db", "desktop.ini"})
+_ABOUT_ALL = frozenset({"readme", "read me", "license", "licence", "credits", "copying", "notice", "sources"})
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,13 @@ def read_zip(path: Path, filename: str, *, most_photos: int, most_photo_bytes: i
             entries = _checked(archive, shown)
             captions = _captions(archive, entries)
             photos = sorted((info for info in entries if not _is_caption(info)), key=lambda info: info.filename.lower())
+            _check_captions(entries, photos, shown)
             if len(photos) > most_photos:
                 raise UserError(
                     f"{shown} holds {len(photos)} files, and {most_photos} photos are the most: leave some out."
                 )
             return [
-                Entry(_basename(info), _read(archive, info, shown, most_photo_bytes), captions.get(_stem(info)))
+                Entry(_basename(info), _read(archive, info, shown, most_photo_bytes), _caption_of(info, captions))
                 for info in photos
             ]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
@@ -86,6 +88,31 @@ def _captions(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> dict[
             if caption:
                 captions[_stem(info)] = caption[:LONGEST_CAPTION]
     return captions
+
+
+def _check_captions(entries: list[zipfile.ZipInfo], photos: list[zipfile.ZipInfo], shown: str) -> None:
+    """A caption whose photo is not there is a slip of the pen, as a rule in a name. Raises UserError naming it."""
+    names = {name for photo in photos for name in _caption_names(photo)}
+    lost = [info for info in entries if _is_caption(info) and _stem(info) not in names and not _is_about_all(info)]
+    if lost:
+        more = f" (and {len(lost) - 1} more like it)" if len(lost) > 1 else ""
+        raise UserError(
+            f"{quoted(_basename(lost[0]))} in {shown} is the caption of no photo{more}: give it the name of its photo,"
+            " as `cat.txt` beside `cat.jpg`, or leave it out."
+        )
+
+
+def _caption_of(photo: zipfile.ZipInfo, captions: dict[str, str]) -> str | None:
+    return next((captions[name] for name in _caption_names(photo) if name in captions), None)
+
+
+def _caption_names(photo: zipfile.ZipInfo) -> tuple[str, str]:
+    """What its caption is called without .txt: ``cat`` or, as some programs write it, ``cat.jpg``."""
+    return _stem(photo), photo.filename.lower()
+
+
+def _is_about_all(info: zipfile.ZipInfo) -> bool:
+    return PurePosixPath(info.filename).stem.lower().replace("_", " ") in _ABOUT_ALL
 
 
 def _is_noise(info: zipfile.ZipInfo) -> bool:

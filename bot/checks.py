@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 import re
 import secrets
+from collections.abc import Sequence
 
 from bot.errors import UserError, quoted
-from bot.orders import ImagineOrder
+from bot.orders import ImagineOrder, TrainOrder
 from bot.store.records import AdapterPick
 from trainer.contract.events import BaseInfo
 from trainer.contract.prompt import MAX_PROMPT, MAX_WEIGHT
-from trainer.contract.requests import Kind, Recipe
+from trainer.contract.requests import Kind
 
 MOST_STEPS = 150
 MOST_GUIDANCE = 30.0
 MOST_PICTURES = 4
 LEAST_SIDE, MOST_SIDE = 64, 2048
 SEEDS = 2**32  # what other programs take, so that a seed can be carried there
-MOST_TRAINING_STEPS = 4000
-MOST_RANK = 128
 
 _CLASS_WORD = re.compile(r"[^\W\d_](?:[\w' -]{0,38}\w)?")
 _CLASS_WORD_OF: dict[Kind, str] = {"subject": "character", "face": "person", "style": "style"}
@@ -46,13 +45,13 @@ def consent(given: bool) -> None:
         )
 
 
-def recipe(recipe: Recipe) -> None:
-    """What of the recipe members can set."""
-    _within("steps", recipe.steps, 1, MOST_TRAINING_STEPS)
-    _within("rank", recipe.rank, 1, MOST_RANK)
-    _within("learning_rate", recipe.learning_rate, 1e-7, 1e-1)
-    _within("prior_weight", recipe.prior_weight, 0, 10)
-    _within("seed", recipe.seed, 0, SEEDS - 1)
+def captions(order: TrainOrder, found: Sequence[str | None]) -> None:
+    """Captions of the photos' own need at least one that was ``found``."""
+    if order.recipe.captions == "photo" and not any(found):
+        raise UserError(
+            "captions is `photo`, but no photo brings one: write them with `write_captions`, put a .txt beside each"
+            " photo in a zip, or take `template`."
+        )
 
 
 def prompts(order: ImagineOrder) -> None:
@@ -66,10 +65,10 @@ def prompts(order: ImagineOrder) -> None:
 
 def numbers(order: ImagineOrder) -> None:
     """What does not depend on the base."""
-    _within("steps", order.num_inference_steps, 1, MOST_STEPS)
-    _within("guidance", order.guidance_scale, 1, MOST_GUIDANCE)
-    _within("count", order.count, 1, MOST_PICTURES)
-    _within("seed", order.seed, 0, SEEDS - 1)
+    within("steps", order.num_inference_steps, 1, MOST_STEPS)
+    within("guidance", order.guidance_scale, 1, MOST_GUIDANCE)
+    within("count", order.count, 1, MOST_PICTURES)
+    within("seed", order.seed, 0, SEEDS - 1)
 
 
 def size(order: ImagineOrder, base: BaseInfo | None) -> None:
@@ -80,7 +79,7 @@ def size(order: ImagineOrder, base: BaseInfo | None) -> None:
         if side is not None and side % 8:
             near = min(max(round(side / 8) * 8, smallest), largest)
             raise UserError(f"{name} must be a multiple of 8, got {side}: take {near}.")
-        _within(name, side, smallest, largest)
+        within(name, side, smallest, largest)
 
 
 def weight(pick: AdapterPick) -> None:
@@ -97,14 +96,15 @@ def seed(wanted: int | None) -> int:
     return secrets.randbelow(SEEDS) if wanted is None else wanted
 
 
-def _within(name: str, value: float | None, least: float, most: float) -> None:
+def within(name: str, value: float | None, least: float, most: float) -> None:
+    """Raises UserError: out of range. None is within any."""
     if value is None:
         return
     if not math.isfinite(value) or not least <= value <= most:
-        bounds = f"{_written(least)} and {_written(most)}"
-        raise UserError(f"{name} must be between {bounds}, got {_written(value)}: choose one in between.")
+        bounds = f"{_shown(least)} and {_shown(most)}"
+        raise UserError(f"{name} must be between {bounds}, got {_shown(value)}: choose one in between.")
 
 
-def _written(number: float) -> str:
-    """A number as people write it: 4,294,967,295 and never 4.29497e+09."""
-    return f"{int(number):,}" if math.isfinite(number) and number == int(number) else f"{number:g}"
+def _shown(number: float) -> str:
+    """A number as people write it: 4,294,967,295 and not 4.29497e+09."""
+    return f"{int(number):,}" if abs(number) < 1e15 and number == int(number) else f"{number:g}"

@@ -33,7 +33,7 @@ def train_spec(order: TrainOrder, name: str, class_word: str, stored: StoredPhot
         class_word=class_word,
         kind=order.kind,
         photos=stored.paths,
-        captions=stored.captions,
+        captions=order.captions or stored.captions,
         recipe=order.recipe,
     )
 

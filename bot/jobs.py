@@ -18,14 +18,16 @@ from bot.errors import DarkroomError, QueueDown, UserError, quoted
 from bot.fairness import fair_order
 from bot.orders import ImagineOrder, Order, Origin, TrainOrder
 from bot.outbox import Outbox
-from bot.photos import Photos, check_uploads
+from bot.photos import Photos, check_uploads, is_zip
 from bot.queue import Queue
+from bot.recipes import check_for_base, check_recipe
 from bot.store import bases, consents, jobs, members
 from bot.store.database import Database
 from bot.store.records import AdapterPick, Consent, Job, TrainSpec
 from trainer.contract.blobs import BlobMissing, Blobs
 from trainer.contract.events import BaseInfo, Progress
 from trainer.contract.names import LANES, Lane, photo_path, photos_prefix
+from trainer.contract.requests import Recipe
 
 log = structlog.get_logger(__name__)
 
@@ -78,14 +80,30 @@ class Jobs:
         """
         if (known := await self.get(order.origin.job_id)) is not None:
             return known
-        name = check_name(order.name)
-        class_word = checks.class_word(order.class_word, order.kind)
-        checks.recipe(order.recipe)
-        checks.consent(order.consent)
-        check_uploads(order.uploads)
-        base = await self._agree(order.origin, entries.consent_of(order, name, self._clock()), order.base)
+        name, class_word = _read_order(order)
+        consent = entries.consent_of(order, name, self._clock())
+        base = await self._agree(order.origin, consent, order.base, order.recipe)
         stored = await self._photos.collect(order.origin.job_id, order.uploads)
-        return await self._accept_training(order.origin, base, entries.train_spec(order, name, class_word, stored))
+        spec = entries.train_spec(order, name, class_word, stored)
+        try:
+            checks.captions(order, spec.captions)
+        except UserError:
+            await self._blobs.delete_all(photos_prefix(order.origin.job_id))
+            raise
+        return await self._accept_training(order.origin, base, spec)
+
+    async def check_train(self, order: TrainOrder) -> None:
+        """Check all of an order that can be checked before there are photos, and keep nothing.
+
+        For whoever is to fill in a form first. Raises UserError, as :meth:`submit_train` would.
+        """
+        name, _ = _read_order(order)
+        await self._database.read(lambda tx: self._check_train(tx, order.origin, name, order.base, order.recipe))
+
+    async def check_recipe(self, recipe: Recipe, base: str | None) -> None:
+        """Check a recipe against a base, before anything else of the order is known. Raises UserError."""
+        check_recipe(recipe)
+        await self._database.read(lambda tx: self._check_recipe(tx, recipe, base))
 
     async def retry_train(self, job_id: str, origin: Origin) -> Job:
         """Train again from the photos of a training that failed or was cancelled; they are kept for a day.
@@ -107,23 +125,32 @@ class Jobs:
         if consent is None:
             raise UserError(PHOTOS_GONE)
         consent = msgspec.structs.replace(consent, job_id=origin.job_id)
-        base = await self._agree(origin, consent, old.base)
+        base = await self._agree(origin, consent, old.base, old.train.recipe)
         photos = await self._copy_photos(old, origin.job_id)
         spec = msgspec.structs.replace(old.train, adapter_id=uuid4().hex, photos=photos)
         return await self._accept_training(origin, base, spec)
 
-    async def _agree(self, origin: Origin, consent: Consent, base: str | None) -> str:
+    async def _agree(self, origin: Origin, consent: Consent, base: str | None, recipe: Recipe) -> str:
         """Check what can be checked before there are photos, and store the consent; the base to use."""
 
         def agree(tx: Connection) -> str:
-            chosen = self._base(tx, base)
-            self._check_acceptable(tx, origin, "train")
-            check_free(tx, origin.member_id, consent.name)
+            chosen = self._check_train(tx, origin, consent.name, base, recipe)
             self._remember_member(tx, origin)
             consents.add(tx, consent)
             return chosen
 
         return await self._database.write(agree)
+
+    def _check_train(self, tx: Connection, origin: Origin, name: str, base: str | None, recipe: Recipe) -> str:
+        chosen = self._check_recipe(tx, recipe, base)
+        self._check_acceptable(tx, origin, "train")
+        check_free(tx, origin.member_id, name)
+        return chosen
+
+    def _check_recipe(self, tx: Connection, recipe: Recipe, base: str | None) -> str:
+        chosen = self._base(tx, base)
+        check_for_base(recipe, _info(tx, chosen))
+        return chosen
 
     async def _accept_training(self, origin: Origin, base: str, spec: TrainSpec) -> Job:
         """Enter the job, whose photos are stored; where that fails they are deleted."""
@@ -172,7 +199,7 @@ class Jobs:
                     f"{quoted(picks[0].written)} was trained on the model `{adapters_base}` and can't draw with"
                     f" `{base}`: choose the model `{adapters_base}`, or leave the model out."
                 )
-            checks.size(order, next((info for info in bases.known(tx) if info.name == base), None))
+            checks.size(order, _info(tx, base))
             self._check_acceptable(tx, order.origin, "imagine")
             self._remember_member(tx, order.origin)
             spec = entries.imagine_spec(order, picks)
@@ -342,6 +369,21 @@ class Jobs:
             self._outbox.wake()
         self._on_change()  # the dispatcher tells the worker; nobody waits here for a Redis that hangs
         return job
+
+
+def _read_order(order: TrainOrder) -> tuple[str, str]:
+    """The name and the class word, where nothing is wrong with the order on its own. Raises UserError."""
+    name, class_word = check_name(order.name), checks.class_word(order.class_word, order.kind)
+    check_recipe(order.recipe)
+    checks.consent(order.consent)
+    check_uploads(order.uploads)
+    if not is_zip(order.uploads[0]):
+        checks.captions(order, order.captions)
+    return name, class_word
+
+
+def _info(tx: Connection, base: str) -> BaseInfo | None:
+    return next((info for info in bases.known(tx) if info.name == base), None)
 
 
 def _queue_of(tx: Connection, active: Sequence[Job], lane: Lane) -> list[Job]:

@@ -50,6 +50,7 @@ class TrainOrder(Order, frozen=True):
     kind: Kind = "subject"
     base: str | None = None  # None: the default
     recipe: Recipe = Recipe()
+    captions: tuple[str | None, ...] = ()  # written in a form, one an upload; (): none were
 
 
 class ImagineOrder(Order, frozen=True):

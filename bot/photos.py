@@ -46,7 +46,7 @@ class StoredPhotos:
 def check_uploads(uploads: Sequence[Upload]) -> None:
     """What can be said before a byte is fetched. Raises UserError."""
     way_out = f"attach {LEAST_PHOTOS} to {MOST_PHOTOS} photos, or one zip with up to 100"
-    zips = [upload for upload in uploads if _is_zip(upload)]
+    zips = [upload for upload in uploads if is_zip(upload)]
     if not uploads:
         raise UserError(f"There are no photos: {way_out}.")
     if zips and len(uploads) > 1:
@@ -60,12 +60,13 @@ def check_uploads(uploads: Sequence[Upload]) -> None:
         _check_bytes(upload, upload.size_bytes)
 
 
-def _is_zip(upload: Upload) -> bool:
+def is_zip(upload: Upload) -> bool:
+    """By its name alone; its bytes are looked at later."""
     return upload.filename.lower().endswith(".zip")
 
 
 def _most_bytes(upload: Upload) -> int:
-    return MOST_ZIP_BYTES if _is_zip(upload) else MOST_PHOTO_BYTES
+    return MOST_ZIP_BYTES if is_zip(upload) else MOST_PHOTO_BYTES
 
 
 def _check_bytes(upload: Upload, size_bytes: int) -> None:

@@ -255,14 +255,15 @@ async def test_a_zip_brings_photos_with_captions_beside_them(cdn: Cdn, photos: P
         "set/a.png": encoded(picture(), "PNG"),
         "set/a.txt": b"a toy,\n  on a table\x00",
         "set/c.JPG": JPEG,
-        "other/b.txt": b"of another folder",
+        "set/c.jpg.txt": b"a toy in the snow",  # as some programs name it
+        "other/README.txt": b"of the whole folder",
         "__MACOSX/set/._a.png": b"noise",
         "set/.DS_Store": b"noise",
         "set/Thumbs.db": b"noise",
         "../../escape.jpg": JPEG,
     }
     result = await photos.collect("123", [cdn.put("all.zip", zipped(files))])
-    assert result.captions == (None, "a toy, on a table", None, None)
+    assert result.captions == (None, "a toy, on a table", None, "a toy in the snow")
     assert result.paths == tuple(f"photos/123/{index:03}.png" for index in range(4))
 
 
@@ -288,6 +289,10 @@ def locked() -> bytes:
         (zipped({f"{n}.txt": b"x" for n in range(501)}), "`a.zip` holds 501 files, and 500 are the most"),
         (zipped({"one.jpg": JPEG}), "`a.zip` holds 1 photo: a training needs 3 to 100"),
         (zipped({"a.jpg": JPEG, "b.jpg": JPEG, "deep/er/c.exe": b"MZ\x90\0\xff"}), "`c.exe` is no photo"),
+        (
+            zipped({**{f"{n}.jpg": JPEG for n in range(3)}, "2.txt": b"a toy", "other/2.txt": b"a toy", "x.txt": b""}),
+            r"`2.txt` in `a.zip` is the caption of no photo (and 1 more like it): give it the name of its photo",
+        ),
         (locked(), "`a.zip` is locked with a password"),
         (zipped({f"{n}.jpg": JPEG for n in range(3)})[:-30], "`a.zip` is damaged, or no zip of the usual kind"),
         (b"PK\x03\x04 nothing more", "`a.zip` is damaged"),

@@ -47,6 +47,7 @@ class Recipe(Message, frozen=True):
     vectors: int | None = None  # of textual inversion and pivotal
     prior_weight: float | None = None  # 0 turns prior preservation off
     captions: CaptionSource | None = None
+    caption_template: str | None = None  # of all photos; `{}` is where trigger and class word are put
     caption_dropout: float | None = None
     snr_gamma: float | None = None  # 0 turns min-SNR weights off
     ema: float | None = None  # decay of the average of the weights; 0 turns it off
