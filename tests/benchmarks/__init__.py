@@ -1,0 +1,13 @@
+"""Benchmarks: what the diffusers scripts do, written plainly, and our own training beside it.
+
+| file | what it is |
+|---|---|
+| ``bases.py`` | the bases that are measured on: emoji-64, the same with an AutoencoderKL, and SD1.5's true shape |
+| ``photos.py`` | the photos as the scripts read them, at every step anew |
+| ``reference.py`` | the scripts' loops: LoRA, the whole model, textual inversion |
+| ``class_images.py`` | the scripts' prior preservation, and a whole job from start to finish |
+| ``faults.py`` | the scripts' known faults, each as a small function |
+| ``cases.py`` | what is measured: both sides build their stepper from the same case |
+| ``measure.py``, ``memory.py`` | seconds in alternating pairs; peak memory, each in a process of its own |
+| ``training.py`` | ``python -m tests.benchmarks.training --json`` |
+"""

@@ -1,0 +1,62 @@
+"""``python -m tests.benchmarks.training --json``: our training beside the reference's.
+
+So far it knows the reference's half: seconds of each part of a step (``--parts``). A figure that compares takes both
+sides from :func:`tests.benchmarks.cases.make_stepper` and goes through :func:`tests.benchmarks.measure.time_in_turn`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import torch
+
+from tests.benchmarks.cases import CASES, Case, make_reference
+from tests.benchmarks.measure import Spread, Stopwatch, time_call, time_parts
+from tests.benchmarks.reference import ReferenceInversion
+
+UNET_PARTS = ("unet", "backward")
+
+
+def measure_parts(case: Case, steps: int) -> dict[str, Any]:
+    """Seconds of each part of the reference's step, and what share of it the UNet and its way back take."""
+    torch.set_num_threads(case.threads)
+    watch = Stopwatch()
+    stepper = make_reference(case, case.make_modules(), watch)
+    parts = time_parts(stepper, watch, steps=steps)
+    figures: dict[str, Any] = {part: spread.rounded(5) for part, spread in parts.items()}
+    figures["unet_share"] = round(sum(parts[part].median for part in UNET_PARTS) / parts["step"].median, 3)
+    if isinstance(stepper, ReferenceInversion):
+        figures["text_part"] = time_text_part(stepper, case, steps).rounded(5)
+        figures["optimizer_mib"] = round(optimizer_bytes(stepper.optimizer) / 2**20, 3)
+    return figures
+
+
+def time_text_part(stepper: ReferenceInversion, case: Case, steps: int) -> Spread:
+    """Seconds of the text encoder's part of a step alone: forward, back, and the update of its table."""
+    sentence = stepper.placeholder_ids + [stepper.modules.tokenizer.eos_token_id] * (77 - case.num_vectors)
+    input_ids = torch.tensor([sentence]).expand(case.batch, -1)
+    width = stepper.modules.text_encoder.config.hidden_size
+    gradient = torch.randn(case.batch, 77, width, generator=torch.Generator().manual_seed(0))
+    return Spread.of([time_call(lambda: stepper.text_part(input_ids, gradient)) for _ in range(steps + 1)][1:])
+
+
+def optimizer_bytes(optimizer: torch.optim.Optimizer) -> int:
+    """Bytes of an optimizer's state."""
+    tensors = (value for moments in optimizer.state.values() for value in moments.values())
+    return sum(tensor.nbytes for tensor in tensors if torch.is_tensor(tensor))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object alone")
+    parser.add_argument("--parts", choices=sorted(CASES), nargs="+", default=["lora", "inversion"])
+    parser.add_argument("--steps", type=int, default=9)
+    asked = parser.parse_args()
+    figures = {name: measure_parts(CASES[name], asked.steps) for name in asked.parts}
+    print(json.dumps(figures, indent=None if asked.json else 2))
+
+
+if __name__ == "__main__":
+    main()
