@@ -15,6 +15,7 @@ from bot.store import adapters, jobs
 from bot.store.database import Database
 from bot.store.records import Adapter
 from trainer.contract.names import outcome_path
+from trainer.contract.requests import Recipe
 
 LONGEST_NAME = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -74,6 +75,11 @@ class Adapters:
         Raises UserError: unknown, or several members share one of that name.
         """
         return await self._database.read(lambda tx: _resolve(tx, written, viewer_id, guild_id))
+
+    async def recipe(self, adapter: Adapter) -> Recipe:
+        """How its training was asked for."""
+        job = await self._database.read(lambda tx: jobs.get(tx, adapter.job_id))
+        return Recipe() if job is None else job.train.recipe
 
     async def by_id(self, adapter_id: str, *, viewer_id: int, guild_id: int | None) -> Adapter:
         """The adapter, by the opaque id of a button or an autocomplete choice; what the viewer may not see is unknown.

@@ -6,10 +6,30 @@ import re
 from collections.abc import Sequence
 
 from bot.errors import UserError, quoted
+from bot.orders import TrainOrder
+from bot.photos import is_zip
 from bot.recipes import LONGEST_CAPTION
 
 _LINE = re.compile(r"([0-9]{1,6})(?![0-9])\s*(.*)")
 _SHOWN = 40  # of a file's name
+
+
+def check_form(order: TrainOrder) -> None:
+    """Whether there can be a form for the captions of this order. Raises UserError."""
+    if not order.uploads:
+        raise UserError(
+            "`write_captions` needs the photos in the command, for its form lists them: attach 3 to 10, or leave it"
+            " out."
+        )
+    if is_zip(order.uploads[0]):
+        raise UserError(
+            "`write_captions` is for attached photos: in a zip the captions lie beside them, as `cat.txt` beside"
+            " `cat.jpg`."
+        )
+    if order.recipe.captions not in {None, "photo"}:
+        raise UserError(
+            f"`write_captions` does nothing where `advanced` says `captions: {order.recipe.captions}`: leave one out."
+        )
 
 
 def captions_form(filenames: Sequence[str]) -> str:

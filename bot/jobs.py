@@ -81,6 +81,8 @@ class Jobs:
         if (known := await self.get(order.origin.job_id)) is not None:
             return known
         name, class_word = _read_order(order)
+        if not is_zip(order.uploads[0]):
+            checks.captions(order, order.captions)  # a zip may bring some
         consent = entries.consent_of(order, name, self._clock())
         base = await self._agree(order.origin, consent, order.base, order.recipe)
         stored = await self._photos.collect(order.origin.job_id, order.uploads)
@@ -377,8 +379,6 @@ def _read_order(order: TrainOrder) -> tuple[str, str]:
     check_recipe(order.recipe)
     checks.consent(order.consent)
     check_uploads(order.uploads)
-    if not is_zip(order.uploads[0]):
-        checks.captions(order, order.captions)
     return name, class_word
 
 

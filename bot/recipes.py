@@ -103,6 +103,7 @@ def check_template(text: str) -> str:
 
 _LAYERED: tuple[Method, ...] = ("lora", "pivotal")
 _WEIGHTED: tuple[Method, ...] = ("lora", "pivotal", "dreambooth")  # not the vectors of a word alone
+_SPOKEN: tuple[Method, ...] = ("lora", "dreambooth")  # elsewhere vectors say what is new to the text encoder
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(key="method", field="method", read=_one_of(METHODS)),
@@ -120,11 +121,11 @@ SETTINGS: tuple[Setting, ...] = (
         key="learning_rate", field="learning_rate", read=_number, least=1e-7, most=1e-1, aliases=("lr", "unet_lr")
     ),
     Setting(
-        key="text_encoder", field="text_encoder", read=_switch, methods=_WEIGHTED, aliases=("te", "train_text_encoder")
+        key="text_encoder", field="text_encoder", read=_switch, methods=_SPOKEN, aliases=("te", "train_text_encoder")
     ),
     Setting(
         key="text_encoder_learning_rate", field="text_encoder_learning_rate", read=_number, least=1e-7, most=1e-1,
-        methods=_WEIGHTED, aliases=("text_encoder_lr", "te_lr"),
+        methods=_SPOKEN, aliases=("text_encoder_lr", "te_lr"),
     ),
     Setting(
         key="modules", field="target_modules", read=_one_of(get_args(Layers)), methods=_LAYERED,
@@ -180,6 +181,8 @@ def check_method(setting: Setting, recipe: Recipe) -> None:
         )
     if setting.key == "rank" and recipe.output == "checkpoint":
         raise UserError("rank does nothing for a whole checkpoint: leave it out, or choose `output: lora`.")
+    if setting.key == "text_encoder_learning_rate" and recipe.text_encoder is False:
+        raise UserError(f"{setting.key} does nothing with `text_encoder: no`: leave one of them out.")
 
 
 def check_for_base(recipe: Recipe, base: BaseInfo | None) -> None:

@@ -15,6 +15,7 @@ from bot.cogs.adapters import AdapterCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.train import TrainCog
+from bot.recipes import METHODS, SETTINGS, Setting
 from bot.settings import Settings
 from trainer.settings import WorkerSettings
 
@@ -48,6 +49,16 @@ def test_every_command_and_option_is_documented(command: str, option: str) -> No
     text = (ROOT / "docs" / "commands.md").read_text()
     assert f"`/{command}`" in text
     assert not option or f"`{option}`" in text or re.fullmatch(r"photo[2-9]", option)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
+def test_every_advanced_setting_is_documented_with_its_range_and_methods(setting: Setting) -> None:
+    lines = (ROOT / "docs" / "commands.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.count("|") == 7]
+    ((_, _, _, bounds, methods, _),) = [row for row in rows if f"`{setting.key}`" in row[0]]
+    assert methods == ("all" if setting.methods == METHODS else ", ".join(setting.methods))
+    if setting.most is not None and setting.key != "resolution":  # that depends on the model
+        assert [float(bound.replace(",", "")) for bound in bounds.split(" to ")] == [setting.least, setting.most]
 
 
 def test_the_readme_names_targets_and_files_that_exist() -> None:

@@ -32,7 +32,8 @@ class AdapterCog(commands.GroupCog, group_name="adapter", group_description="The
     async def show(self, interaction: discord.Interaction[Any], name: str) -> None:
         """All that is known of it."""
         adapter = await self._adapters.resolve(name, viewer_id=interaction.user.id, guild_id=interaction.guild_id)
-        embed = cards.adapter_card(adapter, interaction.user.id, interaction.guild_id)
+        recipe = await self._adapters.recipe(adapter)
+        embed = cards.adapter_card(adapter, recipe, interaction.user.id, interaction.guild_id)
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     @app_commands.command(description="Let everybody on this server draw with one of your adapters")

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.advanced import read_advanced
+from bot.captions import check_form
 from bot.errors import UserError
 from bot.jobs import Jobs
-from bot.orders import CONSENT_STATEMENT, TrainOrder, Upload
+from bot.orders import CONSENT_STATEMENT, TrainOrder
 from bot.photos import check_uploads
 from bot.ui.answers import accept, origin_of, uploads_of
 from bot.ui.choices import base_choices
-from bot.ui.forms import TrainForm
-from trainer.contract.requests import Kind
+from bot.ui.forms import CaptionsForm, TrainForm
+from trainer.contract.requests import Kind, Method, Preset
+
+METHODS: dict[Method, str] = {
+    "lora": "LoRA: quick, a small file, good for nearly everything",
+    "textual_inversion": "Textual inversion: a new word only, a file of kilobytes",
+    "pivotal": "Pivotal: a new word and a LoRA on top, closer to the photos",
+    "dreambooth": "DreamBooth: the whole model learns, the closest and the slowest",
+}
+PRESETS: dict[Preset, str] = {
+    "fast": "Fast: a first look",
+    "balanced": "Balanced: what most photos need",
+    "detailed": "Detailed: longer, and more of the model learns",
+}
+
+
+def _choices(words: Mapping[Any, str]) -> list[app_commands.Choice[str]]:
+    return [app_commands.Choice(name=label, value=value) for value, label in words.items()]
 
 
 class TrainCog(commands.Cog):
@@ -33,6 +51,7 @@ class TrainCog(commands.Cog):
         self._tree.add_command(self._menu)
 
     @app_commands.command(description="Teach Darkroom a subject, a face or a style from your photos")
+    @app_commands.choices(method=_choices(METHODS), preset=_choices(PRESETS))
     @app_commands.describe(
         name="What you will write in prompts, for example thnos",
         consent=CONSENT_STATEMENT,
@@ -40,6 +59,10 @@ class TrainCog(commands.Cog):
         class_word="What it is in one to three words: dog, monster, mug",
         kind="What is to be learned; a subject unless you say otherwise",
         base="The model to teach; the default unless you say otherwise",
+        method="How it is learned; a LoRA unless you say otherwise",
+        preset="How long and how thoroughly; balanced unless you say otherwise",
+        advanced="Settings as key: value with commas between, for example steps: 800, rank: 8",
+        write_captions="Say what is in each photo, in a form",
         **{f"photo{number}": "Another photo" for number in range(2, 11)},
     )
     async def train(
@@ -60,16 +83,29 @@ class TrainCog(commands.Cog):
         class_word: str | None = None,
         kind: Kind = "subject",
         base: str | None = None,
+        method: str | None = None,
+        preset: str | None = None,
+        advanced: str | None = None,
+        write_captions: bool = False,
     ) -> None:
         """Photos become an adapter; without photos a form asks for them."""
         options = (photo1, photo2, photo3, photo4, photo5, photo6, photo7, photo8, photo9, photo10)
-        photos = [photo for photo in options if photo is not None]
-        if photos:
-            await self._submit(interaction, name, uploads_of(photos), kind, class_word, consent, base=base)
-            return
-        filled = partial(self._submit, base=base)
-        form = TrainForm(filled, name=name[:200], kind=kind, class_word=class_word, consent=consent)
-        await interaction.response.send_modal(form)
+        recipe = read_advanced(
+            advanced or "", method=cast("Method | None", method), preset=cast("Preset | None", preset)
+        )
+        order = TrainOrder(
+            origin=origin_of(interaction), name=name, uploads=uploads_of([photo for photo in options if photo]),
+            consent=consent, class_word=class_word, kind=kind, base=base, recipe=recipe,
+        )  # fmt: skip
+        if write_captions:
+            check_form(order)
+            await self._jobs.check_train(order)
+            await interaction.response.send_modal(CaptionsForm(order, self._submit))
+        elif not order.uploads:
+            await self._jobs.check_recipe(recipe, base)
+            await interaction.response.send_modal(TrainForm(order, self._submit))
+        else:
+            await self._submit(interaction, order)
 
     @train.autocomplete("base")
     async def _complete_base(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
@@ -83,16 +119,10 @@ class TrainCog(commands.Cog):
         if not uploads:
             raise UserError("There are no photos in this message: attach 3 to 10, or use `/train`.")
         check_uploads(uploads)  # before anybody fills in a form in vain
-        await interaction.response.send_modal(TrainForm(self._submit, uploads=uploads))
+        order = TrainOrder(origin=origin_of(interaction), name="", uploads=uploads, consent=False)
+        await interaction.response.send_modal(TrainForm(order, self._submit))
 
-    async def _submit(
-        self, interaction: discord.Interaction[Any], name: str, uploads: tuple[Upload, ...], kind: Kind,
-        class_word: str | None, consent: bool, *, base: str | None = None,
-    ) -> None:  # fmt: skip
-        order = TrainOrder(
-            origin=origin_of(interaction), name=name, uploads=uploads, consent=consent, class_word=class_word,
-            kind=kind, base=base,
-        )  # fmt: skip
+    async def _submit(self, interaction: discord.Interaction[Any], order: TrainOrder) -> None:
         await accept(interaction, self._jobs, self._jobs.submit_train(order))
 
 

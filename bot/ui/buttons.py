@@ -86,7 +86,7 @@ class SettingsButton(JobButton, template=r"dr:settings:(?P<id>\d+)(?::(?P<place>
             adapter = await bot.services.adapters.by_id(
                 job.train.adapter_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id
             )
-            return cards.training_settings(adapter)
+            return cards.training_settings(adapter, job.train.recipe)
         pictures = await bot.services.pictures.of_job(job.id)
         if not pictures:
             raise UserError("These pictures were deleted, and their settings with them.")

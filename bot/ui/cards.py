@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import discord
 
+from bot.advanced import write_advanced
 from bot.store.records import Adapter, Job, Picture
 from trainer.contract import looks
 from trainer.contract.events import Progress
+from trainer.contract.requests import Recipe
 
 LONGEST_LIST = 20  # lines; a phone's screen holds no more
+RECIPE = "To train like this again, as advanced"  # above the lines that /train takes back
 _LONGEST_FIELD = 1_024  # Discord's limit, as is the next
 _LONGEST_DESCRIPTION = 4_096
 
@@ -165,7 +168,7 @@ def _line(adapter: Adapter, viewer_id: int) -> str:
     return f"`{tag(adapter, viewer_id)}` {looks.plain(adapter.class_word)} · {adapter.base}{mark}"
 
 
-def adapter_card(adapter: Adapter, viewer_id: int, guild_id: int | None) -> discord.Embed:
+def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int | None) -> discord.Embed:
     """All there is to know of an adapter."""
     embed = discord.Embed(
         title=adapter.name,
@@ -185,7 +188,7 @@ def adapter_card(adapter: Adapter, viewer_id: int, guild_id: int | None) -> disc
         ("Made", f"<t:{int(adapter.created_at)}:R>"),
     ):
         embed.add_field(name=name, value=value)
-    return embed
+    return embed.add_field(name=RECIPE, value=f"```\n{write_advanced(recipe)}\n```", inline=False)
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------
@@ -198,8 +201,8 @@ def picture_settings(pictures: Sequence[Picture]) -> str:
     return first if len(pictures) == 1 else f"{first}\nSeeds: {', '.join(seeds)}"
 
 
-def training_settings(adapter: Adapter) -> str:
-    """The exact settings of a training."""
+def training_settings(adapter: Adapter, recipe: Recipe) -> str:
+    """The exact settings of a training, and how it was asked for."""
     rows = {
         "Name": adapter.name, "Trigger": adapter.trigger, "Class word": adapter.class_word,
         "Kind": adapter.subject_kind, "Method": adapter.kind, "Base": f"{adapter.base} ({adapter.base_hash})",
@@ -207,4 +210,5 @@ def training_settings(adapter: Adapter) -> str:
         "Final loss": f"{adapter.final_loss:.4f}", "Seconds": round(adapter.seconds),
         "Trainer": adapter.trainer_version,
     }  # fmt: skip
-    return "\n".join(f"{name}: {value}" for name, value in rows.items())
+    made = "\n".join(f"{name}: {value}" for name, value in rows.items())
+    return f"{made}\n\n{RECIPE}\n{write_advanced(recipe)}"

@@ -1,4 +1,4 @@
-"""The form for a training, where photos come by upload or from a message."""
+"""The forms for a training: what is not known yet of its order, and captions for its photos."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import discord
+import msgspec
 
-from bot.orders import CONSENT_STATEMENT, Upload
+from bot.captions import captions_form, read_captions
+from bot.orders import CONSENT_STATEMENT, TrainOrder
 from bot.photos import LEAST_PHOTOS, MOST_PHOTOS
-from bot.ui.answers import answer_fault, uploads_of
+from bot.ui.answers import answer_fault, origin_of, uploads_of
 from trainer.contract.requests import Kind
+
+OnFilled = Callable[[discord.Interaction[Any], TrainOrder], Awaitable[None]]
 
 KINDS: dict[Kind, str] = {
     "subject": "A character, an animal, a thing",
@@ -19,30 +23,37 @@ KINDS: dict[Kind, str] = {
 }
 
 
-class TrainForm(discord.ui.Modal):
-    """Name, photos (unless they are known), kind, class word and consent: the five parts that a form may have.
+class Form(discord.ui.Modal):
+    """Base of the forms: what was filled in completes ``order``, which ``on_filled`` gets."""
 
-    ``on_filled`` gets (interaction, name, uploads, kind, class word or None, consent).
-    """
-
-    def __init__(
-        self,
-        on_filled: Callable[
-            [discord.Interaction[Any], str, tuple[Upload, ...], Kind, str | None, bool], Awaitable[None]
-        ],
-        *,
-        name: str = "",
-        kind: Kind = "subject",
-        class_word: str | None = None,
-        consent: bool = False,
-        uploads: tuple[Upload, ...] | None = None,
-    ) -> None:
-        title = "Train on your photos" if uploads is None else f"Train on {len(uploads)} photos"
+    def __init__(self, title: str, order: TrainOrder, on_filled: OnFilled) -> None:
         super().__init__(title=title, timeout=15 * 60)
-        self._on_filled = on_filled
-        self._uploads = uploads
+        self._order, self._on_filled = order, on_filled
+
+    def fill(self) -> TrainOrder:
+        """The order with what was filled in. Raises UserError."""
+        raise NotImplementedError
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        """Hand over the order, which now comes with the interaction of the form."""
+        order = msgspec.structs.replace(self.fill(), origin=origin_of(interaction))
+        await self._on_filled(interaction, order)
+
+    async def on_error(  # type: ignore[override]  # a form's has no item
+        self, interaction: discord.Interaction[Any], error: Exception, /
+    ) -> None:
+        """A fault goes to the one who sent the form."""
+        await answer_fault(interaction, error)
+
+
+class TrainForm(Form):
+    """Name, photos (unless the order has them), kind, class word and consent: the five parts that a form may have."""
+
+    def __init__(self, order: TrainOrder, on_filled: OnFilled) -> None:
+        title = f"Train on {len(order.uploads)} photos" if order.uploads else "Train on your photos"
+        super().__init__(title, order, on_filled)
         self._name: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            custom_id="name", default=name or None, placeholder="thnos", max_length=200
+            custom_id="name", default=order.name[:200] or None, placeholder="thnos", max_length=200
         )
         self._files: discord.ui.FileUpload[Any] = discord.ui.FileUpload(
             custom_id="photos", min_values=1, max_values=MOST_PHOTOS
@@ -50,34 +61,52 @@ class TrainForm(discord.ui.Modal):
         self._kind: discord.ui.Select[Any] = discord.ui.Select(
             custom_id="kind",
             options=[
-                discord.SelectOption(label=value.capitalize(), value=value, description=words, default=value == kind)
+                discord.SelectOption(
+                    label=value.capitalize(), value=value, description=words, default=value == order.kind
+                )
                 for value, words in KINDS.items()
             ],
         )
         self._class_word: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            custom_id="class_word", default=class_word or None, placeholder="dog, monster, mug …", required=False
+            custom_id="class_word", default=order.class_word or None, placeholder="dog, monster, mug …", required=False
         )
-        self._consent: discord.ui.Checkbox[Any] = discord.ui.Checkbox(custom_id="consent", default=consent)
+        self._consent: discord.ui.Checkbox[Any] = discord.ui.Checkbox(custom_id="consent", default=order.consent)
         self.add_item(_label("Name", "What you will write in prompts: a word that means nothing else", self._name))
-        if uploads is None:
+        if not order.uploads:
             photos = f"{LEAST_PHOTOS} to {MOST_PHOTOS} photos, or one zip of up to 100"
             self.add_item(_label("Photos", photos, self._files))
         self.add_item(_label("Kind", "What is to be learned", self._kind))
         self.add_item(_label("Class word", "What it is, in one to three words", self._class_word))
         self.add_item(_label("Consent", CONSENT_STATEMENT, self._consent))
 
-    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Hand over what was filled in."""
-        uploads = uploads_of(self._files.values) if self._uploads is None else self._uploads
-        kind = cast("Kind", self._kind.values[0])
-        word = self._class_word.value.strip() or None
-        await self._on_filled(interaction, self._name.value, uploads, kind, word, bool(self._consent.value))
+    def fill(self) -> TrainOrder:
+        """With all five."""
+        return msgspec.structs.replace(
+            self._order,
+            name=self._name.value,
+            uploads=self._order.uploads or uploads_of(self._files.values),
+            kind=cast("Kind", self._kind.values[0]),
+            class_word=self._class_word.value.strip() or None,
+            consent=bool(self._consent.value),
+        )
 
-    async def on_error(  # type: ignore[override]  # a form's has no item
-        self, interaction: discord.Interaction[Any], error: Exception, /
-    ) -> None:
-        """A fault goes to the one who sent the form."""
-        await answer_fault(interaction, error)
+
+class CaptionsForm(Form):
+    """One field with a line a photo, for its caption."""
+
+    def __init__(self, order: TrainOrder, on_filled: OnFilled) -> None:
+        super().__init__("What is in each photo?", order, on_filled)
+        self._filenames = [upload.filename for upload in order.uploads]
+        self._captions: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            custom_id="captions", style=discord.TextStyle.paragraph, default=captions_form(self._filenames),
+            max_length=4_000, required=False,
+        )  # fmt: skip
+        words = "Behind each number all but what is to be learned; a photo without words gets the usual ones"
+        self.add_item(_label("Captions", words, self._captions))
+
+    def fill(self) -> TrainOrder:
+        """With the captions."""
+        return msgspec.structs.replace(self._order, captions=read_captions(self._captions.value, self._filenames))
 
 
 def _label(text: str, description: str, component: discord.ui.Item[Any]) -> discord.ui.Label[Any]:

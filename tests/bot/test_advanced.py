@@ -108,6 +108,8 @@ def test_what_is_chosen_beside_the_text_counts() -> None:
         ("method: textual_inversion\nrank: 8", "line 2: rank does nothing for the method `textual_inversion`"),
         ("dora: yes, method: textual_inversion", "line 1: dora does nothing for the method `textual_inversion`"),
         ("method: dreambooth, output: checkpoint, rank: 8", "line 3: rank does nothing for a whole checkpoint"),
+        ("te_lr: 1e-5, te: no", "line 1: text_encoder_learning_rate does nothing with `text_encoder: no`"),
+        ("method: pivotal, te: yes", "for the method `pivotal`, for it belongs to `lora` and `dreambooth`"),
     ],
     ids=lambda value: value[:40],
 )  # fmt: skip
@@ -174,7 +176,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
             whole = setting.key in {"steps", "rank", "vectors", "resolution", "batch", "seed"}
             value = draw(within.map(lambda number: str(int(number))) if whole else within.map(repr))
         else:
-            value = draw(st.sampled_from(words.get(setting.key, ["yes", "no"])))
+            value = draw(st.sampled_from(words.get(setting.key, ["yes"])))
         lines.append(f"{setting.key}: {value}")
     return read_advanced("\n".join(lines))
 

@@ -17,6 +17,7 @@ from trainer.generation.metadata import parameters_text
 BASE, OTHER_BASE = "emoji-64", "sketch-64"
 EXAMPLES = ("in a suit at a fancy dinner", "wearing a crown at the beach", "as an astronaut in space")
 ENDLESS = "endless"  # in a prompt or as a class word: goes on until it is cancelled
+UNAVAILABLE = "The model sketch-64 can't be learned whole, for it takes 24 GB of memory here: choose the method lora."
 REFUSED = "no fox"  # in a prompt: the engine refuses it
 
 
@@ -24,7 +25,8 @@ def base_info(name: str = BASE) -> BaseInfo:
     """What a worker says of a base."""
     return BaseInfo(
         name=name, family="sd1", hash="00", width=64, height=64, max_side=128, num_inference_steps=2,
-        guidance_scale=3.0, embedded=True, example_prompts=EXAMPLES,
+        guidance_scale=3.0, embedded=True, example_prompts=EXAMPLES, resolutions=(64, 128),
+        unavailable={"dreambooth": UNAVAILABLE} if name == OTHER_BASE else {},
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from bot.photos import LEAST_PHOTOS
 from sandbox.members import File
-from tests.discord.backend import ENDLESS, OTHER_BASE
+from tests.discord.backend import ENDLESS, OTHER_BASE, UNAVAILABLE
 from tests.discord.house import CHANNEL, PATIENCE_S, House, png, small_photos
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -154,7 +154,7 @@ async def test_a_name_that_exists_or_is_being_learned(home: House) -> None:
     ("options", "words"),
     [
         ({"class_word": "@everyone"}, "can't be a class word"),
-        ({"class_word": "x" * 60}, "can't be a class word"),
+        ({"class_word": "x" * 300}, "can't be a class word"),
         ({"class_word": "<lora:x>"}, "can't be a class word"),
         ({"base": "sdxl-turbo"}, "There is no model `sdxl-turbo`: choose one of `emoji-64`, `sketch-64`."),
         ({"base": "@everyone"}, "There is no model"),
@@ -165,6 +165,102 @@ async def test_other_options_of_a_training(home: House, options: dict[str, str],
     one_sentence(refused)
     assert words in refused
     assert "@everyone" not in refused
+
+
+# -- recipes and captions ---------------------------------------------------------------------------------------------
+
+RECIPES = [
+    ({"advanced": "rank: 0"}, "`advanced`, line 1: rank must be between 1 and 128, got 0: choose one in between."),
+    ({"advanced": "rank: 10,000"}, "rank must be between 1 and 128, got 10,000"),
+    ({"advanced": "learning_rate: nan"}, "learning_rate must be a number such as 100, 0.5 or 1e-4, got `nan`."),
+    ({"advanced": "rnak: 8"}, "There is no setting `rnak`: did you mean `rank`?"),
+    ({"advanced": "steps: 9\nsteps: 10\nrank: 0"}, "line 2: steps is set in line 1 already: leave one out (one more"),
+    ({"advanced": "@everyone"}, "sets nothing: write a key and a value"),
+    ({"advanced": "captions: @everyone {0}"}, "captions must have {} where the trigger goes, and no other braces"),
+    ({"advanced": "rank: 8", "method": "textual_inversion"}, "rank does nothing for the method `textual_inversion`"),
+    ({"advanced": "method: pivotal", "method": "lora"}, "method is `pivotal` here and `lora` in the option"),
+    ({"advanced": "captions: captioner"}, "captions can't be `captioner`, for whoever runs this bot has set none up"),
+    ({"advanced": "captions: photo"}, "captions is `photo`, but no photo brings one: write them with `write_captions`"),
+    ({"advanced": "resolution: 1024"}, "resolution must be between 64 and 128, got 1,024: choose one in between."),
+    ({"method": "dreambooth", "base": OTHER_BASE}, UNAVAILABLE),
+    ({"write_captions": True, "advanced": "captions: none"}, "`write_captions` does nothing where `advanced` says"),
+    ({"write_captions": True, "consent": False}, "Nothing was fetched"),
+    ({"write_captions": True, "name": "thnos"}, "You have an adapter `thnos` already"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), RECIPES, ids=lambda value: str(value)[:60])
+async def test_a_recipe_that_can_not_be_trained_is_refused_before_a_photo_is_fetched(
+    home: House, options: dict[str, Any], words: str
+) -> None:
+    fetched = home.sandbox.faults.add("GET", "/cdn/", times=100)
+    exchange = await home.train(home.ada, **{"name": "fresh", **options})
+    assert exchange.modal is None
+    refused = await home.refusal(exchange)
+    one_sentence(refused)
+    assert words in refused
+    assert "@everyone" not in refused
+    assert fetched.struck == 0
+    assert await home.consent(exchange.id) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"advanced": "learning_rate: nan"}, "got `nan`"),
+        ({"method": "dreambooth", "base": OTHER_BASE}, UNAVAILABLE),
+        ({"base": "nothing"}, "There is no model `nothing`"),
+        ({"write_captions": True}, "`write_captions` needs the photos in the command"),
+    ],
+)
+async def test_a_recipe_is_refused_before_a_form_is_filled_in_in_vain(
+    home: House, options: dict[str, Any], words: str
+) -> None:
+    exchange = await home.ada.slash("train", channel=CHANNEL, name="fresh", consent=True, **options)
+    assert exchange.modal is None
+    refused = await home.refusal(exchange)
+    one_sentence(refused)
+    assert words in refused
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("12: in the garden", "There is no photo 12 to put `in the garden` under: 3 photos were attached"),
+        ("1: a\n1: b", "Photo 1 has two captions: leave one out."),
+        ("@everyone", "says no photo: begin each line with a number"),
+    ],
+)
+async def test_captions_of_photos_that_do_not_exist(home: House, text: str, words: str) -> None:
+    opened = await home.train(home.ada, "fresh", write_captions=True)
+    refused = await home.refusal(await home.ada.submit(opened.modal, {"Captions": text}))
+    one_sentence(refused)
+    assert words in refused
+    assert "@everyone" not in refused
+
+
+def zip_with(names: dict[str, str]) -> list[File]:
+    """Three photos, and texts beside them."""
+    buffer = io.BytesIO(zip_of(3))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        for name, text in names.items():
+            archive.writestr(name, text)
+    return [File("a.zip", buffer.getvalue())]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"files": zip_with({"000.txt": "a toy", "cat.txt": "a cat"})}, "`cat.txt` in `a.zip` is the caption of no"),
+        ({"files": zip_with({"readme.txt": "hello"}), "advanced": "captions: photo"}, "but no photo brings one"),
+        ({"files": zip_with({}), "write_captions": True}, "in a zip the captions lie beside them"),
+    ],
+)
+@pytest.mark.usefixtures("_pace")
+async def test_captions_in_a_zip(home: House, options: dict[str, Any], words: str) -> None:
+    refused = await home.refusal(await home.train(home.ada, "fresh", **options))
+    one_sentence(refused)
+    assert words in refused
 
 
 # -- prompts and numbers ----------------------------------------------------------------------------------------------

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import get_args
 
 import pytest
 
 from bot.orders import CONSENT_STATEMENT
-from sandbox.members import File
+from sandbox.members import Exchange, File
 from tests.discord.backend import ENDLESS, EXAMPLES
 from tests.discord.house import CHANNEL, PATIENCE_S, House, labels, png, six_photos, small_photos
+from trainer.contract.requests import Method, Preset, Recipe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MENU = "Train on these photos"
@@ -107,13 +109,91 @@ async def test_a_slow_submission_shows_that_somebody_is_thinking(
     assert f"speed-{str(slow).lower()} is ready" in card.text
 
 
+# -- method, preset, advanced -----------------------------------------------------------------------------------------
+
+
+async def asked_for(home: House, exchange: Exchange) -> Recipe:
+    """With which recipe the training was accepted."""
+    await exchange.response(PATIENCE_S)
+    job = await home.job(exchange.id)
+    assert job is not None
+    return job.train.recipe
+
+
+async def test_how_to_train_can_be_said(home: House) -> None:
+    advanced = "vectors: 4, lr=5e-4; captions: a photo of {}, lit from above"
+    options = {"method": "pivotal", "preset": "detailed", "advanced": advanced}
+    exchange = await home.train(home.ada, "said", **options)
+    wanted = Recipe(
+        method="pivotal", preset="detailed", vectors=4, learning_rate=5e-4, captions="template",
+        caption_template="a photo of {}, lit from above",
+    )  # fmt: skip
+    assert await asked_for(home, exchange) == wanted
+
+    card = await home.result(exchange)
+    shown = await (await home.ada.slash("adapter show", channel=CHANNEL, name="said")).response(PATIENCE_S)
+    for text in (await home.settings_of(home.ada, card), shown.text):
+        _, _, lines = text.partition("as advanced\n")
+        again = await home.train(home.ada, f"again-{len(text)}", advanced=lines.strip("`\n"))
+        assert await asked_for(home, again) == wanted
+
+
+async def test_without_options_everything_is_left_open(home: House) -> None:
+    assert await asked_for(home, await home.train(home.ada, "plain")) == Recipe()
+
+
+async def test_methods_and_presets_are_offered_in_words(home: House) -> None:
+    (command,) = [command for command in home.ada.commands(channel=CHANNEL) if command["name"] == "train"]
+    assert len(command["options"]) <= 25
+    offered = {option["name"]: option.get("choices", []) for option in command["options"]}
+    assert [choice["value"] for choice in offered["method"]] == list(get_args(Method))
+    assert [choice["value"] for choice in offered["preset"]] == list(get_args(Preset))
+    assert all(": " in choice["name"] for name in ("method", "preset") for choice in offered[name])
+
+
+# -- captions ---------------------------------------------------------------------------------------------------------
+
+
+async def captions_of(home: House, exchange: Exchange) -> tuple[str | None, ...]:
+    await exchange.response(PATIENCE_S)
+    job = await home.job(exchange.id)
+    assert job is not None
+    return job.train.captions
+
+
+async def test_captions_are_written_in_a_form(home: House) -> None:
+    opened = await home.train(home.ada, "written", write_captions=True, preset="fast")
+    assert opened.modal is not None
+    (field,) = opened.modal.fields
+    prefilled = field.data["value"]
+    assert prefilled == "1 (1.png): \n2 (2.png): \n3 (3.png): "
+    written = prefilled.replace("1 (1.png): ", "1 (1.png): at the beach").replace("3 (3.png): ", "3: asleep")
+    exchange = await home.ada.submit(opened.modal, {"Captions": written})
+    assert await captions_of(home, exchange) == ("at the beach", None, "asleep")
+    assert await asked_for(home, exchange) == Recipe(preset="fast")
+    await home.result(exchange)
+
+
+async def test_captions_lie_beside_the_photos_of_a_zip(home: House) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.png", png(number))
+        archive.writestr("1.txt", "in the garden")
+        archive.writestr("readme.txt", "photos of the garden")
+    files = [File("photos.zip", packed.getvalue())]
+    exchange = await home.train(home.ada, "beside", files=files, advanced="captions: photo")
+    assert await captions_of(home, exchange) == (None, "in the garden", None)
+
+
 # -- the form ---------------------------------------------------------------------------------------------------------
 
 
 async def test_without_photos_a_form_asks_for_them(home: House) -> None:
     opened = await home.ada.slash(
-        "train", channel=CHANNEL, name="formed", consent=False, class_word="mug", kind="style"
-    )
+        "train", channel=CHANNEL, name="formed", consent=False, class_word="mug", kind="style", method="pivotal",
+        advanced="steps: 900",
+    )  # fmt: skip
     form = opened.modal
     assert form is not None
     assert [field.label for field in form.fields] == ["Name", "Photos", "Kind", "Class word", "Consent"]
@@ -127,6 +207,7 @@ async def test_without_photos_a_form_asks_for_them(home: House) -> None:
     adapter = await home.adapter(home.ada, "formed")
     assert (adapter.class_word, adapter.subject_kind, adapter.photos) == ("mug", "style", 3)
     assert await home.consent(ticked.id) is not None
+    assert await asked_for(home, ticked) == Recipe(method="pivotal", steps=900)
 
 
 async def test_the_form_takes_a_zip(home: House) -> None:
@@ -154,6 +235,7 @@ async def test_ones_own_message_can_be_learned_from(home: House) -> None:
     await home.result(ticked)
     adapter = await home.adapter(home.ada, "posted")
     assert (adapter.photos, adapter.class_word) == (4, "person")
+    assert await asked_for(home, ticked) == Recipe()
 
 
 async def test_somebody_elses_message_is_refused(home: House) -> None:
