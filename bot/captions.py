@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bot.archives import LONGEST_CAPTION
 from bot.errors import UserError, quoted
 from bot.orders import TrainOrder
 from bot.photos import is_zip
-from bot.recipes import LONGEST_CAPTION
 
 _LINE = re.compile(r"([0-9]{1,6})(?![0-9])\s*(.*)")
 _SHOWN = 40  # of a file's name

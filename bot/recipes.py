@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from bot.archives import LONGEST_CAPTION
 from bot.checks import SEEDS, within
 from bot.errors import UserError, quoted
 from trainer.contract.events import BaseInfo
@@ -19,7 +20,6 @@ from trainer.contract.requests import CaptionSource, Layers, Method, Output, Pre
 
 METHODS: tuple[Method, ...] = get_args(Method)
 PRESETS: tuple[Preset, ...] = get_args(Preset)
-LONGEST_CAPTION = 300
 
 _NUMBER = re.compile(r"[+-]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _ON, _OFF = frozenset({"yes", "true", "on", "1", "y"}), frozenset({"no", "false", "off", "0", "n"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 import discord
@@ -16,25 +15,9 @@ from bot.jobs import Jobs
 from bot.orders import CONSENT_STATEMENT, TrainOrder
 from bot.photos import check_uploads
 from bot.ui.answers import accept, origin_of, uploads_of
-from bot.ui.choices import base_choices
+from bot.ui.choices import METHOD_CHOICES, PRESET_CHOICES, base_choices
 from bot.ui.forms import CaptionsForm, TrainForm
 from trainer.contract.requests import Kind, Method, Preset
-
-METHODS: dict[Method, str] = {
-    "lora": "LoRA: quick, a small file, good for nearly everything",
-    "textual_inversion": "Textual inversion: a new word only, a file of kilobytes",
-    "pivotal": "Pivotal: a new word and a LoRA on top, closer to the photos",
-    "dreambooth": "DreamBooth: the whole model learns, the closest and the slowest",
-}
-PRESETS: dict[Preset, str] = {
-    "fast": "Fast: a first look",
-    "balanced": "Balanced: what most photos need",
-    "detailed": "Detailed: longer, and more of the model learns",
-}
-
-
-def _choices(words: Mapping[Any, str]) -> list[app_commands.Choice[str]]:
-    return [app_commands.Choice(name=label, value=value) for value, label in words.items()]
 
 
 class TrainCog(commands.Cog):
@@ -51,7 +34,7 @@ class TrainCog(commands.Cog):
         self._tree.add_command(self._menu)
 
     @app_commands.command(description="Teach Darkroom a subject, a face or a style from your photos")
-    @app_commands.choices(method=_choices(METHODS), preset=_choices(PRESETS))
+    @app_commands.choices(method=METHOD_CHOICES, preset=PRESET_CHOICES)
     @app_commands.describe(
         name="What you will write in prompts, for example thnos",
         consent=CONSENT_STATEMENT,

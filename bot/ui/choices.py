@@ -1,4 +1,4 @@
-"""What autocomplete offers. It comes back unchecked, so each command looks it up again."""
+"""What options offer. What autocomplete offers comes back unchecked, so each command looks it up again."""
 
 from __future__ import annotations
 
@@ -9,9 +9,25 @@ from discord import app_commands
 from bot.store.records import Adapter, Job
 from bot.ui import cards
 from trainer.contract.events import BaseInfo
+from trainer.contract.requests import Method, Preset
 
 MOST = 25  # Discord's limit, as are 100 characters
 _LONGEST = 100
+
+
+_METHODS: dict[Method, str] = {
+    "lora": "LoRA: quick, a small file, good for nearly everything",
+    "textual_inversion": "Textual inversion: a new word only, a file of kilobytes",
+    "pivotal": "Pivotal: a new word and a LoRA on top, closer to the photos",
+    "dreambooth": "DreamBooth: the whole model learns, the closest and the slowest",
+}
+_PRESETS: dict[Preset, str] = {
+    "fast": "Fast: a first look",
+    "balanced": "Balanced: what most photos need",
+    "detailed": "Detailed: longer, and more of the model learns",
+}
+METHOD_CHOICES = [app_commands.Choice[str](name=words, value=method) for method, words in _METHODS.items()]
+PRESET_CHOICES = [app_commands.Choice[str](name=words, value=preset) for preset, words in _PRESETS.items()]
 
 
 def base_choices(bases: Sequence[BaseInfo], typed: str) -> list[app_commands.Choice[str]]:
