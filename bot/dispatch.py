@@ -107,6 +107,8 @@ class Dispatcher:
             await self._queue.restore_attempt(job.id, job.attempt)
             if job.cancel_requested_at is not None:
                 await self._queue.request_cancel(job.id)
+            elif job.wish is not None:
+                await self._queue.request_wish(job.id, job.attempt, job.wish)
 
     # -- taking back --------------------------------------------------------------------------------------------------
 

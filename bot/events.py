@@ -177,4 +177,4 @@ def _after(tx: sqlite3.Connection, job: Job, event: Event, outcome: Outcome | No
                 tx, job.id, event.attempt, now, counts=event.counts, committed=outcome is not None
             )
         case Paused():
-            return lifecycle.give_back(tx, job.id, event.attempt, now, counts=False, committed=False)
+            return lifecycle.pause(tx, job.id, event.attempt, now, step=event.step, steps=event.steps)

@@ -118,11 +118,12 @@ def give_back(
 ) -> Job | None:
     """An attempt ended without a delivery and without a word for the member: the job waits again, or is given up.
 
-    ``committed``: its outcome exists, so that only the delivery is left to do, and cancelling comes too late.
+    ``committed``: its outcome exists, so only the delivery is left to do, and cancelling and pausing come too late.
     Returns the job as it is then; None if the attempt was not the current one.
     """
+    before = jobs.get(tx, job_id)
     job = jobs.take_back(tx, job_id, attempt, counts=counts)
-    if job is None:
+    if job is None or before is None:
         return None
     if job.cancel_requested_at is not None and not committed:
         return end(tx, job_id, "cancelled", now, card_written=False)
@@ -133,6 +134,24 @@ def give_back(
             f" cause in the log under {reference}; then try again."
         )
         return end(tx, job_id, "failed", now, card_written=False, error=message, reference=reference)
+    if before.wish == "pause" and not committed:  # the worker was lost before it had said that it paused
+        return hold(tx, job_id, now)
+    return job
+
+
+def pause(tx: Connection, job_id: str, attempt: int, now: float, *, step: int, steps: int) -> Job | None:
+    """A worker paused the attempt after that step. None: it was not the current one."""
+    job = jobs.take_back(tx, job_id, attempt, counts=False)
+    if job is not None and job.cancel_requested_at is not None:
+        return end(tx, job_id, "cancelled", now, card_written=False)
+    return job and hold(tx, job_id, now, step=step, steps=steps)
+
+
+def hold(tx: Connection, job_id: str, now: float, *, step: int | None = None, steps: int | None = None) -> Job | None:
+    """Keep a waiting training from the workers until its member lets it go on. None: it does not wait."""
+    job = jobs.hold(tx, job_id, "paused", now, step=step, steps=steps)
+    if job is not None:
+        outbox.add(tx, job_id, "paused", now)
     return job
 
 

@@ -11,6 +11,7 @@ import aiohttp
 import structlog
 
 from bot.adapters import Adapters
+from bot.control import Control
 from bot.dispatch import Dispatcher
 from bot.errors import QueueDown, StartupFault
 from bot.events import EventReader
@@ -38,6 +39,7 @@ class Services:
     """
 
     jobs: Jobs
+    control: Control
     adapters: Adapters
     pictures: Pictures
     blobs: Blobs
@@ -114,7 +116,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             fallback_base=EMBEDDED_BASE if settings.darkroom_bases is None else None,
             on_change=dispatcher.wake,
         )
-        services = Services(jobs, Adapters(database), Pictures(database), blobs, outbox, dispatcher, events, sweeper)
+        services = Services(
+            jobs=jobs,
+            control=Control(database, outbox, on_change=dispatcher.wake),
+            adapters=Adapters(database),
+            pictures=Pictures(database),
+            blobs=blobs,
+            outbox=outbox,
+            dispatcher=dispatcher,
+            events=events,
+            sweeper=sweeper,
+        )
         stack.push_async_callback(services.stop)
         yield services
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import NoReturn
 from weakref import WeakValueDictionary
 
 import structlog
@@ -28,6 +29,7 @@ from trainer.contract.events import (
     HandedBack,
     Outcome,
     OutputFile,
+    Paused,
     Produced,
     Progress,
     Started,
@@ -35,7 +37,7 @@ from trainer.contract.events import (
     encode,
 )
 from trainer.contract.names import checkpoint_prefix, outcome_path
-from trainer.contract.requests import ImagineRequest, Request, TrainRequest
+from trainer.contract.requests import ImagineRequest, Method, Request, TrainRequest
 from trainer.delivery import Attached, Delivery, NotAllowed, Unreachable
 from trainer.generation.sheets import show_large
 from trainer.mailbox import Mailbox
@@ -60,6 +62,14 @@ class Stopped(Exception):
     """The member stopped the job."""
 
 
+class PausedAt(Exception):
+    """The member paused the training after this step; its checkpoint is stored."""
+
+    def __init__(self, step: int, steps: int) -> None:
+        super().__init__(f"paused after step {step} of {steps}")
+        self.step, self.steps = step, steps
+
+
 @dataclass
 class Attempts:
     """Carries out attempts, any number at a time."""
@@ -74,6 +84,7 @@ class Attempts:
 
     def __post_init__(self) -> None:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by job
+        self.paces: dict[tuple[str, Method], float] = {}  # seconds a step of the last training, by base and method
 
     async def carry_out(self, request: Request) -> None:
         """Do the work of one attempt and tell the bot what came of it. Raises nothing but CancelledError.
@@ -95,6 +106,11 @@ class Attempts:
         except Stopped:
             written = await self._last_word(request, cards.cancelled())
             await self.mailbox.say(Cancelled(job_id=job_id, attempt=attempt, at=self.clock(), card_written=written))
+        except PausedAt as at:
+            await self.delivery.leave(job_id)  # the bot says it, with a way to go on
+            await self.mailbox.say(
+                Paused(job_id=job_id, attempt=attempt, at=self.clock(), step=at.step, steps=at.steps)
+            )
         except Refusal as refusal:
             await self._fail(request, refusal.message, refusal.reference)
         except Interrupted as interrupted:
@@ -154,7 +170,7 @@ class Attempts:
         await self.mailbox.say(
             Started(job_id=request.job_id, attempt=request.attempt, worker_id=self.worker_id, at=self.clock())
         )
-        watching = asyncio.create_task(self._watch(request.job_id))
+        watching = asyncio.create_task(self._watch(request))
         board = _Board(self, request)
         showing = asyncio.create_task(board.run())
         try:
@@ -169,11 +185,16 @@ class Attempts:
         await self.mailbox.say(Produced(job_id=request.job_id, attempt=request.attempt, at=self.clock()))
         return outcome
 
-    async def _watch(self, job_id: str) -> None:
-        """Stop the job in the engine once its member says so; again and again, for it may not be there yet."""
+    async def _watch(self, request: Request) -> None:
+        """Tell the engine what the member wants of the job; again and again, for it may not be there yet."""
+        job_id = request.job_id
         while True:
             if await self.mailbox.is_cancelled(job_id):
                 await self.switchboard.cancel(job_id)
+            elif isinstance(request, TrainRequest):
+                wish = await self.mailbox.wish(job_id, request.attempt)
+                if wish is not None:
+                    await self.switchboard.ask(job_id, wish)
             await self.wait(CANCEL_POLL_S)
 
     async def _in_engine(self, request: Request, board: _Board) -> messages.Drawn | messages.Trained:
@@ -182,11 +203,16 @@ class Attempts:
             try:
                 async for report in reports:
                     match report:
+                        case messages.Planned():
+                            board.plan(report)
                         case messages.Stepped():
                             board.step(report)
                         case messages.Checkpointed():
                             await self.blobs.write(_checkpoint_path(request.job_id), report.data)
+                        case messages.Paused():
+                            await self._pause(request, report)
                         case messages.Drawn() | messages.Trained():
+                            board.remember_pace()
                             return report
                         case messages.Stopped():
                             raise Stopped
@@ -197,6 +223,14 @@ class Attempts:
                     raise Stopped from None
                 raise
         raise Interrupted(blamed=False)
+
+    async def _pause(self, request: Request, report: messages.Paused) -> NoReturn:
+        """Store the checkpoint and end the attempt. Raises PausedAt, or Stopped if the member said that since."""
+        if report.checkpoint is not None:
+            await self.blobs.write(_checkpoint_path(request.job_id), report.checkpoint)
+        if await self.mailbox.is_cancelled(request.job_id):
+            raise Stopped
+        raise PausedAt(report.step, report.steps)
 
     async def _command(self, request: Request) -> messages.StartTraining | messages.StartImagining:
         """The request with the bytes it names. Raises Refusal for what was deleted meanwhile."""
@@ -296,10 +330,16 @@ class _Board:
     attempts: Attempts
     request: Request
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    planned: messages.Planned | None = None
     newest: messages.Stepped | None = None
     preview: Attached | None = None
     first: tuple[float, int] | None = None  # when the first step was seen, and which
     reported_at: float = float("-inf")
+
+    def plan(self, report: messages.Planned) -> None:
+        """It is known how many steps it will be."""
+        self.planned = report
+        self.changed.set()
 
     def step(self, report: messages.Stepped) -> None:
         """A step was taken."""
@@ -316,7 +356,10 @@ class _Board:
         while True:
             await self.changed.wait()
             self.changed.clear()
-            if self.newest is None or attempts.clock() - self.reported_at < REPORT_EVERY_S:
+            if self.newest is None:
+                await self._show_plan()
+                continue
+            if attempts.clock() - self.reported_at < REPORT_EVERY_S:
                 continue
             self.reported_at = attempts.clock()
             step, steps, left = self.newest.step, self.newest.steps, self._seconds_left()
@@ -327,12 +370,34 @@ class _Board:
             face = cards.working(request, step, steps, left, picture)
             await attempts.delivery.show_progress(request.job_id, request.card, face, self.preview)
 
+    async def _show_plan(self) -> None:
+        plan, request = self.planned, self.request
+        if plan is not None and isinstance(request, TrainRequest):
+            steps, pace = plan.steps - plan.step, self._pace()
+            seconds = pace * steps if pace is not None else None
+            face = cards.planned(request, steps, seconds, plan.memory_bytes)
+            show = self.attempts.delivery.show_progress
+            while self.newest is None and not await show(request.job_id, request.card, face):
+                await self.attempts.wait(REPORT_EVERY_S)  # its first words are too fresh for Discord
+
     def _seconds_left(self) -> float | None:
-        """At the pace so far; None before there is one."""
-        if self.first is None or self.newest is None or self.newest.step <= self.first[1]:
-            return None
-        pace = (self.attempts.clock() - self.first[0]) / (self.newest.step - self.first[1])
-        return pace * (self.newest.steps - self.newest.step)
+        """At the pace so far; before there is one, at that of the last training of the kind; else None."""
+        pace = self._pace()
+        return None if pace is None or self.newest is None else pace * (self.newest.steps - self.newest.step)
+
+    def _pace(self) -> float | None:
+        """Seconds a step."""
+        if self.first is not None and self.newest is not None and self.newest.step > self.first[1]:
+            return (self.attempts.clock() - self.first[0]) / (self.newest.step - self.first[1])
+        if isinstance(self.request, TrainRequest):
+            return self.attempts.paces.get((self.request.base, self.request.recipe.method))
+        return None
+
+    def remember_pace(self) -> None:
+        """For the estimate of the next training of the kind."""
+        pace = self._pace()
+        if pace is not None and isinstance(self.request, TrainRequest):
+            self.attempts.paces[self.request.base, self.request.recipe.method] = pace
 
 
 def _checkpoint_path(job_id: str) -> str:

@@ -18,6 +18,7 @@ from trainer.contract.requests import ImagineRequest, TrainRequest
 from trainer.engine import Steps
 from trainer.errors import UserFault
 from trainer.messages import PictureFile
+from trainer.training.control import Control, Pause
 
 
 class TorchBackend:
@@ -74,9 +75,9 @@ class TorchBackend:
             self._loaded[name] = (base, AdapterBank(base.modules))
         return self._loaded[name]
 
-    def train(self, command: messages.StartTraining) -> Steps:
-        """Train the adapter, then draw the base's example prompts with it."""
-        return self._within_memory(command.request.base, self._train(command))
+    def train(self, command: messages.StartTraining, control: Control) -> Steps:
+        """Train the adapter, then draw the base's example prompts with it; or pause."""
+        return self._within_memory(command.request.base, self._train(command, control))
 
     def imagine(self, command: messages.StartImagining) -> Steps:
         """Draw the pictures; adapters are in the bank only as long."""
@@ -97,7 +98,7 @@ class TorchBackend:
         finally:
             self._at_work[base] -= 1
 
-    def _train(self, command: messages.StartTraining) -> Steps:
+    def _train(self, command: messages.StartTraining, control: Control) -> Steps:
         from PIL import Image
 
         from trainer.adapters.files import read_lora
@@ -114,14 +115,17 @@ class TorchBackend:
         checkpoints: list[bytes] = []
         job = TrainingJob(request.trigger, request.class_word, request.kind, request.recipe)
         steps = train_lora(
-            base, bank, photos, request.captions, job, checkpoint=checkpoints.append, resume=command.resume
-        )
+            base, bank, photos, request.captions, job, checkpoint=checkpoints.append, resume=command.resume,
+            control=control,
+        )  # fmt: skip
         while True:
             try:
                 taken = next(steps)
             except StopIteration as end:
                 adapter = end.value
                 break
+            except Pause as pause:
+                return messages.Paused(request.job_id, pause.step, pause.steps, pause.checkpoint)
             if taken is None:
                 yield None
                 continue

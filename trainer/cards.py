@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from trainer.contract import looks
 from trainer.contract.events import Outcome
+from trainer.contract.names import Action
 from trainer.contract.requests import ImagineRequest, Request, TrainRequest
 
 _BAR = 12  # characters
+_CANCEL: tuple[tuple[Action, str], ...] = (("cancel", "Cancel"),)
+_BEFORE_LEARNING: tuple[tuple[Action, str], ...] = (("pause", "Pause"), *_CANCEL)
+_WHILE_LEARNING: tuple[tuple[Action, str], ...] = (("pause", "Pause"), ("finish", "Stop and keep"), *_CANCEL)
 _LONGEST_FIELD = 1_000  # of Discord's 1,024
 
 
@@ -22,18 +26,23 @@ class Face:
     fields: tuple[tuple[str, str], ...] = ()
     footer: str = ""
     picture: str | None = None
-    cancellable: bool = False
+    buttons: tuple[tuple[Action, str], ...] = ()  # what each does, and what it says
 
 
 def starting(request: Request) -> Face:
     """The first thing the worker says."""
     if isinstance(request, TrainRequest):
-        photos = len(request.photos)
-        return Face(
-            f"{request.name} is next", f"Looking at {photos} photos…", looks.WORKING, footer=_teaching(request),
-            cancellable=True,
-        )  # fmt: skip
-    return Face("Drawing", looks.quote(request.prompt), looks.WORKING, footer=request.base, cancellable=True)
+        text = f"Looking at {len(request.photos)} photos…"
+        return Face(f"{request.name} is next", text, looks.WORKING, footer=_teaching(request), buttons=_BEFORE_LEARNING)
+    return Face("Drawing", looks.quote(request.prompt), looks.WORKING, footer=request.base, buttons=_CANCEL)
+
+
+def planned(request: TrainRequest, steps: int, seconds: float | None, memory_bytes: int | None) -> Face:
+    """What the training will take: the steps that are left, and time and memory as far as they can be estimated."""
+    time = f", about {looks.duration(seconds)}" if seconds is not None else ""
+    memory = f", about {memory_bytes / 2**30:.1f} GiB of memory" if memory_bytes is not None else ""
+    text = f"Looking at {len(request.photos)} photos…\n{steps:,} steps{time}{memory}"
+    return Face(f"{request.name} is next", text, looks.WORKING, footer=_teaching(request), buttons=_BEFORE_LEARNING)
 
 
 def working(request: Request, step: int, steps: int, seconds_left: float | None, picture: str | None) -> Face:
@@ -46,10 +55,11 @@ def working(request: Request, step: int, steps: int, seconds_left: float | None,
         title, text = f"{request.name} is learning", progress
         if picture is not None:
             text += f"\nThis is how far it has come, “{looks.plain(request.trigger)}” so far:"
-        footer = _teaching(request)
+        footer, buttons = _teaching(request), _WHILE_LEARNING
     else:
         title, text, footer = "Drawing", f"{looks.quote(request.prompt)}\n\n{progress}", request.base
-    return Face(title, text, looks.WORKING, footer=footer, picture=picture, cancellable=True)
+        buttons = _CANCEL
+    return Face(title, text, looks.WORKING, footer=footer, picture=picture, buttons=buttons)
 
 
 def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Face:

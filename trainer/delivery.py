@@ -110,7 +110,7 @@ class Delivery:
             state.edited_at = self._clock()
             message = self._message(channel_id, message_id)
             try:
-                view = _view("Cancel", button_id("cancel", job_id)) if face.cancellable else None
+                view = _view(*((words, button_id(action, job_id)) for action, words in face.buttons))
                 await message.edit(embed=_embed(face), view=view, attachments=_files([preview] if preview else []))
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 log.info("progress.not_shown", job=job_id, error=str(error))  # the next one is seconds away
@@ -149,6 +149,12 @@ class Delivery:
                 await self._point_on(card, posted)
             return card.channel_id, posted
 
+    async def leave(self, job_id: str) -> None:
+        """Write no more to the card: it is the bot's once this returns, and no edit is on its way."""
+        state = self._states.setdefault(job_id, _State())
+        async with state.lock:
+            state.closed = True
+
     async def _point_on(self, card: Card, posted: int) -> None:
         """On a card that is too old to be edited often: one edit that says where the result is, if Discord takes it."""
         if card.message_id is None or card.private:
@@ -172,7 +178,7 @@ class Delivery:
             found = await self._find(channel, card, marker)
             if found is not None:
                 return found
-            view = _view("Settings", marker)
+            view = _view(("Settings", marker))
             posted = await channel.send(embed=embed, files=_files(files), view=view, nonce=job_id[-25:])
             return posted.id
 
@@ -227,9 +233,11 @@ def _embed(face: Face) -> discord.Embed:
     return embed
 
 
-def _view(label: str, custom_id: str) -> discord.ui.View:
+def _view(*buttons: tuple[str, str]) -> discord.ui.View:
+    """Buttons, each a label and a custom_id."""
     view = discord.ui.View(timeout=None)
-    view.add_item(discord.ui.Button(label=label, custom_id=custom_id))
+    for label, custom_id in buttons:
+        view.add_item(discord.ui.Button(label=label, custom_id=custom_id))
     view.stop()  # the bot answers its clicks; discord.py would else keep every view of every message
     return view
 

@@ -20,6 +20,7 @@ from typing import Protocol
 from trainer import messages
 from trainer.errors import BadAdapterFile, UserFault
 from trainer.messages import Report
+from trainer.training.control import Control
 
 PICTURE_STEPS_A_TRAINING_STEP = 8  # with pictures always waiting, training still gets every ninth step
 _PR_SET_PDEATHSIG = 1
@@ -35,8 +36,8 @@ class Backend(Protocol):
         """Find the device and the bases. Raises UserFault."""
         ...
 
-    def train(self, command: messages.StartTraining) -> Steps:
-        """Train, one step a turn."""
+    def train(self, command: messages.StartTraining, control: Control) -> Steps:
+        """Train, one step a turn, and look at ``control`` between two of them; Paused is a last report, too."""
         ...
 
     def imagine(self, command: messages.StartImagining) -> Steps:
@@ -54,6 +55,7 @@ class Engine:
     def __post_init__(self) -> None:
         self._pictures: deque[tuple[str, Steps]] = deque()
         self._trainings: deque[tuple[str, Steps]] = deque()
+        self._controls: dict[str, Control] = {}  # of the trainings
         self._since_training = 0
 
     @property
@@ -66,7 +68,11 @@ class Engine:
         if isinstance(command, messages.StartImagining):
             self._pictures.append((command.request.job_id, self.backend.imagine(command)))
         elif isinstance(command, messages.StartTraining):
-            self._trainings.append((command.request.job_id, self.backend.train(command)))
+            control = self._controls[command.request.job_id] = Control()
+            self._trainings.append((command.request.job_id, self.backend.train(command, control)))
+        elif isinstance(command, messages.Ask):
+            if command.job_id in self._controls:
+                self._controls[command.job_id].wish = command.wish
         else:
             self._cancel(command.job_id)
 
@@ -76,7 +82,11 @@ class Engine:
                 if entry[0] == job_id:
                     entry[1].close()  # its `finally` takes its adapters out of the base
                     lane.remove(entry)
-                    self.send(messages.Stopped(job_id))
+                    self._end(messages.Stopped(job_id), job_id)
+
+    def _end(self, last: Report, job_id: str) -> None:
+        self._controls.pop(job_id, None)
+        self.send(last)
 
     def turn(self) -> None:
         """Let one job take one step: pictures first and in turn, a training when none waits or it has aged."""
@@ -87,13 +97,13 @@ class Engine:
         try:
             report = next(steps)
         except StopIteration as end:
-            self.send(end.value)
+            self._end(end.value, job_id)
             return
         except (UserFault, BadAdapterFile) as fault:
-            self.send(messages.Refused(job_id, str(fault)))
+            self._end(messages.Refused(job_id, str(fault)), job_id)
             return
         except Exception:  # one job's fault is not the next one's
-            self.send(messages.Refused(job_id, None, traceback.format_exc()))
+            self._end(messages.Refused(job_id, None, traceback.format_exc()), job_id)
             return
         if report is not None:
             self.send(report)

@@ -58,6 +58,12 @@ class Mailbox:
         """Whether the member wants the job stopped. False while Redis can't be asked."""
         return bool(await self._ask(self._redis.exists(names.cancel_key(job_id))))
 
+    async def wish(self, job_id: str, attempt: int) -> names.Wish | None:
+        """What the member wants of this attempt at a training. None while Redis can't be asked."""
+        value = await self._ask(self._redis.get(names.wish_key(job_id)))
+        wishes: tuple[names.Wish, ...] = ("pause", "finish")
+        return next((wish for wish in wishes if value == names.wish_value(attempt, wish).encode()), None)
+
     async def _ask(self, call: Awaitable[T]) -> T | None:
         try:
             return await within(call, CALL_TIMEOUT_S)

@@ -53,6 +53,15 @@ class CannotStart(Message, tag="cannot_start", frozen=True):
     message: str
 
 
+class Planned(Message, tag="planned", frozen=True):
+    """A training knows what it will do, before it looks at the photos: it goes on from ``step`` to ``steps``."""
+
+    job_id: str
+    step: int
+    steps: int
+    memory_bytes: int | None = None  # of the device, as estimated
+
+
 class Stepped(Message, tag="stepped", frozen=True):
     """A job took a step; ``preview`` is a PNG."""
 
@@ -94,7 +103,7 @@ class Paused(Message, tag="paused", frozen=True):
     job_id: str
     step: int
     steps: int
-    checkpoint: bytes
+    checkpoint: bytes | None  # None: nothing was learned since the one it was resumed from
 
 
 class CandidateFile(Message, frozen=True):
@@ -141,7 +150,7 @@ class Refused(Message, tag="refused", frozen=True):
     details: str = ""
 
 
-Report = Ready | CannotStart | Stepped | Checkpointed | Paused | Drawn | Trained | Stopped | Refused
+Report = Ready | CannotStart | Planned | Stepped | Checkpointed | Paused | Drawn | Trained | Stopped | Refused
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder[Command](Command).decode

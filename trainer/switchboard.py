@@ -9,12 +9,14 @@ from contextlib import suppress
 import structlog
 
 from trainer import messages
+from trainer.contract.names import Wish
 from trainer.errors import UserFault
 from trainer.supervisor import CANCEL_GRACE_S, EngineDied, Supervisor
 
 log = structlog.get_logger(__name__)
 
 RESTART_S = 2.0
+LAST = messages.Drawn | messages.Trained | messages.Paused | messages.Stopped | messages.Refused
 
 
 class Interrupted(Exception):
@@ -73,7 +75,7 @@ class Switchboard:
     async def work(
         self, command: messages.StartTraining | messages.StartImagining
     ) -> AsyncGenerator[messages.Report, None]:
-        """Let the engine do a job; what it reports, the last being Drawn, Trained, Stopped or Refused.
+        """Let the engine do a job; what it reports, the last being one of ``LAST``.
 
         Raises :class:`Interrupted` when the engine ends first.
         """
@@ -96,13 +98,19 @@ class Switchboard:
                 if isinstance(report, Interrupted):
                     last = True
                     raise report
-                last = isinstance(report, messages.Drawn | messages.Trained | messages.Stopped | messages.Refused)
+                last = isinstance(report, LAST)
                 yield report
         finally:
             if not last:  # whoever waited is gone: stop the work, too
                 with suppress(EngineDied):
                     await self._supervisor.send(messages.Cancel(job_id))
             del self._lines[job_id]
+
+    async def ask(self, job_id: str, wish: Wish) -> None:
+        """Tell the engine what the member wants of a training. No error if it is not there: it is said again."""
+        if job_id in self._lines and self._up.is_set():
+            with suppress(EngineDied):
+                await self._supervisor.send(messages.Ask(job_id, wish))
 
     async def cancel(self, job_id: str) -> None:
         """Ask the engine to stop a job, and kill it if it does not within its grace. No error if it is not there."""

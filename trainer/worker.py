@@ -27,7 +27,7 @@ from common.errors import StartupFault
 from trainer import messages
 from trainer.attempts import Attempts
 from trainer.contract.blobs import Blobs, open_blobs
-from trainer.contract.events import Heartbeat
+from trainer.contract.events import BaseInfo, Heartbeat
 from trainer.contract.names import HEARTBEAT_EVERY_S, LANES, Lane, arq_job_id, queue_name
 from trainer.contract.requests import Request, decode_request
 from trainer.delivery import Delivery
@@ -172,10 +172,18 @@ class LaneWorkers:
         taken = list(self._running.values())
         return Heartbeat(
             worker_id=self._attempts.worker_id, at=self._clock(), device=self._ready.device,
-            lanes=tuple(lane for lane in LANES if lane in self._capacity), bases=self._ready.bases,
+            lanes=tuple(lane for lane in LANES if lane in self._capacity), bases=self._bases(),
             free={lane: max(0, room - taken.count(lane)) for lane, room in self._capacity.items()},
             running=tuple(self._running),
         )  # fmt: skip
+
+    def _bases(self) -> tuple[BaseInfo, ...]:
+        """The bases, each with the pace of the last LoRA that was trained on it."""
+        paces = self._attempts.paces
+        return tuple(
+            msgspec.structs.replace(info, seconds_per_step=paces.get((info.name, "lora"), info.seconds_per_step))
+            for info in self._ready.bases
+        )
 
 
 async def _end(worker: Worker, running: asyncio.Task[None], pool: ConnectionPool) -> None:

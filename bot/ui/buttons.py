@@ -68,6 +68,35 @@ class CancelButton(JobButton, template=r"dr:cancel:(?P<id>\d+)(?::(?P<place>\d+)
         await interaction.response.send_message(words, ephemeral=True)
 
 
+class PauseButton(JobButton, template=r"dr:pause:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Pauses a training."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Its owner alone may; the card tells the rest."""
+        job = await bot.services.control.pause(self.subject_id, interaction.user.id)
+        words = "Paused." if job.held is not None else "It pauses after the step it is at."
+        await interaction.response.send_message(words, ephemeral=True)
+
+
+class ResumeButton(JobButton, template=r"dr:resume:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Lets a paused training go on."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Its owner alone may; the card tells the rest."""
+        await bot.services.control.resume(self.subject_id, interaction.user.id)
+        await interaction.response.send_message("It goes on where it was, as soon as there is room.", ephemeral=True)
+
+
+class FinishButton(JobButton, template=r"dr:finish:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Ends a training early and keeps what was learned."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Its owner alone may; the card tells the rest."""
+        await bot.services.control.finish(self.subject_id, interaction.user.id)
+        words = "It ends after the step it is at, and what it has learned becomes your adapter."
+        await interaction.response.send_message(words, ephemeral=True)
+
+
 class SettingsButton(JobButton, template=r"dr:settings:(?P<id>\d+)(?::(?P<place>\d+))?"):
     """Shows the exact settings, to be copied."""
 
@@ -176,6 +205,6 @@ class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d+)
 
 
 ALL: tuple[type[JobButton], ...] = (
-    CancelButton, SettingsButton, AgainButton, DeleteButton, ExampleButton, ShareButton, RetryButton,
-    ForgetButton,
+    CancelButton, PauseButton, ResumeButton, FinishButton, SettingsButton, AgainButton, DeleteButton, ExampleButton,
+    ShareButton, RetryButton, ForgetButton,
 )  # fmt: skip

@@ -59,10 +59,10 @@ def requeued() -> discord.Embed:
 
 def paused(job: Job) -> discord.Embed:
     """The member paused it; how long that can last."""
-    title, where = f"{job.train.name} is paused", "before its first step"
+    title, where = f"{job.train.name} is paused", ""
     if job.paused_step and job.paused_steps:
-        where = f"at step {job.paused_step:,} of {job.paused_steps:,}"
-    text = f"Paused {where}. What it has learned is kept for a week, and its photos with it."
+        where = f"It stands at step {job.paused_step:,} of {job.paused_steps:,}. "
+    text = f"{where}What it has learned is kept for a week, and its photos with it."
     return simple(title, text, looks.WAITING)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import redis.asyncio
 
+from bot.control import Control
 from bot.dispatch import Dispatcher
 from bot.events import EventReader
 from bot.jobs import Jobs, Limits
@@ -116,6 +117,7 @@ class World:
         self.events = EventReader(database, queue, blobs, self.outbox, clock=clock)
         self.dispatcher = Dispatcher(database, queue, blobs, self.outbox, clock=clock)
         self.sweeper = Sweeper(database, blobs, self.outbox, clock=clock)
+        self.control = Control(database, self.outbox, clock=clock)
         self.jobs = Jobs(
             database,
             queue,

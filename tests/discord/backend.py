@@ -13,6 +13,7 @@ from trainer.contract.requests import ImagineRequest
 from trainer.engine import Steps
 from trainer.errors import UserFault
 from trainer.generation.metadata import parameters_text
+from trainer.training.control import Control
 
 BASE, OTHER_BASE = "emoji-64", "sketch-64"
 EXAMPLES = ("in a suit at a fancy dinner", "wearing a crown at the beach", "as an astronaut in space")
@@ -40,17 +41,23 @@ class SketchBackend:
         """Two bases may be there."""
         return messages.Ready("cpu", tuple(base_info(name) for name in self.bases))
 
-    def train(self, command: messages.StartTraining) -> Steps:
-        """Four steps, or as many as until somebody stops it."""
-        request, step = command.request, 0
-        while step < 4 or request.class_word == ENDLESS:
+    def train(self, command: messages.StartTraining, control: Control) -> Steps:
+        """Four steps, or as many as until somebody stops it; a checkpoint is the number of its step."""
+        request, first = command.request, int(command.resume or b"0")
+        step, steps = first, 10**9 if command.request.class_word == ENDLESS else 4
+        yield messages.Planned(request.job_id, step, steps, 2**30)
+        while step < steps and control.wish != "finish":
             step += 1
-            yield messages.Stepped(request.job_id, step, max(4, step + 1))
+            yield messages.Stepped(request.job_id, step, steps)
+            if control.wish == "pause":
+                return messages.Paused(request.job_id, step, steps, str(step).encode())
             _moment()
         metadata = {"darkroom.base_hash": "00", "darkroom.trainer": "0.1.0"}
         data = b"%s learned from %d photos" % (request.name.encode(), len(command.photos))
+        if command.resume is not None:
+            data += b" on top of step %d" % first
         examples = tuple(_picture(seed, 64, 64, request.name) for seed in (1, 2, 3))
-        return messages.Trained(request.job_id, data, metadata, 16, 4, 0.1, 100.0, examples)
+        return messages.Trained(request.job_id, data, metadata, 16, step, 0.1, 100.0, examples)
 
     def imagine(self, command: messages.StartImagining) -> Steps:
         """Two steps, or as many as until somebody stops it."""

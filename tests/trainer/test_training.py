@@ -17,6 +17,7 @@ from trainer.errors import UserFault
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base, load_base
 from trainer.training import lora, recipes
+from trainer.training.control import Control, Pause
 from trainer.training.dataset import crop_to
 from trainer.training.lora import TrainingJob, train_lora
 from trainer.training.losses import snr_weights
@@ -70,6 +71,27 @@ def test_a_resumed_training_equals_one_that_never_stopped(
     resumed = run(train_lora(base, bank, photos, [None] * 6, JOB, resume=kept[0]))
     assert len(kept) == 1
     assert resumed.data == whole.data
+
+
+def test_a_paused_training_that_goes_on_equals_one_that_never_stopped(base: Base, photos: list[Image.Image]) -> None:
+    bank, control = AdapterBank(base.unet), Control()
+    whole = run(train_lora(base, bank, photos, [None] * 6, JOB))
+    steps = train_lora(base, bank, photos, [None] * 6, JOB, control=control)
+    while next(steps) is None:
+        pass
+    control.wish = "pause"
+    with pytest.raises(Pause) as paused:
+        next(steps)
+    assert (paused.value.step, paused.value.steps) == (2, 4)
+    resumed = run(train_lora(base, bank, photos, [None] * 6, JOB, resume=paused.value.checkpoint))
+    assert resumed.data == whole.data
+
+
+def test_a_training_that_ends_early_keeps_what_it_has_learned(base: Base, photos: list[Image.Image]) -> None:
+    bank = AdapterBank(base.unet)
+    adapter = run(train_lora(base, bank, photos, [None] * 6, JOB, control=Control("finish")))
+    assert (adapter.steps, adapter.metadata["darkroom.steps"]) == (1, "1")
+    assert any(tensor.abs().max() > 0 for name, tensor in tensors(adapter.data).items() if "lora_B" in name)
 
 
 def test_pictures_between_the_steps_change_nothing(base: Base, photos: list[Image.Image]) -> None:

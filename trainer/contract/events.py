@@ -77,7 +77,6 @@ class Paused(Message, tag="paused", frozen=True):
     at: float
     step: int
     steps: int
-    card_written: bool = True
 
 
 Event = Started | Produced | Delivered | Failed | Cancelled | HandedBack | Paused

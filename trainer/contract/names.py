@@ -50,8 +50,13 @@ def cancel_key(job_id: str) -> str:
 
 
 def wish_key(job_id: str) -> str:
-    """Holds a Wish for a running training."""
+    """Holds what is wanted of a running training, as :func:`wish_value` writes it."""
     return f"darkroom:wish:{job_id}"
+
+
+def wish_value(attempt: int, wish: Wish) -> str:
+    """A wish with the attempt that it is meant for: the next one begins without it."""
+    return f"{attempt}:{wish}"
 
 
 def progress_key(job_id: str) -> str:

@@ -17,6 +17,7 @@ from trainer.models.loading import Base
 from trainer.models.text import Conditioning, concatenate
 from trainer.training import recipes
 from trainer.training.checkpoints import load_optimizer_tensors, optimizer_tensors, pack, unpack
+from trainer.training.control import Control, Pause
 from trainer.training.dataset import CachedPhotos, cache_photos
 from trainer.training.losses import denoising_loss, snr_weights, target_of
 from trainer.training.prior import class_latents
@@ -65,6 +66,7 @@ def train_lora(
     *,
     checkpoint: Callable[[bytes], None] | None = None,
     resume: bytes | None = None,
+    control: Control | None = None,
 ) -> Generator[TrainStep | None, None, TrainedAdapter]:
     """Train an adapter, one step each time the generator is asked; its return value is the adapter.
 
@@ -88,7 +90,7 @@ def train_lora(
         )  # fmt: skip
         optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=1e-2)
         start = _resume(resume, parameters, optimizer)
-        loss_value = 0.0
+        taken, loss_value = start, 0.0
         for step in range(start, recipe.steps):
             rng = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
             latents, conditioning = _draw(data, recipe, step, rng)
@@ -117,16 +119,25 @@ def train_lora(
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             optimizer.zero_grad()
-            loss_value = loss.item()
+            taken, loss_value = step + 1, loss.item()
             if checkpoint and (step + 1) % CHECKPOINT_EVERY == 0 and step + 1 < recipe.steps:
-                named = {str(index): parameter for index, parameter in enumerate(parameters)}
-                checkpoint(pack(step + 1, {"lora": named, "optimizer": optimizer_tensors(optimizer)}))
+                checkpoint(_pack(step + 1, parameters, optimizer))
+            if control and control.wish == "pause" and step + 1 < recipe.steps:
+                raise Pause(step + 1, recipe.steps, _pack(step + 1, parameters, optimizer))
+            if control and control.wish == "finish":
+                break
             yield TrainStep(step + 1, recipe.steps, loss_value)
-        metadata = _describe(base, job, recipe, len(photos))
+        metadata = _describe(base, job, recipe, taken, len(photos))
         file = write_lora(bank.weights(IN_TRAINING), metadata)
     finally:
         bank.remove(IN_TRAINING)
-    return TrainedAdapter(file, metadata, recipe.rank, recipe.steps, loss_value, time.monotonic() - began)
+    return TrainedAdapter(file, metadata, recipe.rank, taken, loss_value, time.monotonic() - began)
+
+
+def _pack(step: int, parameters: list[torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> bytes:
+    """A checkpoint after that many steps."""
+    named = {str(index): parameter for index, parameter in enumerate(parameters)}
+    return pack(step, {"lora": named, "optimizer": optimizer_tensors(optimizer)})
 
 
 def _resume(resume: bytes | None, parameters: list[torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> int:
@@ -156,7 +167,7 @@ def _draw(
     return data.draw_latents(rows, rng), data.condition(captions)
 
 
-def _describe(base: Base, job: TrainingJob, recipe: recipes.ResolvedRecipe, photos: int) -> dict[str, str]:
+def _describe(base: Base, job: TrainingJob, recipe: recipes.ResolvedRecipe, taken: int, photos: int) -> dict[str, str]:
     """The metadata header; texts alone, as safetensors wants them. No captions, no paths, no names of people."""
     return {
         "darkroom.trigger": job.trigger,
@@ -165,7 +176,7 @@ def _describe(base: Base, job: TrainingJob, recipe: recipes.ResolvedRecipe, phot
         "darkroom.base": base.spec.name,
         "darkroom.base_hash": base.spec.hash,
         "darkroom.rank": str(recipe.rank),
-        "darkroom.steps": str(recipe.steps),
+        "darkroom.steps": str(taken),
         "darkroom.photos": str(photos),
         "darkroom.trainer": TRAINER_VERSION,
     }

@@ -13,6 +13,7 @@ from trainer import messages
 from trainer.contract.events import BaseInfo
 from trainer.engine import Steps
 from trainer.errors import UserFault
+from trainer.training.control import Control
 
 BASE = "emoji-64"
 REFUSAL = "no fox fits into 64 × 64 pixels; ask for a smaller one"
@@ -37,8 +38,8 @@ class LightBackend:
 
     Prompts: ``die`` kills the child at its second step, ``refuse`` and ``break`` fail there, ``endless`` draws until
     it is cancelled, ``stubborn`` hears nothing any more; anything else is drawn. Class words: ``quick`` is learned in
-    four steps with a checkpoint after the second, ``slow`` stays there until it is resumed; anything else is trained
-    until it is cancelled.
+    four steps with a checkpoint after the second, ``slow`` stays there until it is resumed, ``prepares`` never takes a
+    step; anything else is trained until it is cancelled, paused or finished.
     """
 
     def __init__(self, start_fault: str | None = None, bases: tuple[str, ...] = (BASE,)) -> None:
@@ -49,13 +50,17 @@ class LightBackend:
             raise UserFault(self.start_fault)
         return messages.Ready("light", tuple(base_info(name) for name in self.bases))
 
-    def train(self, command: messages.StartTraining) -> Steps:
+    def train(self, command: messages.StartTraining, control: Control) -> Steps:
         request = command.request
-        if request.class_word not in ("quick", "slow"):
-            step = 0
-            while True:
-                step += 1
-                yield messages.Stepped(request.job_id, step, step + 1)
+        yield messages.Planned(request.job_id, int(command.resume or b"0"), 4)
+        while request.class_word == "prepares":
+            yield _moment()
+        step = int(command.resume or b"0")
+        while request.class_word not in ("quick", "slow") and control.wish != "finish":
+            step += 1
+            yield messages.Stepped(request.job_id, step, step + 1)
+            if control.wish == "pause":
+                return messages.Paused(request.job_id, step, step + 1, str(step).encode())
         first = int(command.resume or b"0") + 1
         for step in range(first, 5):
             yield messages.Stepped(request.job_id, step, 4)

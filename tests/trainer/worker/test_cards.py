@@ -156,8 +156,19 @@ def test_a_result_says_what_it_was_made_with() -> None:
     assert "`/imagine prompt:<lora:thnos:0.8> in a suit`" in face.text
 
 
+def test_before_it_learns_it_says_what_that_will_take() -> None:
+    assert cards.planned(TRAINING, 1200, None, None).text == "Looking at 3 photos…\n1,200 steps"
+    text = cards.planned(TRAINING, 1200, 360.0, 5 * 2**30).text
+    assert text == "Looking at 3 photos…\n1,200 steps, about 6 min, about 5.0 GiB of memory"
+
+
+def labels(face: cards.Face) -> list[str]:
+    return [label for _, label in face.buttons]
+
+
 def test_what_may_be_stopped_says_so() -> None:
-    assert cards.starting(PICTURE).cancellable
-    assert cards.working(TRAINING, 1, 2, None, None).cancellable
+    assert labels(cards.starting(PICTURE)) == ["Cancel"]
+    assert labels(cards.starting(TRAINING)) == ["Pause", "Cancel"]
+    assert labels(cards.working(TRAINING, 1, 2, None, None)) == ["Pause", "Stop and keep", "Cancel"]
     for last in (cards.drawn(PICTURE, drawn_outcome(), None), cards.failed("x"), cards.cancelled()):
-        assert not last.cancellable
+        assert labels(last) == []

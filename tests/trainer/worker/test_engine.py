@@ -13,6 +13,7 @@ from trainer.backend import TorchBackend
 from trainer.contract.requests import AdapterUse, Card, ImagineRequest, Recipe, TrainRequest
 from trainer.engine import PICTURE_STEPS_A_TRAINING_STEP, Engine, Steps
 from trainer.errors import UserFault
+from trainer.training.control import Control
 
 CARD = Card(channel_id=1, message_id=2, posted_at=0.0, requester_id=3)
 
@@ -41,6 +42,7 @@ class CountingBackend:
 
     def __init__(self) -> None:
         self.closed: list[str] = []
+        self.controls: list[Control] = []
 
     def start(self) -> messages.Ready:
         return messages.Ready("cpu", ())
@@ -57,7 +59,8 @@ class CountingBackend:
         finally:
             self.closed.append(job_id)
 
-    def train(self, command: messages.StartTraining) -> Steps:
+    def train(self, command: messages.StartTraining, control: Control) -> Steps:
+        self.controls.append(control)
         return self._steps(command.request.job_id, command.request.recipe.steps or 1)
 
     def imagine(self, command: messages.StartImagining) -> Steps:
@@ -107,6 +110,21 @@ def test_a_cancelled_job_is_closed_and_nothing_more_is_heard_of_it(played) -> No
     assert not engine.busy
     assert backend.closed == ["t"]
     assert reports[-1] == messages.Stopped("t")
+
+
+def test_a_wish_reaches_its_training_and_no_other(played) -> None:
+    engine, _, backend = played
+    for job_id in ("t", "u"):
+        engine.take(training(job_id))
+    for job_id in ("u", "a picture", "gone"):
+        engine.take(messages.Ask(job_id, "pause"))
+    assert [control.wish for control in backend.controls] == [None, "pause"]
+    engine.take(messages.Ask("u", "finish"))  # the last one stands
+    assert backend.controls[1].wish == "finish"
+    while engine.busy:
+        engine.turn()
+    engine.take(messages.Ask("u", "pause"))  # it is over
+    assert backend.controls[1].wish == "finish"
 
 
 def test_one_jobs_fault_is_not_the_next_ones(played) -> None:

@@ -1,0 +1,29 @@
+"""What a member may want of a training that runs; the loop looks at it between two steps. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainer.contract.names import Wish
+
+
+@dataclass
+class Control:
+    """The one thing that changes while a training runs: ``wish`` is set from outside.
+
+    ``pause``: the loop raises :class:`Pause` after the step it is at. ``finish``: it goes on as if that had been the
+    last step, and makes the adapter from what was learned.
+    """
+
+    wish: Wish | None = None
+
+
+class Pause(Exception):
+    """A training was paused after ``step`` of ``steps``; it goes on from ``checkpoint``.
+
+    ``checkpoint`` is None where nothing has been learned since the one that it was resumed from, or at all.
+    """
+
+    def __init__(self, step: int, steps: int, checkpoint: bytes | None) -> None:
+        super().__init__(f"paused after step {step} of {steps}")
+        self.step, self.steps, self.checkpoint = step, steps, checkpoint
