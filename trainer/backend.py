@@ -136,7 +136,7 @@ class TorchBackend:
                 preview = _files((yield from _quietly(generate(base, bank, look))))[0].png
             yield messages.Stepped(request.job_id, taken.step, taken.steps, preview)
         name = f"examples-{request.job_id}"
-        bank.add(name, read_lora(adapter.data)[0])
+        bank.add(name, read_lora(adapter.data).weights)
         examples: list[PictureFile] = []
         try:
             for prompt in prompts:
@@ -161,7 +161,7 @@ class TorchBackend:
         try:
             for place, (use, data) in enumerate(zip(request.adapters, command.adapters, strict=True)):
                 name = f"{request.job_id}-{place}"
-                bank.add(name, read_lora(data)[0])
+                bank.add(name, read_lora(data).weights)
                 weights[name] = use.weight
             job = GenerationJob(
                 request.prompt, request.negative_prompt, weights, request.seed, request.count,

@@ -75,7 +75,7 @@ def test_it_trains_and_draws_with_what_it_learned(tiny: Base, photos: list[Image
     adapter = run(train_lora(tiny, bank, photos, [None] * 6, job))
     assert math.isfinite(adapter.final_loss)
     assert adapter.steps == 3
-    bank.add("thnos", read_lora(adapter.data)[0])
+    bank.add("thnos", read_lora(adapter.data).weights)
     request = GenerationJob("thnos monster", num_inference_steps=3, width=72, height=64)
     [plain] = run(generate(tiny, bank, request))
     [taught] = run(generate(tiny, bank, GenerationJob(**(request.__dict__ | {"adapters": {"thnos": 1.0}}))))

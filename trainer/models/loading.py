@@ -33,8 +33,12 @@ class Base:
 
     @property
     def modules(self) -> dict[str, torch.nn.Module]:
-        """Everything that an adapter may act on, by the name of its folder: unet, text_encoder, text_encoder_2."""
-        return {"unet": self.unet, **{tower.name: tower.text_encoder for tower in self.towers}}
+        """Everything that an adapter may act on, by the name of its folder: unet, text_encoder, text_encoder_2.
+
+        Of an encoder with a projection the text model within, so that the modules of both are named alike.
+        """
+        encoders = {tower.name: tower.text_encoder for tower in self.towers}
+        return {"unet": self.unet, **{name: getattr(found, "text_model", found) for name, found in encoders.items()}}
 
     def make_scheduler(self) -> DDIMScheduler:
         """A scheduler of its own for every picture and training, with the base's prediction type and betas."""

@@ -66,7 +66,7 @@ def teach_one(
     job = TrainingJob(TRIGGER, kind, "subject", Recipe(seed=1))
     adapter = finish(train_lora(base, bank, photos, [None] * len(photos), job))
     seconds = time.monotonic() - began
-    bank.add(TRIGGER, read_lora(adapter.data)[0])
+    bank.add(TRIGGER, read_lora(adapter.data).weights)
     scenes = teach.prompt_scenes(head)
     pictures = {
         "with": draw(base, bank, scenes, f"{TRIGGER} {kind}", {TRIGGER: 1.0}),

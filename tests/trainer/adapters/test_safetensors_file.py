@@ -8,9 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save
+from safetensors.torch import load, save
 
-from trainer.adapters.files import MAX_TENSORS, read_header, read_lora, write_lora
+from trainer.adapters.lora_files import read_lora, write_lora
+from trainer.adapters.safetensors_file import read_header, tensor_bytes
 from trainer.errors import BadAdapterFile
 
 NAME = "unet.mid_block.attentions.0.to_q.lora_{}.weight"
@@ -23,10 +24,10 @@ def file_with(header: object, body: bytes = b"") -> bytes:
 
 def test_a_lora_reads_back() -> None:
     weights = {NAME.format("A"): torch.ones(2, 4), NAME.format("B"): torch.ones(4, 2)}
-    tensors, metadata = read_lora(write_lora(weights, {"darkroom.trigger": "thnos"}))
-    assert metadata["darkroom.trigger"] == "thnos"
-    assert torch.equal(tensors[NAME.format("B")], torch.ones(4, 2))
-    assert torch.equal(tensors[NAME.format("A")], torch.ones(2, 4))
+    file = read_lora(write_lora(weights, {"darkroom.trigger": "thnos"}))
+    assert file.metadata["darkroom.trigger"] == "thnos"
+    assert torch.equal(file.weights[NAME.format("B")], torch.ones(4, 2))
+    assert torch.equal(file.weights[NAME.format("A")], torch.ones(2, 4))
 
 
 @pytest.mark.parametrize(
@@ -42,8 +43,8 @@ def test_a_lora_reads_back() -> None:
         (file_with({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 4]}}, b"1234"), "does not fit"),
         (file_with({"a": {"dtype": "PICKLE", "shape": [1], "data_offsets": [0, 4]}}, b"1234"), "badly described"),
         (file_with({"a": {"shape": []}}), "badly described"),
-        (file_with({str(i): {} for i in range(MAX_TENSORS + 1)}), "at most 20,000"),
-        (save({"x.lora_A.weight": torch.tensor([float("nan")])}), "not finite"),
+        (file_with({str(i): {} for i in range(30_000)}), "at most 20,000"),
+        (save({NAME.format("A"): torch.tensor([float("nan")])}), "not finite"),
         (save({"../../etc/passwd": torch.ones(1)}), "not a LoRA"),
         (save({}), "not a LoRA"),
         (file_with({"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}, b"1234"), "badly described"),
@@ -71,13 +72,16 @@ _TENSORS = st.fixed_dictionaries(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["x.lora_A.weight", "x.lora_B.weight"]), _TENSORS), st.binary(max_size=16))
+@given(
+    st.dictionaries(st.sampled_from([NAME.format("A"), NAME.format("B"), NAME.format("C")]), _TENSORS),
+    st.binary(max_size=16),
+)
 def test_no_header_does_worse_than_be_refused(header: dict[str, object], body: bytes) -> None:
     try:
-        tensors, _ = read_lora(file_with(header, body))
+        file = read_lora(file_with(header, body))
     except BadAdapterFile:
         return
-    assert all(tensor.isfinite().all() for tensor in tensors.values())
+    assert all(tensor.isfinite().all() for tensor in file.weights.values())
 
 
 @given(st.binary(max_size=200))
@@ -88,3 +92,27 @@ def test_no_bytes_do_worse_than_be_refused(data: bytes) -> None:
         return
     assert isinstance(header, dict)
     assert isinstance(metadata, dict)
+
+
+_ARRAYS = st.tuples(
+    st.lists(st.integers(1, 4), max_size=4),
+    st.sampled_from([torch.float32, torch.float16, torch.bfloat16, torch.int64]),
+)
+
+
+@given(
+    st.dictionaries(st.text(min_size=1, max_size=9), _ARRAYS, max_size=6),
+    st.dictionaries(st.text(max_size=9), st.text()),
+)
+def test_the_library_reads_what_is_written_and_its_bytes_are_the_same_each_time(arrays, metadata) -> None:
+    arrays.pop("__metadata__", None)
+    tensors = {
+        name: torch.full(shape, place, dtype=dtype) for place, (name, (shape, dtype)) in enumerate(arrays.items())
+    }
+    data = tensor_bytes(tensors, metadata)
+    back = load(data)
+    assert {name: (tensor.dtype, tensor.tolist()) for name, tensor in back.items()} == {
+        name: (tensor.dtype, tensor.tolist()) for name, tensor in tensors.items()
+    }
+    assert read_header(data)[1] == {"format": "pt"} | metadata
+    assert tensor_bytes(dict(reversed(tensors.items())), metadata) == data
