@@ -74,7 +74,7 @@ def test_a_resumed_training_equals_one_that_never_stopped(
 
 
 def test_a_paused_training_that_goes_on_equals_one_that_never_stopped(base: Base, photos: list[Image.Image]) -> None:
-    bank, control = AdapterBank(base.unet), Control()
+    bank, control = AdapterBank(base.modules), Control()
     whole = run(train_lora(base, bank, photos, [None] * 6, JOB))
     steps = train_lora(base, bank, photos, [None] * 6, JOB, control=control)
     while next(steps) is None:
@@ -88,7 +88,7 @@ def test_a_paused_training_that_goes_on_equals_one_that_never_stopped(base: Base
 
 
 def test_a_training_that_ends_early_keeps_what_it_has_learned(base: Base, photos: list[Image.Image]) -> None:
-    bank = AdapterBank(base.unet)
+    bank = AdapterBank(base.modules)
     adapter = run(train_lora(base, bank, photos, [None] * 6, JOB, control=Control("finish")))
     assert (adapter.steps, adapter.metadata["darkroom.steps"]) == (1, "1")
     assert any(tensor.abs().max() > 0 for name, tensor in tensors(adapter.data).items() if "lora_B" in name)
