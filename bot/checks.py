@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from bot.errors import UserError, quoted
 from bot.orders import ImagineOrder, TrainOrder
 from bot.store.records import AdapterPick
+from trainer.contract import looks
 from trainer.contract.events import BaseInfo
-from trainer.contract.prompt import MAX_PROMPT, MAX_WEIGHT
+from trainer.contract.prompt import MAX_PROMPT, MAX_WEIGHT, PromptError, read_emphasis
 from trainer.contract.requests import Kind
 
 MOST_STEPS = 150
@@ -55,12 +56,17 @@ def captions(order: TrainOrder, found: Sequence[str | None]) -> None:
 
 
 def prompts(order: ImagineOrder) -> None:
-    """Neither empty nor endless."""
+    """Neither empty nor endless, nor louder than a model can hear."""
     if not any(character.isprintable() and not character.isspace() for character in order.prompt):
         raise UserError("The prompt is empty: say what is to be drawn, for example `a fox in a suit`.")
     for name, text in (("prompt", order.prompt_written), ("negative_prompt", order.negative_prompt)):
         if len(text) > MAX_PROMPT:
             raise UserError(f"The {name} has {len(text):,} characters, and {MAX_PROMPT:,} are the most: shorten it.")
+    for text in (order.prompt, order.negative_prompt):
+        try:
+            read_emphasis(text)
+        except PromptError as error:
+            raise UserError(looks.sentence(str(error))) from error
 
 
 def numbers(order: ImagineOrder) -> None:

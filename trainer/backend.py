@@ -164,9 +164,10 @@ class TorchBackend:
                 bank.add(name, read_lora(data).weights)
                 weights[name] = use.weight
             job = GenerationJob(
-                request.prompt, request.negative_prompt, weights, request.seed, request.count,
-                request.num_inference_steps, request.guidance_scale, request.width, request.height,
-                request.prompt_written,
+                request.prompt, request.negative_prompt, adapters=weights, seed=request.seed, count=request.count,
+                num_inference_steps=request.num_inference_steps,
+                guidance_scale=request.guidance_scale, width=request.width, height=request.height,
+                prompt_written=request.prompt_written,
             )  # fmt: skip
             steps = generate(base, bank, job)
             while True:

@@ -273,6 +273,8 @@ LONG_NAME = "x" * 1_900
     [
         ({"prompt": "x" * 3_000}, "The prompt has 3,000 characters"),
         ({"prompt": "a fox", "negative_prompt": "x" * 3_000}, "The negative_prompt has 3,000 characters"),
+        ({"prompt": "a (fox:1000)"}, "The brackets give `fox` the weight 1,000; at most 100"),
+        ({"prompt": "a fox", "negative_prompt": "(@everyone:-1000)"}, "the weight -1,000; at most 100"),
         ({"prompt": "a <lora:x:NaN> fox"}, "`<lora:x:NaN>` has the weight NaN; use a number from -5 to 5"),
         ({"prompt": "a <lora:x:1e9> fox"}, "`<lora:x:1e9>` has the weight 1e9; use a number from -5 to 5"),
         ({"prompt": "a <lora:x:inf> fox"}, "has the weight inf"),

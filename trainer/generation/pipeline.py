@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 
 from trainer.adapters.bank import AdapterBank
+from trainer.generation.conditioning import condition
 from trainer.generation.metadata import parameters_text
 from trainer.models.loading import Base
+from trainer.models.text import Vectors
 
 PREVIEW_EVERY = 8  # steps
 SAMPLER = "DDIM"
@@ -18,11 +20,15 @@ SAMPLER = "DDIM"
 
 @dataclass(frozen=True)
 class GenerationJob:
-    """What to draw. ``adapters`` are names in the bank with their weights; None means the base's default."""
+    """What to draw. None means the base's default.
+
+    ``adapters`` are names in the bank with their weights; ``inversions`` are vectors by trigger word.
+    """
 
     prompt: str
     negative_prompt: str = ""
     adapters: dict[str, float] = field(default_factory=dict)
+    inversions: dict[str, Vectors] = field(default_factory=dict)
     seed: int = 0
     count: int = 1
     num_inference_steps: int | None = None
@@ -80,7 +86,7 @@ def generate(base: Base, bank: AdapterBank, job: GenerationJob) -> Generator[Den
     scheduler.set_timesteps(steps)
     bank.activate(job.adapters)
     prompts = [job.negative_prompt, job.prompt] if guided else [job.prompt]
-    conditioning = base.encode_prompts(prompts).repeat(job.count)
+    conditioning = condition(base.towers, prompts, job.inversions).repeat(job.count)
     scale = base.vae_scale_factor
     shape = (base.unet.config.in_channels, height // scale, width // scale)
     generators = [torch.Generator().manual_seed(job.seed + index) for index in range(job.count)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -129,25 +129,29 @@ def tokenize(
     }
 
 
-def replace_triggers(tower: TextTower, ids: list[int], inversions: Mapping[str, Vectors]) -> list[int]:
+def replace_triggers(tower: TextTower, ids: Sequence[int], inversions: Mapping[str, Vectors]) -> list[int]:
     """``ids`` with the tokens of every trigger word replaced by the ids of its vectors, as A1111 matches tokens."""
+    return [token for piece in split_triggers(tower, ids, inversions) for token in piece]
+
+
+def split_triggers(tower: TextTower, ids: Sequence[int], inversions: Mapping[str, Vectors]) -> Iterator[Sequence[int]]:
+    """The same in pieces that belong together: a single token, or all vectors of a trigger."""
     first, found = tower.vocabulary, []
     for trigger, vectors in inversions.items():
         count = len(vectors[tower.name])
-        found.append((tower.words(trigger), list(range(first, first + count))))
+        found.append((tower.words(trigger), range(first, first + count)))
         first += count
     found.sort(key=lambda pair: -len(pair[0]))  # the longest match first
-    out, place = [], 0
+    place = 0
     while place < len(ids):
         for word, rows in found:
-            if word and ids[place : place + len(word)] == word:
-                out += rows
+            if word and list(ids[place : place + len(word)]) == word:
+                yield rows
                 place += len(word)
                 break
         else:
-            out.append(ids[place])
+            yield ids[place : place + 1]
             place += 1
-    return out
 
 
 def join_vectors(tower: TextTower, inversions: Mapping[str, Vectors]) -> torch.Tensor | None:
@@ -156,13 +160,30 @@ def join_vectors(tower: TextTower, inversions: Mapping[str, Vectors]) -> torch.T
 
 
 def encode_tokens(
-    towers: Sequence[TextTower], ids: Mapping[str, torch.Tensor], inversions: Mapping[str, Vectors] | None = None
+    towers: Sequence[TextTower],
+    ids: Mapping[str, torch.Tensor],
+    inversions: Mapping[str, Vectors] | None = None,
+    weights: Mapping[str, torch.Tensor] | None = None,
 ) -> Conditioning:
-    """Conditioning of tokenized prompts: the towers' hidden states side by side, the last tower's pooled embedding."""
+    """Conditioning of tokenized prompts: the towers' hidden states side by side, the last tower's pooled embedding.
+
+    ``weights``: the emphasis of every token, (B, 77) by tower; each tower's hidden states are weighed for themselves.
+    """
     hidden, pooled = [], None
     for tower in towers:
         device = tower.text_encoder.get_input_embeddings().weight.device
         states, own = tower.encode(ids[tower.name].to(device), join_vectors(tower, inversions or {}))
-        hidden.append(states)
+        hidden.append(states if weights is None else weigh(states, weights[tower.name].to(device)))
         pooled = own if own is not None else pooled
     return Conditioning(torch.cat(hidden, dim=-1) if len(hidden) > 1 else hidden[0], pooled)
+
+
+def weigh(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Hidden states (B, 77, width) times the weights of their tokens (B, 77), each row's mean restored, as A1111 does.
+
+    A row without emphasis stays as it is, to the bit; a mean of 0, which an untrained encoder has, restores nothing.
+    """
+    weighed = states.float() * weights.unsqueeze(-1)
+    lost = states.float().mean((1, 2), keepdim=True) / weighed.mean((1, 2), keepdim=True)
+    plain = (weights == 1).all(1)[:, None, None]
+    return torch.where(plain, states, (weighed * lost.nan_to_num(1, 1, 1)).to(states.dtype))
