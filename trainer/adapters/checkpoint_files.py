@@ -65,6 +65,24 @@ def original_layout(parts: Mapping[str, Tensors], family: Family) -> dict[str, t
     )
 
 
+def folder_layout(parts: Mapping[str, Tensors]) -> dict[str, dict[str, torch.Tensor]]:
+    """The tensors of a diffusers folder by the file that they belong in, such as ``text_encoder/model.safetensors``.
+
+    Text encoders get back the ``text_model.`` that transformers has dropped since 5.6, and still reads: what its own
+    ``save_pretrained`` writes nobody else can.
+    """
+    files = {}
+    for part, state in parts.items():
+        if part.startswith("text_encoder"):
+            named = {
+                key if key == "text_projection.weight" else f"text_model.{flat(key)}": t for key, t in state.items()
+            }
+            files[f"{part}/model.safetensors"] = named
+        else:
+            files[f"{part}/diffusion_pytorch_model.safetensors"] = dict(state)
+    return files
+
+
 def _unet(state: Tensors) -> dict[str, torch.Tensor]:
     shape = UNetShape.of(state)
     result = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from trainer.adapters.safetensors_file import read_header, read_tensors, tensor_
 from trainer.errors import BadAdapterFile
 
 MAX_VECTORS = 75  # more than one chunk of a prompt can't hold
+BUNDLE = "bundle_emb."  # how A1111 names what belongs to a LoRA
 _SDXL = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}  # A1111's names of SDXL's two encoders
 
 
@@ -103,6 +105,33 @@ def check_embedding(
             " models"
         )
     return Embedding(trigger, rows)
+
+
+def bundle(embeddings: Iterable[Embedding]) -> dict[str, torch.Tensor]:
+    """The vectors in a LoRA's file, where A1111 looks for them: ``bundle_emb.<trigger>.<tensor>``."""
+    tensors = {}
+    for embedding in embeddings:
+        if "." in embedding.trigger or not embedding.trigger:
+            raise ValueError(f"the trigger {embedding.trigger!r} can't be part of a tensor's name")
+        for name, tensor in a1111_tensors(embedding).items():
+            name = "string_to_param.*" if name == "emb_params" else name
+            tensors[f"{BUNDLE}{embedding.trigger}.{name}"] = tensor
+    return tensors
+
+
+def unbundle(tensors: Mapping[str, torch.Tensor]) -> tuple[Embedding, ...]:
+    """The vectors of triggers in a LoRA's file. Raises :class:`BadAdapterFile`."""
+    towers = {"string_to_param.*": "text_encoder", "emb_params": "text_encoder", "clip_l": "text_encoder",
+              "clip_g": "text_encoder_2"}  # fmt: skip
+    found: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
+    for key, tensor in tensors.items():
+        trigger, _, name = key.removeprefix(BUNDLE).partition(".")
+        if name not in towers:
+            raise BadAdapterFile(f"the bundled vectors {key[:80]!r} are of no kind that is known")
+        found[trigger][towers[name]] = tensor
+    if any("text_encoder" not in vectors for vectors in found.values()):
+        raise BadAdapterFile("the bundled vectors have none for the first text encoder")
+    return tuple(check_embedding(trigger, vectors) for trigger, vectors in sorted(found.items()))
 
 
 def _sides(widths: Mapping[str, int]) -> str:

@@ -70,7 +70,7 @@ def extract_lora(
 
 def _energy(tensor: torch.Tensor) -> float:
     """‖·‖² of Frobenius, summed in double precision: whole models have a thousand million entries."""
-    return float(tensor.double().square().sum())
+    return float(torch.linalg.vector_norm(tensor, dtype=torch.float64)) ** 2
 
 
 def _factorise(change: torch.Tensor, rank: int, seed: int) -> _Factors:

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 import torch
 
 from trainer.adapters import kohya_names
-from trainer.adapters.embedding_files import Embedding, a1111_tensors, check_embedding
+from trainer.adapters.embedding_files import BUNDLE, Embedding, bundle, unbundle
 from trainer.adapters.safetensors_file import read_header, read_tensors, tensor_bytes
 from trainer.errors import BadAdapterFile
 
 MAX_RANK = 1024
-_BUNDLE = "bundle_emb."
 _DOWN, _UP, _MAGNITUDE = "lora_A.weight", "lora_B.weight", "lora_magnitude_vector"
 # how a key ends -> what it is; the longer ends first, for some end in others
 _ENDS = {
@@ -63,10 +62,10 @@ def write_lora(
     the ``text_model.`` that all others look for. With ``embeddings`` it is the house's own file of a pivotal adapter:
     diffusers refuses what it does not know, so give it the vectors in a file of their own.
     """
-    tensors = _bundle(embeddings)
+    tensors = bundle(embeddings)
     for part, module, kind, tensor in _split(weights):
         name = module if part == "unet" else kohya_names.with_text_model(module)
-        tensors[f"{part}.{name}.{kind}"] = tensor.half()
+        tensors[f"{part}.{name}.{kind}"] = _halve(tensor)
     return tensor_bytes(tensors, metadata)
 
 
@@ -84,9 +83,9 @@ def write_kohya_lora(
     it; else alpha is the rank. ``sdxl``: the names are SDXL's, see :mod:`trainer.adapters.kohya_names`. ``metadata`` as
     :func:`trainer.adapters.kohya_metadata.describe_for_kohya` makes them; the two hashes by which A1111 knows a file
     again are added. A DoRA's magnitudes go over the outputs, as in the paper: ComfyUI and Forge see that by the shape,
-    A1111 1.10 takes them for LyCORIS' older ones over the inputs.
+    A1111 1.10 takes them for LyCORIS' older ones over the inputs, diffusers drops them from this format.
     """
-    tensors = _bundle(embeddings)
+    tensors = bundle(embeddings)
     ranks = {(part, module): len(tensor) for part, module, kind, tensor in _split(weights) if kind == _DOWN}
     ends = {_DOWN: "lora_down.weight", _UP: "lora_up.weight", _MAGNITUDE: "dora_scale"}
     for part, module, kind, tensor in _split(weights):
@@ -98,8 +97,14 @@ def write_kohya_lora(
             tensor = tensor * (ranks[part, module] / alpha)
         else:
             tensor = tensor.reshape(-1, *(1,) * (tensor.ndim - 1 or 1))  # (out, 1) or (out, 1, 1, 1)
-        tensors[f"{name}.{ends[kind]}"] = tensor.half()
+        tensors[f"{name}.{ends[kind]}"] = _halve(tensor)
     return tensor_bytes(tensors, {**metadata, **_hashes(tensors, metadata)})
+
+
+def _halve(tensor: torch.Tensor) -> torch.Tensor:
+    """In float16, unless a value is beyond its 65,504."""
+    half = tensor.half()
+    return half if torch.isfinite(half).all() else tensor
 
 
 def _split(weights: Mapping[str, torch.Tensor]) -> Iterable[tuple[str, str, str, torch.Tensor]]:
@@ -113,18 +118,6 @@ def _split(weights: Mapping[str, torch.Tensor]) -> Iterable[tuple[str, str, str,
             raise ValueError(f"{key!r} is no weight of a LoRA")
         module = rest.removesuffix("." + kind)
         yield part, module if part == "unet" else kohya_names.flat(module), kind, tensor.detach().float().cpu()
-
-
-def _bundle(embeddings: Iterable[Embedding]) -> dict[str, torch.Tensor]:
-    """The vectors in a LoRA's file, where A1111 looks for them: ``bundle_emb.<trigger>.<tensor>``."""
-    tensors = {}
-    for embedding in embeddings:
-        if "." in embedding.trigger or not embedding.trigger:
-            raise ValueError(f"the trigger {embedding.trigger!r} can't be part of a tensor's name")
-        for name, tensor in a1111_tensors(embedding).items():
-            name = "string_to_param.*" if name == "emb_params" else name
-            tensors[f"{_BUNDLE}{embedding.trigger}.{name}"] = tensor
-    return tensors
 
 
 def _hashes(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
@@ -150,7 +143,7 @@ def read_lora(data: bytes) -> LoraFile:
                 f"it is a {other}, not a LoRA; ask its maker for a LoRA, or extract one with kohya's tools"
             )
     places = {key: place for key in header if (place := _place(key))}
-    bundled = [key for key in header if key.startswith(_BUNDLE)]
+    bundled = [key for key in header if key.startswith(BUNDLE)]
     unused = tuple(key for key in header if key not in places and key not in bundled)
     if not places:
         raise BadAdapterFile(f"not a LoRA for Stable Diffusion: {(unused or ('no tensors of one',))[0][:80]!r}")
@@ -163,7 +156,7 @@ def read_lora(data: bytes) -> LoraFile:
     weights: dict[str, torch.Tensor] = {}
     for (part, module), found in modules.items():
         weights |= _normalise(f"{part}.{module}", found)
-    return LoraFile(weights, metadata, _unbundle({key: tensors[key] for key in bundled}), unused)
+    return LoraFile(weights, metadata, unbundle({key: tensors[key] for key in bundled}), unused)
 
 
 def _place(key: str) -> tuple[str, str, str] | None:
@@ -206,7 +199,10 @@ def _normalise(name: str, found: dict[str, torch.Tensor]) -> dict[str, torch.Ten
     alpha = found.get("alpha", torch.tensor(float(rank)))
     if alpha.numel() != 1:
         raise BadAdapterFile(f"the alpha of {name[:80]} is no number but {tuple(alpha.shape)}")
-    result = {f"{name}.{_DOWN}": down, f"{name}.{_UP}": up * (alpha.item() / rank)}
+    up = up * (alpha.item() / rank)
+    if not (torch.isfinite(up).all() and torch.isfinite(down).all()):
+        raise BadAdapterFile(f"the module {name[:80]} with its alpha of {alpha.item():g} holds what is not finite")
+    result = {f"{name}.{_DOWN}": down, f"{name}.{_UP}": up}
     magnitude = found.get("magnitude", found.get("dora_scale"))
     if magnitude is not None:
         result[f"{name}.{_MAGNITUDE}"] = _magnitude(name, magnitude, len(up), down.ndim, "dora_scale" in found)
@@ -236,18 +232,3 @@ def _misshapen(name: str, one: torch.Tensor, other: torch.Tensor) -> BadAdapterF
     return BadAdapterFile(
         f"the module {name[:80]} has the shapes {tuple(one.shape)} and {tuple(other.shape)}, which fit no LoRA"
     )
-
-
-def _unbundle(tensors: Mapping[str, torch.Tensor]) -> tuple[Embedding, ...]:
-    """The vectors of triggers in a LoRA's file. Raises :class:`BadAdapterFile`."""
-    towers = {"string_to_param.*": "text_encoder", "emb_params": "text_encoder", "clip_l": "text_encoder",
-              "clip_g": "text_encoder_2"}  # fmt: skip
-    found: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
-    for key, tensor in tensors.items():
-        trigger, _, name = key.removeprefix(_BUNDLE).partition(".")
-        if name not in towers:
-            raise BadAdapterFile(f"the bundled vectors {key[:80]!r} are of no kind that is known")
-        found[trigger][towers[name]] = tensor
-    if any("text_encoder" not in vectors for vectors in found.values()):
-        raise BadAdapterFile("the bundled vectors have none for the first text encoder")
-    return tuple(check_embedding(trigger, vectors) for trigger, vectors in sorted(found.items()))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 import torch
+from diffusers import DDIMScheduler, DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from diffusers.loaders.single_file_utils import (
     convert_ldm_clip_checkpoint,
     convert_ldm_unet_checkpoint,
@@ -13,11 +15,14 @@ from diffusers.loaders.single_file_utils import (
     convert_open_clip_checkpoint,
 )
 from safetensors.torch import load
+from transformers import CLIPTokenizer
 
-from tests.trainer.adapters.layouts import checkpoint_keys
+from tests.trainer.adapters.layouts import checkpoint_keys, clip_keys
 from tests.trainer.adapters.tiny import FAMILIES, make_parts
-from trainer.adapters.checkpoint_files import original_layout, write_checkpoint
+from trainer.adapters.checkpoint_files import folder_layout, original_layout, write_checkpoint
+from trainer.adapters.safetensors_file import tensor_bytes
 from trainer.errors import UserFault
+from trainer.models.registry import EMBEDDED_FOLDER
 
 SECOND = "conditioner.embedders.1.model."
 
@@ -63,6 +68,48 @@ def test_diffusers_finds_every_value_again(family: str, parts: dict[str, torch.n
     if family == "sdxl":
         found = convert_open_clip_checkpoint(parts["text_encoder_2"], dict(file), prefix=SECOND)
         assert_same(found, parts["text_encoder_2"])
+
+
+def save_folder(family: str, parts: dict[str, torch.nn.Module], folder: Path) -> type[DiffusionPipeline]:
+    """A whole pipeline as diffusers saves it, for its configurations; its class."""
+    tokenizer = CLIPTokenizer.from_pretrained(EMBEDDED_FOLDER / "tokenizer")
+    scheduler = DDIMScheduler(steps_offset=1, clip_sample=False)
+    if family == "sdxl":
+        pipeline = StableDiffusionXLPipeline(**parts, tokenizer=tokenizer, tokenizer_2=tokenizer, scheduler=scheduler)
+    else:
+        pipeline = StableDiffusionPipeline(
+            **parts, tokenizer=tokenizer, scheduler=scheduler, safety_checker=None, feature_extractor=None,
+            requires_safety_checker=False,
+        )  # fmt: skip
+    pipeline.save_pretrained(folder)
+    return type(pipeline)
+
+
+def assert_same_parts(pipeline: DiffusionPipeline, parts: dict[str, torch.nn.Module]) -> None:
+    for name, part in parts.items():
+        assert_same(getattr(pipeline, name).state_dict(), part)
+
+
+def test_diffusers_loads_the_file_as_a_pipeline(family: str, parts: dict[str, torch.nn.Module], tmp_path: Path) -> None:
+    kind = save_folder(family, parts, tmp_path / "folder")
+    with (tmp_path / "one.safetensors").open("wb") as out:
+        write_checkpoint(states(parts), family, {}, out, half=False)
+    loaded = kind.from_single_file(
+        str(tmp_path / "one.safetensors"), config=str(tmp_path / "folder"), local_files_only=True
+    )
+    assert_same_parts(loaded, parts)
+
+
+def test_a_folder_has_the_keys_that_others_read_and_loads(
+    family: str, parts: dict[str, torch.nn.Module], tmp_path: Path
+) -> None:
+    kind = save_folder(family, parts, tmp_path)
+    files = folder_layout(states(parts))
+    for name, tensors in files.items():
+        assert (tmp_path / name).exists()
+        (tmp_path / name).write_bytes(tensor_bytes(tensors, {}))
+    assert clip_keys() - {"text_model.embeddings.position_ids"} <= files["text_encoder/model.safetensors"].keys()
+    assert_same_parts(kind.from_pretrained(tmp_path, local_files_only=True), parts)
 
 
 def test_in_half_precision_it_takes_half_the_room(family: str, parts: dict[str, torch.nn.Module]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -57,6 +58,13 @@ def test_each_family_is_named_as_readers_tell_it_by(family, prediction_type, ver
     assert metadata["modelspec.architecture"] == f"{architecture}/lora"
     assert describe_model(training, "checkpoint")["modelspec.architecture"] == architecture
     assert "ss_steps" not in metadata
+
+
+def test_dora_and_convolutions_are_told_as_lycoris_tells_them() -> None:
+    metadata = describe_for_kohya(replace(THNOS, dora=True, convolutions=True))
+    assert metadata["ss_network_module"] == "lycoris.kohya"
+    arguments = json.loads(metadata["ss_network_args"])
+    assert arguments == {"conv_dim": 16, "conv_alpha": 8.0, "dora_wd": True, "wd_on_output": True}
 
 
 def test_the_hash_by_which_a1111_knows_a_file_again_is_over_its_tensors() -> None:

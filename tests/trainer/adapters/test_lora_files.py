@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 
-from tests.trainer.adapters.layouts import UNETS, unet_keys
-from tests.trainer.adapters.tiny import FAMILIES, WIDTH, lora_modules, make_text_encoder, make_unet, random_lora
+from tests.trainer.adapters.layouts import UNETS, clip_keys, unet_keys
+from tests.trainer.adapters.tiny import FAMILIES, WIDTH_2, lora_modules, make_text_encoder, make_unet, random_lora
 from trainer.adapters import kohya_names
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import Embedding
+from trainer.adapters.ldm_names import UNetShape, unet_from_ldm, unet_to_ldm
 from trainer.adapters.lora_files import read_lora, write_kohya_lora, write_lora
 from trainer.errors import BadAdapterFile
 
@@ -82,6 +84,25 @@ def test_sdxls_names_are_the_modules_of_its_public_configuration() -> None:
     }
 
 
+def test_text_encoders_names_are_the_modules_of_the_clip_that_everybody_reads() -> None:
+    layout = {
+        key.removesuffix(".weight").replace(".", "_") for key in clip_keys() if "norm" not in key and "embed" not in key
+    }
+    layout = {key for key in layout if not key.endswith("bias")}
+    modules = [key.removeprefix("text_encoder.") for key in lora_modules("sd1") if key.startswith("text_encoder.")]
+    assert {kohya_names.to_kohya("text_encoder", module, sdxl=False) for module in modules} == {
+        f"lora_te_{key}" for key in layout
+    }
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_original_names_of_a_unet_lead_back(family: str) -> None:
+    modules = [key.removeprefix("unet.") for key in lora_modules(family) if key.startswith("unet.")]
+    shape = UNetShape.of(modules)
+    for module in modules:
+        assert unet_from_ldm(str(unet_to_ldm(module, shape))) == module
+
+
 @given(st.text("abcdeflnoqtuv_0123", max_size=40))
 def test_a_made_up_kohya_name_is_no_module_or_leads_back_to_itself(rest: str) -> None:
     name = "lora_unet_" + rest
@@ -114,6 +135,13 @@ def test_whatever_is_written_is_read_back(chosen: tuple[str, set[str]], rank: in
     assert kohya.unused == ()
 
 
+def test_what_is_too_large_for_float16_is_kept_whole() -> None:
+    weights = random_lora({f"unet.{Q}": torch.Size((8, 8))})
+    weights[f"unet.{Q}.lora_B.weight"] *= 2.0**20
+    assert same(read_lora(write_lora(weights, {})).weights, weights)
+    assert same(read_lora(write_kohya_lora(weights, {}, sdxl=False)).weights, weights)
+
+
 def test_text_encoders_get_back_the_prefix_that_everybody_else_reads() -> None:
     weights = random_lora({f"text_encoder.{TEXT}": torch.Size((8, 8))})
     assert f"text_encoder.text_model.{TEXT}.lora_A.weight" in load(write_lora(weights, {}))
@@ -140,7 +168,7 @@ def draw(unet: torch.nn.Module) -> torch.Tensor:
     rng = torch.Generator().manual_seed(5)
     latents = torch.randn(1, 4, 8, 8, generator=rng)
     embeddings = torch.randn(1, 7, unet.config.cross_attention_dim, generator=rng)
-    added = {"text_embeds": torch.randn(1, WIDTH, generator=rng), "time_ids": torch.ones(1, 6)}
+    added = {"text_embeds": torch.randn(1, WIDTH_2, generator=rng), "time_ids": torch.ones(1, 6)}
     with torch.no_grad():
         return unet(latents, 3, embeddings, added_cond_kwargs=added).sample
 
@@ -151,14 +179,21 @@ def chosen(family: str, words: str) -> dict[str, torch.Size]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("kohya", [False, True])
-def test_diffusers_draws_with_our_file_as_with_our_weights(family: str, kohya: bool) -> None:
+def test_diffusers_draws_with_our_file_as_with_our_weights(family: str, kohya: bool, tmp_path: Path) -> None:
     words = r"unet.*(s\.0\.(attn\d\.to_|ff\.net)|proj_in)" + ("" if family == "sdxl" else r"|resnets.*conv")
     weights = random_lora(chosen(family, words))
-    data = write_kohya_lora(weights, {}, sdxl=family == "sdxl", lora_alpha=2.0) if kohya else write_lora(weights, {})
+    notes = {"darkroom.trigger": "thnos"}
+    if kohya:
+        data = write_kohya_lora(weights, notes, sdxl=family == "sdxl", lora_alpha=2.0)
+    else:
+        data = write_lora(weights, notes)
+    (tmp_path / "thnos.safetensors").write_bytes(data)
     loader = StableDiffusionXLLoraLoaderMixin if family == "sdxl" else StableDiffusionLoraLoaderMixin
     unet = make_unet(family)
     plain = draw(unet)
-    state, alphas, *_ = loader.lora_state_dict(load(data), unet_config=unet.config)
+    state, alphas, *_ = loader.lora_state_dict(
+        str(tmp_path), weight_name="thnos.safetensors", use_safetensors=True, unet_config=unet.config
+    )
     state = {key: tensor.float() for key, tensor in state.items()}
     loader.load_lora_into_unet(state, alphas, unet)
     expected = draw(merged(make_unet(family), "unet", weights))
@@ -214,7 +249,7 @@ def test_dora_comes_through_both_formats_and_diffusers_reads_ours(module: str) -
 
 @pytest.mark.parametrize("name", ["text_encoder", "text_encoder_2"])
 def test_what_is_read_fits_into_the_bank(name: str) -> None:
-    weights = random_lora({f"{name}.{TEXT}": torch.Size((WIDTH, WIDTH))})
+    weights = random_lora(chosen("sdxl", rf"^{name}\.{TEXT}$"))
     encoder = make_text_encoder("sdxl", name)
     bank = AdapterBank({name: getattr(encoder, "text_model", encoder)})
     bank.add("x", read_lora(write_kohya_lora(weights, {}, sdxl=True)).weights)
@@ -333,6 +368,7 @@ GOOD = flat_file(DOWN, UP)
         (flat_file(DOWN, UP, lora_mid__weight=torch.ones(3, 3, 3, 3)), "fit no LoRA"),
         (flat_file(DOWN, UP, alpha=torch.ones(2)), "is no number but"),
         (flat_file(DOWN, UP, alpha=torch.tensor(float("inf"))), "not finite"),
+        (flat_file(DOWN, UP * 9, alpha=torch.tensor(3e38)), "its alpha of 3e\\+38 holds what is not finite"),
         (flat_file(DOWN, UP, dora_scale=torch.ones(1, 8)), "magnitudes over the inputs.*wd_on_output"),
         (flat_file(DOWN, UP, dora_scale=torch.ones(5, 1)), "5 magnitudes for 8 outputs"),
         (GOOD | {f"unet.{Q}.lora_A.weight": DOWN.clone()}, "given twice"),

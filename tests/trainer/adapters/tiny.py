@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 FAMILIES = ("sd1", "sd2", "sdxl")
-WIDTH = 8  # of the text encoders
+WIDTH, WIDTH_2 = 8, 16  # of the text encoders; readers tell SDXL's two by it
 
 
 def make_unet(family: str) -> UNet2DConditionModel:
@@ -20,13 +20,13 @@ def make_unet(family: str) -> UNet2DConditionModel:
     if family == "sdxl":
         options = {
             "transformer_layers_per_block": [1, 2, 10], "addition_embed_type": "text_time",
-            "addition_time_embed_dim": 4, "projection_class_embeddings_input_dim": 6 * 4 + WIDTH,
+            "addition_time_embed_dim": 4, "projection_class_embeddings_input_dim": 6 * 4 + WIDTH_2,
         }  # fmt: skip
     return UNet2DConditionModel(
         sample_size=8, norm_num_groups=4, block_out_channels=(8, 16, 32, 32)[: len(blocks)], layers_per_block=2,
         down_block_types=[block.format("Down") for block in blocks],
         up_block_types=[block.format("Up") for block in reversed(blocks)],
-        cross_attention_dim=2 * WIDTH if family == "sdxl" else WIDTH, attention_head_dim=2,
+        cross_attention_dim=WIDTH + WIDTH_2 if family == "sdxl" else WIDTH, attention_head_dim=2,
         use_linear_projection=family != "sd1", **options,
     ).eval()  # fmt: skip
 
@@ -42,9 +42,10 @@ def make_vae() -> AutoencoderKL:
 def make_text_encoder(family: str, name: str = "text_encoder") -> CLIPTextModel | CLIPTextModelWithProjection:
     torch.manual_seed(2)
     layers = 32 if name == "text_encoder_2" else 23 if family == "sd2" else 12
+    width = WIDTH_2 if name == "text_encoder_2" else WIDTH
     config = CLIPTextConfig(
-        vocab_size=64, hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=layers, num_attention_heads=2,
-        projection_dim=WIDTH, bos_token_id=62, eos_token_id=63, pad_token_id=63,
+        vocab_size=64, hidden_size=width, intermediate_size=2 * width, num_hidden_layers=layers, num_attention_heads=2,
+        projection_dim=width, bos_token_id=62, eos_token_id=63, pad_token_id=63,
     )  # fmt: skip
     return (CLIPTextModelWithProjection if name == "text_encoder_2" else CLIPTextModel)(config).eval()
 
