@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
+from tests.trainer.adapters.tiny import draw, make_unet
+from trainer.adapters.bank import AdapterBank
 from trainer.adapters.extraction import Extraction, extract_lora
+from trainer.adapters.lora_files import read_lora, write_lora
 
 SHAPES = {
     "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight": (24, 16),
@@ -57,6 +62,23 @@ def test_the_fidelity_is_what_eckart_and_young_say() -> None:
     assert found.fidelity == pytest.approx(float(squares[:5].sum() / squares.sum()), abs=1e-5)
     down, up = found.weights.values()
     assert torch.allclose(down.norm(dim=1), up.norm(dim=0), rtol=1e-4)  # the roots of S on both sides
+
+
+def test_the_extracted_lora_draws_as_the_whole_model_did() -> None:
+    before, after = make_unet("sdxl"), make_unet("sdxl")
+    for name, module in after.named_modules():
+        if re.search(r"to_q|ff\.net\.2|conv1|proj_in", name):
+            change = low_rank(tuple(module.weight.shape), 2, len(name)) / 20
+            module.weight.data += change
+    states = ({f"unet.{key}": tensor for key, tensor in unet.state_dict().items()} for unet in (before, after))
+    found = extract_lora(*states, 2)
+    assert found.fidelity == pytest.approx(1, abs=1e-4)
+    bank = AdapterBank({"unet": before})
+    bank.add("x", read_lora(write_lora(found.weights, {})).weights)
+    plain, expected = draw(before), draw(after)
+    bank.activate({"x": 1.0})
+    assert (expected - plain).abs().max() > 0.1
+    assert (draw(before) - expected).abs().max() < 0.02 * (expected - plain).abs().max()
 
 
 def test_what_no_lora_carries_is_named_and_counted_as_lost() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 
 from tests.trainer.adapters.layouts import UNETS, clip_keys, unet_keys
-from tests.trainer.adapters.tiny import FAMILIES, WIDTH_2, lora_modules, make_text_encoder, make_unet, random_lora
+from tests.trainer.adapters.tiny import FAMILIES, draw, lora_modules, make_text_encoder, make_unet, random_lora
 from trainer.adapters import kohya_names
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import Embedding
@@ -162,15 +162,6 @@ def merged(model: torch.nn.Module, part: str, weights: dict[str, torch.Tensor]) 
             module = modules.get(name) or modules[f"text_model.{name}"]
             module.weight.data += (up.flatten(1) @ down.flatten(1)).reshape(module.weight.shape)
     return model
-
-
-def draw(unet: torch.nn.Module) -> torch.Tensor:
-    rng = torch.Generator().manual_seed(5)
-    latents = torch.randn(1, 4, 8, 8, generator=rng)
-    embeddings = torch.randn(1, 7, unet.config.cross_attention_dim, generator=rng)
-    added = {"text_embeds": torch.randn(1, WIDTH_2, generator=rng), "time_ids": torch.ones(1, 6)}
-    with torch.no_grad():
-        return unet(latents, 3, embeddings, added_cond_kwargs=added).sample
 
 
 def chosen(family: str, words: str) -> dict[str, torch.Size]:

@@ -56,6 +56,16 @@ def make_parts(family: str) -> dict[str, torch.nn.Module]:
     return {"unet": make_unet(family), "vae": make_vae(), **text_encoders}
 
 
+def draw(unet: UNet2DConditionModel) -> torch.Tensor:
+    """One forward on fixed random inputs."""
+    rng = torch.Generator().manual_seed(5)
+    latents = torch.randn(1, 4, 8, 8, generator=rng)
+    embeddings = torch.randn(1, 7, unet.config.cross_attention_dim, generator=rng)
+    added = {"text_embeds": torch.randn(1, WIDTH_2, generator=rng), "time_ids": torch.ones(1, 6)}
+    with torch.no_grad():
+        return unet(latents, 3, embeddings, added_cond_kwargs=added).sample
+
+
 @cache
 def lora_modules(family: str) -> dict[str, torch.Size]:
     """Every linear and convolutional module of UNet and text encoders: part and flat name, and its weight's shape."""
