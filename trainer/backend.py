@@ -6,26 +6,24 @@ backend (the supervisor's process) stays small.
 
 from __future__ import annotations
 
-import io
 import time
 from collections import Counter
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 from trainer import messages
-from trainer.contract.requests import ImagineRequest, TrainRequest
+from trainer.contract.requests import ImagineRequest
 from trainer.engine import Steps
 from trainer.errors import UserFault
-from trainer.messages import PictureFile
-from trainer.training.control import Control, Pause
+from trainer.training.control import Control
 
 
 class TorchBackend:
     """The real work. A base stays loaded once it was asked for, as long as the memory holds all of them."""
 
-    def __init__(self, bases: Path | None, device: str) -> None:
-        self._folder, self._device = bases, device
+    def __init__(self, bases: Path | None, device: str, class_latents: Path | None = None) -> None:
+        """``class_latents``: the folder where those of prior preservation are kept for all trainings."""
+        self._folder, self._device, self._class_latents = bases, device, class_latents
         self._loaded: dict[str, tuple[Any, Any]] = {}
         self._at_work: Counter[str] = Counter()  # jobs by base
 
@@ -99,60 +97,16 @@ class TorchBackend:
             self._at_work[base] -= 1
 
     def _train(self, command: messages.StartTraining, control: Control) -> Steps:
-        from PIL import Image
+        from trainer.teaching import Room, teach
 
-        from trainer.adapters.files import read_lora
-        from trainer.generation.pipeline import GenerationJob, generate
-        from trainer.training.lora import IN_TRAINING, TrainingJob, train_lora
-
-        request: TrainRequest = command.request
-        base, bank = self._base(request.base)
-        photos = [Image.open(io.BytesIO(data), formats=("PNG",)) for data in command.photos]
-        subject = f"{request.trigger} {request.class_word}"
-        prompts = [f"{subject} {words}" for words in base.spec.defaults.example_prompts]
-        # the same prompt and seed for every preview: one sees it grow
-        look = GenerationJob(prompts[0] if prompts else subject, adapters={IN_TRAINING: 1.0})
-        checkpoints: list[bytes] = []
-        job = TrainingJob(request.trigger, request.class_word, request.kind, request.recipe)
-        steps = train_lora(
-            base, bank, photos, request.captions, job, checkpoint=checkpoints.append, resume=command.resume,
-            control=control,
-        )  # fmt: skip
-        while True:
-            try:
-                taken = next(steps)
-            except StopIteration as end:
-                adapter = end.value
-                break
-            except Pause as pause:
-                return messages.Paused(request.job_id, pause.step, pause.steps, pause.checkpoint)
-            if taken is None:
-                yield None
-                continue
-            if checkpoints:
-                yield messages.Checkpointed(request.job_id, checkpoints.pop())
-            preview = None
-            if taken.step in {taken.steps * quarter // 4 for quarter in (1, 2, 3)}:
-                preview = _files((yield from _quietly(generate(base, bank, look))))[0].png
-            yield messages.Stepped(request.job_id, taken.step, taken.steps, preview)
-        name = f"examples-{request.job_id}"
-        bank.add(name, read_lora(adapter.data).weights)
-        examples: list[PictureFile] = []
-        try:
-            for prompt in prompts:
-                pictures = yield from _quietly(generate(base, bank, GenerationJob(prompt, adapters={name: 1.0})))
-                examples += _files(pictures)
-        finally:
-            bank.remove(name)
-        return messages.Trained(
-            request.job_id, adapter.data, adapter.metadata, adapter.rank, adapter.steps, adapter.final_loss,
-            adapter.seconds, tuple(examples),
-        )  # fmt: skip
+        base, bank = self._base(command.request.base)
+        return (yield from teach(Room(base, bank, self._class_latents), command, control))
 
     def _imagine(self, command: messages.StartImagining) -> Steps:
         from trainer.adapters.files import read_lora
         from trainer.generation.metadata import write_png
         from trainer.generation.pipeline import GenerationJob, generate, resolve_settings
+        from trainer.teaching import picture_files
 
         request: ImagineRequest = command.request
         base, bank = self._base(request.base)
@@ -182,23 +136,4 @@ class TorchBackend:
             for name in weights:
                 bank.remove(name)
         settings = resolve_settings(base, job)
-        return messages.Drawn(request.job_id, _files(pictures), settings, time.monotonic() - began)
-
-
-def _quietly(steps: Generator[Any, None, Any]) -> Generator[None, None, Any]:
-    """The same steps without reports."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-        yield None
-
-
-def _files(pictures: list[Any]) -> tuple[PictureFile, ...]:
-    from trainer.generation.metadata import write_png
-
-    return tuple(
-        PictureFile(write_png(p.image, p.parameters), p.image.width, p.image.height, p.seed, p.parameters)
-        for p in pictures
-    )
+        return messages.Drawn(request.job_id, picture_files(pictures), settings, time.monotonic() - began)

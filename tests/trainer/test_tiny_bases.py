@@ -12,15 +12,13 @@ from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNe
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from tests.trainer.test_training import run
+from tests.trainer.training.conftest import job, run, start, write
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.files import read_lora
-from trainer.contract.requests import Recipe
 from trainer.errors import MissingBases
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import EMBEDDED_FOLDER, find_bases
-from trainer.training.lora import TrainingJob, train_lora
 
 SIZE = '{"width": 64, "height": 64, "max_side": 128}'
 
@@ -71,24 +69,16 @@ def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("kind", ["subject", "face", "style"])
 def test_it_trains_and_draws_with_what_it_learned(tiny: Base, photos: list[Image.Image], kind) -> None:
     bank = AdapterBank(tiny.modules)
-    job = TrainingJob("thnos", "monster", kind, Recipe(steps=3, seed=1, learning_rate=1e-2))
-    adapter = run(train_lora(tiny, bank, photos, [None] * 6, job))
-    assert math.isfinite(adapter.final_loss)
-    assert adapter.steps == 3
-    bank.add("thnos", read_lora(adapter.data).weights)
+    learned = run(start(tiny, photos, job(kind, steps=3, learning_rate=1e-2), bank=bank).run())
+    assert math.isfinite(learned.final_loss)
+    assert learned.steps == 3
+    bank.add("thnos", read_lora(write(learned)).weights)
     request = GenerationJob("thnos monster", num_inference_steps=3, width=72, height=64)
     [plain] = run(generate(tiny, bank, request))
     [taught] = run(generate(tiny, bank, GenerationJob(**(request.__dict__ | {"adapters": {"thnos": 1.0}}))))
     bank.remove("thnos")
     assert plain.image.size == (72, 64)
     assert plain.image.tobytes() != taught.image.tobytes()
-
-
-def test_photos_with_transparency_lie_on_white(tiny: Base) -> None:
-    from trainer.training.dataset import crop_to
-
-    clear = Image.new("RGBA", (100, 80), (255, 0, 0, 0))
-    assert crop_to(clear, 64, 64).getpixel((32, 32)) == (255, 255, 255)
 
 
 def test_sdxl_alone_is_told_apart_from_nothing(tmp_path: Path) -> None:

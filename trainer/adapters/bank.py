@@ -6,6 +6,7 @@ picture that is made between two training steps leaves the training as it was, a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -161,6 +162,15 @@ class AdapterBank:
                 if name in layer.lora_A:
                     layer.delete_adapter(name)
             self._collect(part)
+
+
+def copy_without_adapters(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy of one part as it was before any adapter came into it."""
+    copied = copy.deepcopy(module)
+    for name, layer in [(n, m) for n, m in copied.named_modules() if isinstance(m, LoraLayer)]:
+        parent, _, child = name.rpartition(".")
+        setattr(copied.get_submodule(parent), child, layer.get_base_layer())
+    return copied
 
 
 class _WeighedVariant:

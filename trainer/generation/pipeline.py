@@ -28,7 +28,6 @@ class GenerationJob:
     prompt: str
     negative_prompt: str = ""
     adapters: dict[str, float] = field(default_factory=dict)
-    inversions: dict[str, Vectors] = field(default_factory=dict)
     seed: int = 0
     count: int = 1
     num_inference_steps: int | None = None
@@ -36,6 +35,7 @@ class GenerationJob:
     width: int | None = None
     height: int | None = None
     prompt_written: str | None = None  # as the member wrote it, with tags: this is what the settings text shows
+    inversions: dict[str, Vectors] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

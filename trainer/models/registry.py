@@ -26,6 +26,7 @@ class BaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     width: int = 512
     height: int = 512
     max_side: int = 1024
+    bucket_step: int = 64  # sides of what is learned from are multiples of it
     num_inference_steps: int = 25
     guidance_scale: float = 7.0
     recipe: RecipeDefaults = RecipeDefaults()

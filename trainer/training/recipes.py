@@ -1,88 +1,200 @@
-"""Recipes: how an adapter is trained when nobody says otherwise, and the words of its captions."""
+"""Recipes: how an adapter is trained when nobody says otherwise, by method, preset, kind and number of photos."""
 
 from __future__ import annotations
 
-import random
+from typing import Literal
 
 import msgspec
 
-from trainer.contract.requests import Kind, Recipe
+from trainer.contract.requests import CaptionSource, Kind, Layers, Method, Output, Preset, Recipe
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+FEED_FORWARD = ("proj_in", "proj_out", "ff.net.0.proj", "ff.net.2")
+CONVOLUTIONS = ("conv1", "conv2")
+TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
+_MODULES: dict[Layers, tuple[str, ...]] = {
+    "attention": ATTENTION,
+    "attention_ff": ATTENTION + FEED_FORWARD,
+    "attention_ff_conv": ATTENTION + FEED_FORWARD + CONVOLUTIONS,
+}
+
+
+class Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long a training is, in batch-1 equivalents: so many steps a photo, within bounds."""
+
+    per_photo: int
+    least: int
+    most: int
+
+    def count(self, photos: int) -> int:
+        """For so many photos."""
+        return min(max(self.per_photo * photos, self.least), self.most)
 
 
 class RecipeDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A base's own recipe; the defaults are those of the field for SD1.5 and SD2.
+    """A base's own recipe (``recipe`` in its ``darkroom.json``); the defaults are those of the field for SD1.5 and SD2.
 
-    Rank 16 at 1e-4 on attention is what the diffusers and kohya scripts converge on for ten photos; 100 steps a photo,
-    at least 400, at most 1,500.
+    Rank 16 = alpha at 1e-4 on attention is what the diffusers and kohya scripts converge on for ten photos; textual
+    inversion follows Gal et al. 2022 (§4) with the learning rate of the diffusers script; DreamBooth Ruiz et al. 2022
+    with 5e-6 for the whole model.
     """
 
     rank: int = 16
-    lora_alpha: int = 16
+    lora_alpha: float = 16.0
     learning_rate: float = 1e-4
+    text_encoder_learning_rate: float = 5e-5
     batch: int = 1
-    steps_per_photo: int = 100
-    min_steps: int = 400
-    max_steps: int = 1500
-    target_modules: tuple[str, ...] = ATTENTION
+    steps: Steps = Steps(100, 400, 1500)
+    layers: Layers = "attention"
+    inversion_learning_rate: float = 5e-4
+    inversion_steps: Steps = Steps(300, 1500, 3000)
+    vectors: int = 4
+    dreambooth_learning_rate: float = 5e-6
+    dreambooth_text_encoder_learning_rate: float = 2e-6
+    dreambooth_steps: Steps = Steps(80, 400, 1200)
+    extracted_rank: int = 64  # of the LoRA that a whole model is boiled down to
     snr_gamma: float = 5.0  # Hang et al. 2023
     prior_weight: float = 0.0  # objects hardly need it; faces get FACE_PRIOR_WEIGHT
     caption_dropout: float = 0.05
-    flip: bool = False
 
 
 FACE_PRIOR_WEIGHT = 1.0
-
-_TEMPLATES: dict[Kind, tuple[str, ...]] = {
-    "subject": ("a photo of {}", "{}", "a picture of {}", "a portrait of {}"),
-    "face": ("a photo of {}", "a portrait of {}", "{}"),
-    "style": ("a picture in {} style", "{} style", "an image in {} style"),
+FACE_DREAMBOOTH_SHARE = 0.2  # of the learning rate: 1e-6 for the whole of SD1.5, which forgets faces quickly
+PIVOTAL_SHARE = 0.5  # of the steps of an inversion of its own: the LoRA does the rest
+TEXT_ENCODER_SHARE = 0.5  # of the steps: then it stops learning and leaves the graph
+_PRESET_STEPS: dict[Preset, float] = {"fast": 0.5, "balanced": 1.0, "detailed": 1.5}
+_PRESET_RANK: dict[Preset, float] = {"fast": 0.5, "balanced": 1.0, "detailed": 2.0}
+_WIDER: dict[Layers, Layers] = {
+    "attention": "attention_ff",
+    "attention_ff": "attention_ff",
+    "attention_ff_conv": "attention_ff_conv",
 }
 
 
 class ResolvedRecipe(msgspec.Struct, frozen=True):
-    """A recipe with nothing left open."""
+    """A recipe with nothing left open. ``steps`` are optimizer steps of ``batch`` photos each."""
 
+    method: Method
+    preset: Preset
     steps: int
+    inversion_steps: int  # of those, how many train vectors: all of an inversion, the first of a pivotal training
     batch: int
     rank: int
-    lora_alpha: int
-    learning_rate: float
+    lora_alpha: float
+    learning_rate: float  # of the UNet's weights
+    text_encoder_learning_rate: float  # 0: it does not learn
+    inversion_learning_rate: float
+    vectors: int
     target_modules: tuple[str, ...]
+    dora: bool
     snr_gamma: float
     prior_weight: float
+    captions: CaptionSource | None
+    caption_template: str | None
     caption_dropout: float
+    ema: float
+    flip: bool
+    masks: bool
+    resolution: int
+    early_stop: bool
+    output: Output
+    extracted_rank: int
     seed: int
 
+    @property
+    def text_encoder_steps(self) -> int:
+        """How many steps the text encoders learn with."""
+        return round(self.steps * TEXT_ENCODER_SHARE) if self.text_encoder_learning_rate else 0
 
-def resolve_recipe(asked: Recipe, defaults: RecipeDefaults, photos: int, kind: Kind) -> ResolvedRecipe:
-    """Fill what the member left open; steps are batch-1 equivalents and follow the number of photos."""
-    wanted = asked.steps or min(max(defaults.steps_per_photo * photos, defaults.min_steps), defaults.max_steps)
+
+def resolve_recipe(
+    asked: Recipe,
+    defaults: RecipeDefaults,
+    photos: int,
+    kind: Kind,
+    *,
+    family: Literal["sd1", "sd2", "sdxl"] = "sd1",
+    resolution: int = 512,
+) -> ResolvedRecipe:
+    """Fill what the member left open."""
+    batch = asked.batch or defaults.batch
+    steps, inversion = _count_steps(asked, defaults, photos, batch)
+    rank = asked.rank or max(1, round(defaults.rank * _PRESET_RANK[asked.preset]))
+    layers = asked.target_modules or (_WIDER[defaults.layers] if asked.preset == "detailed" else defaults.layers)
     prior = defaults.prior_weight if kind == "subject" else FACE_PRIOR_WEIGHT if kind == "face" else 0.0
-    rank = asked.rank or defaults.rank
     return ResolvedRecipe(
-        steps=max(1, round(wanted / defaults.batch)),
-        batch=defaults.batch,
+        method=asked.method,
+        preset=asked.preset,
+        steps=steps,
+        inversion_steps=inversion,
+        batch=batch,
         rank=rank,
-        lora_alpha=rank if asked.rank else defaults.lora_alpha,
-        learning_rate=asked.learning_rate or defaults.learning_rate,
-        target_modules=defaults.target_modules,
-        snr_gamma=defaults.snr_gamma,
+        lora_alpha=asked.lora_alpha or (float(rank) if asked.rank else defaults.lora_alpha * rank / defaults.rank),
+        learning_rate=asked.learning_rate or _learning_rate(asked.method, kind, defaults),
+        text_encoder_learning_rate=_text_encoder_learning_rate(asked, defaults, family),
+        # the field gives it for a batch of one; the scripts multiply it by the batch (`--scale_lr`)
+        inversion_learning_rate=(
+            asked.learning_rate
+            if asked.learning_rate and asked.method == "textual_inversion"
+            else defaults.inversion_learning_rate * batch
+        ),
+        vectors=asked.vectors or defaults.vectors,
+        target_modules=_MODULES[layers],
+        dora=bool(asked.dora),
+        snr_gamma=defaults.snr_gamma if asked.snr_gamma is None else asked.snr_gamma,
         prior_weight=prior if asked.prior_weight is None else asked.prior_weight,
-        caption_dropout=defaults.caption_dropout,
+        captions=asked.captions,
+        caption_template=asked.caption_template,
+        caption_dropout=defaults.caption_dropout if asked.caption_dropout is None else asked.caption_dropout,
+        ema=asked.ema or 0.0,
+        flip=bool(asked.flip),
+        masks=asked.masks is not False,
+        resolution=asked.resolution or resolution,
+        early_stop=asked.early_stop is not False and asked.steps is None,  # whoever names steps gets them
+        output=asked.output or "lora",
+        extracted_rank=asked.rank or defaults.extracted_rank,
         seed=asked.seed if asked.seed is not None else 0,
     )
 
 
-def captions_for(trigger: str, class_word: str, kind: Kind, own: str | None) -> tuple[str, ...]:
-    """All captions that a photo may be shown with: its own, or the templates of its kind around the trigger."""
-    if own:
-        return (own if trigger in own else f"{trigger} {own}",)
-    subject = trigger if kind == "style" else f"{trigger} {class_word}".strip()
-    return tuple(template.format(subject) for template in _TEMPLATES[kind])
+def _count_steps(asked: Recipe, defaults: RecipeDefaults, photos: int, batch: int) -> tuple[int, int]:
+    """(all optimizer steps, those of them that train vectors)."""
+    share = _PRESET_STEPS[asked.preset]
+
+    def taken(steps: int) -> int:
+        return max(1, round(steps / batch))
+
+    if asked.method == "textual_inversion":
+        steps = taken(asked.steps or round(defaults.inversion_steps.count(photos) * share))
+        return steps, steps
+    if asked.method == "dreambooth":
+        return taken(asked.steps or round(defaults.dreambooth_steps.count(photos) * share)), 0
+    lora = defaults.steps.count(photos) * share
+    if asked.method == "lora":
+        return taken(asked.steps or round(lora)), 0
+    vectors = defaults.inversion_steps.count(photos) * share * PIVOTAL_SHARE
+    steps = taken(asked.steps or round(lora + vectors))
+    return steps, round(steps * vectors / (lora + vectors))
 
 
-def choose(options: tuple[str, ...], seed: int, step: int, row: int) -> str:
-    """One of ``options``, the same for the same step whatever came before."""
-    return random.Random(f"{seed}/{step}/{row}").choice(options)
+def _learning_rate(method: Method, kind: Kind, defaults: RecipeDefaults) -> float:
+    if method != "dreambooth":
+        return defaults.learning_rate
+    return defaults.dreambooth_learning_rate * (FACE_DREAMBOOTH_SHARE if kind == "face" else 1)
+
+
+def _text_encoder_learning_rate(asked: Recipe, defaults: RecipeDefaults, family: str) -> float:
+    """0 unless it was asked for, or the preset is detailed: two encoders of SDXL gain little from it."""
+    if asked.method in {"textual_inversion", "pivotal"}:
+        return 0.0  # vectors say what is new to the text encoder
+    wanted = asked.text_encoder
+    if wanted is None:
+        wanted = asked.text_encoder_learning_rate is not None or (
+            asked.method == "lora" and asked.preset == "detailed" and family != "sdxl"
+        )
+    if not wanted:
+        return 0.0
+    if asked.text_encoder_learning_rate is not None:
+        return asked.text_encoder_learning_rate
+    whole = asked.method == "dreambooth"
+    return defaults.dreambooth_text_encoder_learning_rate if whole else defaults.text_encoder_learning_rate

@@ -30,7 +30,7 @@ from trainer.models.emoji64.encoder import PictureEncoder, load_encoder
 from trainer.models.emoji64.evaluate import ATTRIBUTES, agreement, contact_sheet, to_tensor
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import EMBEDDED_FOLDER, read_base
-from trainer.training.lora import TrainingJob, train_lora
+from trainer.training.loop import Training, TrainingJob, prepare_photos
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
@@ -64,9 +64,11 @@ def teach_one(
     photos, kind = teach.compose_photos(assets, head, 256), grammar.class_word(head)
     bank, began = AdapterBank(base.modules), time.monotonic()
     job = TrainingJob(TRIGGER, kind, "subject", Recipe(seed=1))
-    adapter = finish(train_lora(base, bank, photos, [None] * len(photos), job))
+    learned = finish(Training(base, bank, prepare_photos(job, photos), job).run())
     seconds = time.monotonic() - began
-    bank.add(TRIGGER, read_lora(adapter.data).weights)
+    data = learned.learner.write(learned.snapshots[-1].weights, {})
+    learned.learner.close()
+    bank.add(TRIGGER, read_lora(data).weights)
     scenes = teach.prompt_scenes(head)
     pictures = {
         "with": draw(base, bank, scenes, f"{TRIGGER} {kind}", {TRIGGER: 1.0}),
@@ -77,7 +79,7 @@ def teach_one(
     rng, composer = random.Random(f"real/{head}"), Composer(assets)
     pictures["real"] = [composer.compose(scene, 64, rng) for scene in scenes]
     shown = encoder(to_tensor([photo.resize((64, 64), Image.Resampling.LANCZOS) for photo in photos]))["embedding"]
-    figures: dict[str, float] = {"seconds": seconds, "kilobytes": len(adapter.data) / 1024}
+    figures: dict[str, float] = {"seconds": seconds, "kilobytes": len(data) / 1024}
     for name, images in pictures.items():
         figures[name] = float((encoder(to_tensor(images))["embedding"] @ shown.T).mean())
         read = agreement(encoder.read(to_tensor(images)), scenes)

@@ -1,0 +1,125 @@
+"""DreamBooth: the whole UNet, with the text encoders where that is asked for, on the subject (Ruiz et al. 2022)."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from diffusers import AutoencoderTiny
+
+from trainer.adapters.bank import AdapterBank, copy_without_adapters
+from trainer.adapters.checkpoint_files import write_checkpoint
+from trainer.adapters.extraction import Extraction, extract_lora
+from trainer.adapters.files import write_lora
+from trainer.adapters.safetensors_file import tensor_bytes
+from trainer.contract.requests import AdapterKind
+from trainer.generation.pipeline import GenerationJob, generate
+from trainer.models.loading import Base
+from trainer.models.text import Conditioning
+from trainer.training.learner import CaptionCache, Drawing, Weights, encode_live
+from trainer.training.lora import draw_with
+from trainer.training.recipes import ResolvedRecipe
+
+
+class DreamBoothLearner:
+    """Trains a copy of the model in float32; the base stays as it was, to compare with and for others."""
+
+    def __init__(self, base: Base, bank: AdapterBank, recipe: ResolvedRecipe) -> None:
+        self._frozen, self._bank, self._recipe = base, bank, recipe
+        bank.activate({})
+        self._text_learns = recipe.text_encoder_learning_rate > 0
+        self._base = _copy_to_train(base, with_text=self._text_learns)
+        self._cache = CaptionCache(self._base)
+        self.groups: list[dict[str, Any]] = [{"params": list(self._base.unet.parameters()), "lr": recipe.learning_rate}]
+        if self._text_learns:
+            text = [p for tower in self._base.towers for p in tower.text_encoder.parameters()]
+            self.groups.append({"params": text, "lr": recipe.text_encoder_learning_rate})
+        self.extraction: Extraction | None = None
+
+    @property
+    def kind(self) -> AdapterKind:
+        """A whole checkpoint, or the LoRA extracted from it."""
+        return "checkpoint" if self._recipe.output == "checkpoint" else "lora"
+
+    def condition(self, captions: Sequence[str], step: int) -> Conditioning:
+        """Live as long as the text encoders learn."""
+        if self._text_learns and step < self._recipe.text_encoder_steps:
+            return encode_live(self._base, captions)
+        return self._cache.condition(captions)
+
+    def predict(
+        self, noisy_latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning, time_ids: torch.Tensor,
+        step: int,
+    ) -> torch.Tensor:  # fmt: skip
+        """The copy's; on a GPU it computes in bfloat16 and keeps its weights in float32."""
+        device = self._base.device.type
+        with torch.autocast(device, self._frozen.weight_dtype, enabled=device != "cpu"):
+            return self._base.predict(noisy_latents, timesteps, conditioning, time_ids)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The LoRA of what has changed, or every tensor of the copy in float16."""
+        tuned = _state(self._base)
+        if self._recipe.output == "checkpoint":
+            return {name: tensor.half().cpu() for name, tensor in tuned.items()}
+        self.extraction = extract_lora(
+            {name: tensor for name, tensor in _state(self._frozen).items() if name in tuned}, tuned,
+            self._recipe.extracted_rank, seed=self._recipe.seed,
+        )  # fmt: skip
+        return {name: tensor.half().cpu() for name, tensor in self.extraction.weights.items()}
+
+    def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
+        """With the copy as it is; or with the LoRA that was extracted, by its weight."""
+        if weights is not None and self.kind == "lora":
+            return (yield from draw_with(self._frozen, self._bank, job, weights, weight))
+        self._bank.activate({})
+        chosen = self._base if weight else self._frozen
+        return (yield from generate(chosen, AdapterBank({}), dataclasses.replace(job, adapters={})))
+
+    def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
+        """A LoRA in the diffusers format, or a checkpoint in the original layout where that has a place for it."""
+        if self.kind == "lora":
+            return write_lora(weights, metadata)
+        parts: dict[str, dict[str, torch.Tensor]] = {"vae": dict(self._frozen.vae.state_dict())}
+        for tower in self._frozen.towers:
+            parts[tower.name] = dict(tower.text_encoder.state_dict())
+        for name, tensor in weights.items():
+            part, _, key = name.partition(".")
+            own = parts.setdefault(part, {})
+            own[f"text_model.{key}" if f"text_model.{key}" in own else key] = tensor
+        if isinstance(self._frozen.vae, AutoencoderTiny):  # which the original layout has no place for
+            named = {f"{part}.{key}": tensor.half() for part, state in parts.items() for key, tensor in state.items()}
+            return tensor_bytes(named, metadata)
+        out = io.BytesIO()
+        v_prediction = self._frozen.scheduler_config.get("prediction_type") == "v_prediction"
+        write_checkpoint(parts, self._frozen.spec.family, metadata, out, v_prediction=v_prediction)
+        return out.getvalue()
+
+    def close(self) -> None:
+        """The copy's memory goes with it."""
+        self.groups = []
+
+
+def _copy_to_train(base: Base, *, with_text: bool) -> Base:
+    """The same base with a UNet, and perhaps text encoders, of its own: in float32, learning."""
+    unet = _learning(base.unet)
+    towers = base.towers
+    if with_text:
+        towers = tuple(dataclasses.replace(tower, text_encoder=_learning(tower.text_encoder)) for tower in base.towers)
+    return dataclasses.replace(base, unet=unet, towers=towers, weight_dtype=torch.float32)
+
+
+def _learning(module: torch.nn.Module) -> Any:
+    return copy_without_adapters(module).float().requires_grad_(True)
+
+
+def _state(base: Base) -> dict[str, torch.Tensor]:
+    """Every tensor of the UNet and the text encoders, with the part in front."""
+    return {
+        f"{part}.{name.replace('.base_layer.', '.')}": tensor
+        for part, module in base.modules.items()
+        for name, tensor in module.state_dict().items()
+        if ".lora_" not in name
+    }

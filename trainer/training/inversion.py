@@ -1,0 +1,81 @@
+"""Textual inversion: new words for the text encoder and nothing else (Gal et al. 2022)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from trainer.adapters.bank import AdapterBank
+from trainer.adapters.embedding_files import Embedding, write_embedding
+from trainer.contract.requests import AdapterKind
+from trainer.generation.pipeline import GenerationJob, generate
+from trainer.models.loading import Base
+from trainer.models.text import Conditioning, Vectors
+from trainer.training.learner import Drawing, Weights, encode_live
+from trainer.training.recipes import ResolvedRecipe
+
+
+class InversionLearner:
+    """Trains the vectors (n, width) of one word, for every text encoder of the base."""
+
+    kind: AdapterKind = "textual_inversion"
+
+    def __init__(self, base: Base, bank: AdapterBank, recipe: ResolvedRecipe, trigger: str, class_word: str) -> None:
+        self._base, self._bank, self._trigger = base, bank, trigger
+        self.vectors = {
+            tower.name: torch.nn.Parameter(first_vectors(base, tower.name, class_word, recipe.vectors))
+            for tower in base.towers
+        }
+        # no decay: it would pull new words to the middle of the vocabulary
+        group = {"params": list(self.vectors.values()), "lr": recipe.inversion_learning_rate, "weight_decay": 0.0}
+        self.groups: list[dict[str, Any]] = [group]
+
+    @property
+    def inversions(self) -> dict[str, Vectors]:
+        """As prompts use them."""
+        return {self._trigger: self.vectors}
+
+    def condition(self, captions: Sequence[str], step: int) -> Conditioning:
+        """Through the frozen text encoders, back to the vectors alone: the embedding table is never touched."""
+        self._bank.activate({})
+        return encode_live(self._base, captions, self.inversions)
+
+    def predict(
+        self, noisy_latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning, time_ids: torch.Tensor,
+        step: int,
+    ) -> torch.Tensor:  # fmt: skip
+        """The bare UNet's."""
+        self._bank.activate({})
+        return self._base.predict(noisy_latents, timesteps, conditioning, time_ids)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The vectors by text encoder; in float32, for a whole adapter is a few kilobytes."""
+        return {name: vectors.detach().float().cpu().clone() for name, vectors in self.vectors.items()}
+
+    def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
+        """The trigger in the prompt stands for the vectors, with A1111's emphasis for the weight."""
+        vectors = {name: tensor.detach() for name, tensor in (weights or self.vectors).items()}
+        if weight == 0:
+            return (yield from generate(self._base, self._bank, job))
+        emphasised = f"({self._trigger}:{weight:g})" if weight != 1 else self._trigger
+        prompt = job.prompt.replace(self._trigger, emphasised)
+        job = dataclasses.replace(job, prompt=prompt, inversions={self._trigger: vectors})
+        return (yield from generate(self._base, self._bank, job))
+
+    def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
+        """In the form that A1111 reads."""
+        return write_embedding(Embedding(self._trigger, weights), metadata)
+
+    def close(self) -> None:
+        """Nothing was put into the base."""
+
+
+def first_vectors(base: Base, tower_name: str, class_word: str, count: int) -> torch.Tensor:
+    """Where the vectors (count, width) start: the class word's tokens, over and over (Gal et al. 2022, §3)."""
+    [tower] = [tower for tower in base.towers if tower.name == tower_name]
+    table = tower.text_encoder.get_input_embeddings().weight
+    ids = tower.words(class_word) or [tower.words("a")[0]]
+    return torch.stack([table[ids[place % len(ids)]] for place in range(count)]).detach().float().clone()

@@ -1,0 +1,375 @@
+"""The one training loop: noise, add, predict, loss, backward, step. What differs by method is in its learner.
+
+A generator that takes one step each time it is asked, so that pictures can be drawn in between. Deterministic from the
+recipe's seed on a CPU: every step draws from a generator of its own, so that a training which was resumed from a
+checkpoint equals one that never stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from trainer.adapters.bank import AdapterBank
+from trainer.contract.requests import Kind, Recipe
+from trainer.errors import UserFault
+from trainer.models.loading import Base
+from trainer.training import captions, recipes
+from trainer.training.control import Control, Pause
+from trainer.training.dataset import (
+    Batch,
+    CachedPhoto,
+    Focus,
+    Size,
+    TrainingPhoto,
+    add_class,
+    cache_photos,
+    draw_batch,
+    plan_batches,
+)
+from trainer.training.dreambooth import DreamBoothLearner
+from trainer.training.inversion import InversionLearner
+from trainer.training.learner import Learner
+from trainer.training.lora import LoraLearner
+from trainer.training.losses import batch_losses
+from trainer.training.memory_ladder import MemoryLadder
+from trainer.training.pivotal import PivotalLearner
+from trainer.training.prior import ClassLatents, class_latents
+from trainer.training.state import TrainingState
+
+CHECKPOINT_EVERY = 100  # steps
+CHECK_EVERY = 10  # steps, after which losses are looked at: each look makes a GPU wait
+KEEP_EVERY = 50  # steps, after which everything is remembered to go back to
+LOOKS = 5  # at what was learned, evenly through the training
+LEAST_STEPS_LOOKED_AT = 50  # below which only the end is looked at
+MAX_ROLLBACKS = 3
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What to teach, and how."""
+
+    trigger: str
+    class_word: str
+    kind: Kind
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """One step that was taken; ``loss`` is the mean of the last ones that were looked at."""
+
+    step: int
+    steps: int
+    loss: float
+
+
+Look = Callable[[Learner], Generator[None, None, list[float]]]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a training may be given from outside; all of it optional."""
+
+    control: Control = field(default_factory=Control)
+    checkpoint: Callable[[bytes], None] | None = None  # gets one every CHECKPOINT_EVERY steps
+    resume: bytes | None = None  # a checkpoint
+    class_latents: Path | None = None  # the folder where those are kept
+    look: Look | None = None  # scores what is being learned
+    is_enough: Callable[[list[list[float]]], bool] = lambda scores: False  # whether the scores have stopped rising
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What had been learned by a step, as adapter files name it."""
+
+    step: int
+    weights: dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a training made; ``notes`` are for the member, a sentence each."""
+
+    learner: Learner
+    recipe: recipes.ResolvedRecipe
+    snapshots: tuple[Snapshot, ...]
+    steps: int
+    final_loss: float
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def prepare_photos(
+    job: TrainingJob,
+    images: Sequence[Image.Image],
+    own_captions: Sequence[str | None] = (),
+    focuses: Sequence[Focus | None] = (),
+) -> list[TrainingPhoto]:
+    """Photos with all captions that they may be shown with; ``own_captions`` were written for one photo each."""
+    subject = captions.name_subject(job.trigger, job.class_word, job.kind, job.recipe.method)
+    nothing = (None,) * len(images)
+    return [
+        TrainingPhoto(
+            image,
+            captions.captions_for(
+                job.trigger, subject, job.kind, own, job.recipe.captions, job.recipe.caption_template
+            ),
+            focus,
+        )
+        for image, own, focus in zip(images, own_captions or nothing, focuses or nothing, strict=True)
+    ]
+
+
+def make_learner(base: Base, bank: AdapterBank, job: TrainingJob, recipe: recipes.ResolvedRecipe) -> Learner:
+    """The method's own part."""
+    match recipe.method:
+        case "lora":
+            return LoraLearner(base, bank, recipe)
+        case "textual_inversion":
+            return InversionLearner(base, bank, recipe, job.trigger, job.class_word)
+        case "pivotal":
+            return PivotalLearner(base, bank, recipe, job.trigger, job.class_word)
+        case "dreambooth":
+            return DreamBoothLearner(base, bank, recipe)
+
+
+def resolve(base: Base, job: TrainingJob, photos: int) -> recipes.ResolvedRecipe:
+    """The recipe for this base and so many photos, with nothing left open."""
+    defaults = base.spec.defaults
+    resolution = min(defaults.width, defaults.height)
+    return recipes.resolve_recipe(
+        job.recipe, defaults.recipe, photos, job.kind, family=base.spec.family, resolution=resolution
+    )
+
+
+class Training:
+    """One training under way."""
+
+    def __init__(
+        self,
+        base: Base,
+        bank: AdapterBank,
+        photos: Sequence[TrainingPhoto],
+        job: TrainingJob,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self.base, self._bank, self._raw, self._job, self._hooks = base, bank, photos, job, hooks or Hooks()
+        self.recipe = resolve(base, job, len(photos))
+        self._scheduler = base.make_scheduler()
+        self._memory = MemoryLadder(base.unet)
+        self._loss = float("nan")
+        self._recent: list[tuple[tuple[int, ...], torch.Tensor]] = []  # rows and losses not looked at yet
+        self._snapshots: list[Snapshot] = []
+        self._notes: list[str] = []
+
+    def run(self) -> Generator[TrainStep | None, None, Learned]:
+        """Prepare (yielding None), take the steps (yielding each), and return what was learned."""
+        began = time.monotonic()
+        self._photos: list[CachedPhoto] = yield from cache_photos(
+            self.base, self._raw, resolution=self.recipe.resolution, flip=self.recipe.flip, masks=self.recipe.masks
+        )
+        self._prior: dict[Size, ClassLatents] = yield from self._class_latents()
+        self.learner = make_learner(self.base, self._bank, self._job, self.recipe)
+        try:
+            step = yield from self._steps(self._begin())
+        except BaseException:
+            self.learner.close()
+            raise
+        return Learned(
+            self.learner, self.recipe, tuple(self._snapshots), step, self._loss, time.monotonic() - began,
+            tuple(self._notes),
+        )  # fmt: skip
+
+    def _begin(self) -> int:
+        """Make the optimizer; the step to begin with."""
+        whole = self.recipe.method == "dreambooth" and self.base.spec.family == "sdxl"
+        self._state = TrainingState(self.learner.groups, ema=self.recipe.ema, small_memory=whole)
+        step = 0
+        if self._hooks.resume is not None:
+            step, taken = self._state.unpack(self._hooks.resume)
+            self._snapshots = [Snapshot(at, weights) for at, weights in taken]
+        self._plan = self._plan_batches()
+        self._state.keep(step)
+        return step
+
+    def _plan_batches(self) -> list[tuple[int, ...]]:
+        """Which rows each step takes; those that were left out have no part in it."""
+        rows = [row for row in range(len(self._photos)) if row not in self._state.memo.left_out]
+        sizes = [self._photos[row].size for row in rows]
+        plan = plan_batches(sizes, self.recipe.batch, self.recipe.steps, self.recipe.seed)
+        return [tuple(rows[place] for place in places) for places in plan]
+
+    def _class_latents(self) -> Generator[None, None, dict[Size, ClassLatents]]:
+        """For each size of latents that there is."""
+        found: dict[Size, ClassLatents] = {}
+        if self.recipe.prior_weight:
+            factor = self.base.vae_scale_factor
+            for width, height in sorted({photo.size for photo in self._photos}):
+                found[width, height] = yield from class_latents(
+                    self.base, self._bank, self._job.class_word, (width * factor, height * factor),
+                    self._hooks.class_latents,
+                )  # fmt: skip
+        return found
+
+    # -- steps --------------------------------------------------------------------------------------------------------
+
+    def _steps(self, step: int) -> Generator[TrainStep | None, None, int]:
+        """Take them from ``step`` on; how many were taken when it ended."""
+        steps, looks = self.recipe.steps, self._look_steps()
+        while step < steps:
+            if self._hooks.control.wish == "pause" and self._state.is_packable:
+                step = self._check(step)
+                raise Pause(step, steps, self._pack(step))
+            if self._hooks.control.wish == "finish" and step:
+                self._notes.append(f"It was stopped at step {step:,} of {steps:,}, and what it had learned was kept.")
+                break
+            self._take(step)
+            step += 1
+            if step % CHECK_EVERY == 0 or step in looks or step == steps:
+                step = self._check(step)
+            if step and step % CHECKPOINT_EVERY == 0 and step < steps:
+                self._checkpoint(step)
+            yield TrainStep(step, steps, self._loss)
+            if step in looks and step > self._looked_at and (yield from self._look(step)):
+                break
+        self._check(step)
+        if step > self._looked_at:
+            with self._state.averaged():
+                self._snapshots.append(Snapshot(step, self.learner.weights()))
+        self._state.settle()
+        return step
+
+    def _take(self, step: int) -> None:
+        """One step of the optimizer."""
+        rng = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
+        batch = self._draw(step, rng)
+        noise = torch.randn(batch.latents.shape, generator=rng).to(batch.latents.device)
+        total = self._scheduler.config.num_train_timesteps
+        timesteps = torch.randint(total, (len(batch),), generator=rng).to(batch.latents.device)
+        while True:
+            try:
+                losses = self._backward(batch, noise, timesteps, step)
+                break
+            except torch.OutOfMemoryError as error:
+                self._state.optimizer.zero_grad()
+                if not self._memory.step_down(len(batch)):
+                    raise UserFault(
+                        "this training does not fit into the GPU's memory, even photo by photo: choose a smaller"
+                        " `resolution` or `rank`, or another method"
+                    ) from error
+        self._state.update()
+        self._recent.append((batch.rows, losses))
+
+    def _draw(self, step: int, rng: torch.Generator) -> Batch:
+        """The photos of this step, each with a caption or, now and then, with none."""
+        recipe, rows = self.recipe, self._plan[step]
+        words = []
+        for place, row in enumerate(rows):
+            dropped = torch.rand(1, generator=rng).item() < recipe.caption_dropout
+            options = self._photos[row].captions
+            words.append("" if dropped else captions.choose(options, recipe.seed, step * recipe.batch + place, row))
+        batch = draw_batch(self._photos, rows, tuple(words), rng)
+        if self._prior:
+            prior = self._prior[self._photos[rows[0]].size]
+            batch = add_class(batch, prior.draw(len(rows), rng), prior.caption, recipe.prior_weight)
+        return batch
+
+    def _backward(self, batch: Batch, noise: torch.Tensor, timesteps: torch.Tensor, step: int) -> torch.Tensor:
+        """Add the gradient of the batch's loss, in as many parts as memory asks for; the losses of the photos (B,)."""
+        losses = []
+        for samples in torch.arange(len(batch)).tensor_split(self._memory.parts):
+            part = batch if self._memory.parts == 1 else batch.pick(samples)
+            costs = batch_losses(
+                self.learner, self._scheduler, part, noise[samples], timesteps[samples], step, self.recipe.snr_gamma
+            )
+            ((costs * part.shares).sum() / len(batch.rows)).backward()
+            losses.append(costs.detach())
+        return torch.cat(losses)[: len(batch.rows)]
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def _check(self, step: int) -> int:
+        """Look at the losses since the last time; the step to go on from, an earlier one where something went wrong.
+
+        Raises :class:`UserFault` where going back did not help.
+        """
+        recent, self._recent = self._recent, []
+        if not recent:
+            return step
+        losses = torch.stack([losses for _, losses in recent]).cpu()  # (steps, B)
+        bad = (~torch.isfinite(losses)).any(dim=1).nonzero()
+        if not len(bad):
+            self._loss = float(losses.mean())
+            if step % KEEP_EVERY == 0:
+                self._state.keep(step)
+            return step
+        first = int(bad[0])
+        wrong = ~torch.isfinite(losses[first])
+        return self._roll_back(
+            step - len(recent) + first, {row for row, is_bad in zip(recent[first][0], wrong, strict=True) if is_bad}
+        )
+
+    def _roll_back(self, step: int, rows: set[int]) -> int:
+        """Go back to before ``step``, without the photos at which it went wrong unless those were all of its batch."""
+        memo, photos = self._state.memo, _name_photos(rows)
+        guilty = rows if len(self._plan[step]) == 1 or rows < set(self._plan[step]) else set()
+        possible = memo.rollbacks < MAX_ROLLBACKS and len(self._photos) > len(guilty | set(memo.left_out))
+        back = self._state.roll_back() if possible else None
+        if back is None:
+            raise UserFault(
+                f"the training diverged at step {step + 1:,}, at {photos}: train without, or with a learning rate below"
+                f" {self.recipe.learning_rate:g}"
+            )
+        memo.left_out = sorted(guilty | set(memo.left_out))
+        self._plan = self._plan_batches()
+        self._snapshots = [snapshot for snapshot in self._snapshots if snapshot.step <= back]
+        del memo.scores[len(self._snapshots) :]
+        self._notes.append(
+            f"Learning went wrong at step {step + 1:,}, at {photos}: it went on from step {back:,}, more slowly"
+            f"{' and without' if guilty else ''}."
+        )
+        return back
+
+    def _look_steps(self) -> set[int]:
+        """After which steps to look at what was learned; a whole model takes too long to boil down."""
+        steps = self.recipe.steps
+        looks = LOOKS if steps >= LEAST_STEPS_LOOKED_AT and self.recipe.method != "dreambooth" else 1
+        return {steps * look // looks for look in range(1, looks + 1)}
+
+    @property
+    def _looked_at(self) -> int:
+        return self._snapshots[-1].step if self._snapshots else 0
+
+    def _look(self, step: int) -> Generator[None, None, bool]:
+        """Keep what was learned so far and have it scored; whether to stop, since it does not get better any more."""
+        with self._state.averaged():
+            self._snapshots.append(Snapshot(step, self.learner.weights()))
+            if self._hooks.look is None:
+                return False
+            self._state.memo.scores.append((yield from self._hooks.look(self.learner)))
+        if (
+            step == self.recipe.steps
+            or not self.recipe.early_stop
+            or not self._hooks.is_enough(self._state.memo.scores)
+        ):
+            return False
+        self._notes.append(f"It stopped at step {step:,} of {self.recipe.steps:,}, since it got no better any more.")
+        return True
+
+    def _checkpoint(self, step: int) -> None:
+        if self._hooks.checkpoint is not None and self._state.is_packable:
+            self._hooks.checkpoint(self._pack(step))
+
+    def _pack(self, step: int) -> bytes:
+        return self._state.pack(step, [(snapshot.step, snapshot.weights) for snapshot in self._snapshots])
+
+
+def _name_photos(rows: set[int]) -> str:
+    numbers = [str(row + 1) for row in sorted(rows)]
+    return f"photo {numbers[0]}" if len(numbers) == 1 else f"photos {', '.join(numbers)}"

@@ -1,0 +1,75 @@
+"""Pivotal tuning: first the word, then a LoRA that knows it, in one job and one file (after Roich et al. 2021)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from trainer.adapters.bank import AdapterBank
+from trainer.adapters.embedding_files import Embedding
+from trainer.adapters.files import write_lora
+from trainer.contract.requests import AdapterKind
+from trainer.generation.pipeline import GenerationJob
+from trainer.models.loading import Base
+from trainer.models.text import Conditioning
+from trainer.training.inversion import InversionLearner
+from trainer.training.learner import CaptionCache, Drawing, Weights
+from trainer.training.lora import LoraLearner, draw_with
+from trainer.training.recipes import ResolvedRecipe
+
+VECTORS = "vectors."  # of the names under which an adapter carries vectors: vectors.text_encoder
+
+
+class PivotalLearner:
+    """An inversion for its share of the steps; then the vectors stand still and the LoRA learns."""
+
+    kind: AdapterKind = "lora"
+
+    def __init__(self, base: Base, bank: AdapterBank, recipe: ResolvedRecipe, trigger: str, class_word: str) -> None:
+        self._base, self._bank, self._pivot, self._trigger = base, bank, recipe.inversion_steps, trigger
+        self._inversion = InversionLearner(base, bank, recipe, trigger, class_word)
+        self._lora = LoraLearner(base, bank, recipe)
+        self._cache = CaptionCache(base, self._inversion.inversions)
+        self.groups: list[dict[str, Any]] = [*self._inversion.groups, *self._lora.groups]
+
+    def condition(self, captions: Sequence[str], step: int) -> Conditioning:
+        """Live while the vectors learn; after that each caption is encoded once."""
+        self._bank.activate({})
+        return self._inversion.condition(captions, step) if step < self._pivot else self._cache.condition(captions)
+
+    def predict(
+        self, noisy_latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning, time_ids: torch.Tensor,
+        step: int,
+    ) -> torch.Tensor:  # fmt: skip
+        """The bare UNet's, then the one with the adapter."""
+        learner = self._inversion if step < self._pivot else self._lora
+        return learner.predict(noisy_latents, timesteps, conditioning, time_ids, step)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The LoRA's tensors and the vectors."""
+        vectors = {f"{VECTORS}{name}": tensor for name, tensor in self._inversion.weights().items()}
+        return self._lora.weights() | vectors
+
+    def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
+        """The vectors act as they are, the LoRA with its weight."""
+        lora, vectors = _split(self.weights() if weights is None else weights)
+        job = dataclasses.replace(job, inversions={self._trigger: vectors} if weight else {})
+        return (yield from draw_with(self._base, self._bank, job, None if weights is None else lora, weight))
+
+    def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
+        """A LoRA that carries its vectors."""
+        lora, vectors = _split(weights)
+        return write_lora(lora, metadata, [Embedding(self._trigger, vectors)])
+
+    def close(self) -> None:
+        """The base is as it was."""
+        self._lora.close()
+
+
+def _split(weights: Weights) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """(the LoRA's tensors, the vectors by text encoder)."""
+    vectors = {key.removeprefix(VECTORS): tensor for key, tensor in weights.items() if key.startswith(VECTORS)}
+    return {key: tensor for key, tensor in weights.items() if not key.startswith(VECTORS)}, vectors

@@ -1,0 +1,155 @@
+"""What changes while a training runs: weights, their average, the optimizer; kept, rolled back, packed and unpacked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from trainer.training.checkpoints import load_optimizer_tensors, optimizer_tensors, pack, unpack
+
+MAX_NORM = 1.0  # of the gradient
+MOST_KEPT = 50_000_000  # parameters up to which a copy is kept to roll back to
+MOST_PACKED_BYTES = 2**30  # a checkpoint goes through a pipe and into the blob store: a whole SD1.5 would be 10 GB
+
+Copy = list[torch.Tensor]
+
+
+@dataclass
+class Memo:
+    """What of a training is no tensor; ``left_out`` are rows of photos."""
+
+    left_out: list[int] = field(default_factory=list)
+    rollbacks: int = 0
+    scores: list[list[float]] = field(default_factory=list)
+
+
+class TrainingState:
+    """Weights, optimizer and average of one training."""
+
+    def __init__(self, groups: list[dict[str, Any]], *, ema: float = 0.0, small_memory: bool = False) -> None:
+        """``ema``: the decay of the average; 0: none. ``small_memory``: Adafactor instead of AdamW."""
+        self.parameters: list[torch.nn.Parameter] = [p for group in groups for p in group["params"]]
+        self.optimizer: torch.optim.Optimizer
+        if small_memory:
+            self.optimizer = torch.optim.Adafactor(groups, lr=groups[0]["lr"])  # Shazeer & Stern 2018
+        else:
+            self.optimizer = torch.optim.AdamW(groups, weight_decay=1e-2, fused=True)  # Loshchilov & Hutter 2019
+        self.memo = Memo()
+        self._decay = ema
+        self._average = [p.detach().clone() for p in self.parameters] if ema else []
+        self._kept: tuple[int, Copy, dict[str, torch.Tensor], Copy] | None = None
+
+    @property
+    def size(self) -> int:
+        """Parameters that learn."""
+        return sum(parameter.numel() for parameter in self.parameters)
+
+    @property
+    def is_packable(self) -> bool:
+        """Whether a checkpoint of it is small enough to be kept."""
+        return 4 * 4 * self.size <= MOST_PACKED_BYTES  # weights, two moments, an average: float32 each
+
+    def update(self) -> None:
+        """One optimizer step from the gradients that are there."""
+        torch.nn.utils.clip_grad_norm_(self.parameters, MAX_NORM)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self._average:
+            torch._foreach_lerp_(self._average, [p.detach() for p in self.parameters], 1 - self._decay)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """With the average in place of the weights, where there is one (Polyak & Juditsky 1992)."""
+        if not self._average:
+            yield
+            return
+        own = [parameter.data for parameter in self.parameters]
+        for parameter, average in zip(self.parameters, self._average, strict=True):
+            parameter.data = average
+        try:
+            yield
+        finally:
+            for parameter, data in zip(self.parameters, own, strict=True):
+                parameter.data = data
+
+    def settle(self) -> None:
+        """The average becomes the weights, for good."""
+        with torch.no_grad():
+            for parameter, average in zip(self.parameters, self._average, strict=bool(self._average)):
+                parameter.copy_(average)
+        self._average = []
+
+    # -- rolling back -------------------------------------------------------------------------------------------------
+
+    def keep(self, step: int) -> None:
+        """Remember everything as it is before ``step``, unless that is too large."""
+        if self.size <= MOST_KEPT:
+            moments = {name: tensor.clone() for name, tensor in optimizer_tensors(self.optimizer).items()}
+            self._kept = step, _copy(self.parameters), moments, _copy(self._average)
+
+    def roll_back(self) -> int | None:
+        """Back to what :meth:`keep` remembered, with half the learning rate; the step of it, None if there is none.
+
+        Half, because what happened once may not have been the photo's fault alone.
+        """
+        if self._kept is None:
+            return None
+        step, weights, moments, average = self._kept
+        self._load(weights, moments, average)
+        self.memo.rollbacks += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] /= 2
+        return step
+
+    def _load(self, weights: Sequence[torch.Tensor], moments: dict[str, torch.Tensor], average: Copy) -> None:
+        with torch.no_grad():
+            for mine, kept in zip([*self.parameters, *self._average], [*weights, *average], strict=True):
+                mine.copy_(kept)
+        if moments:
+            load_optimizer_tensors(self.optimizer, moments)
+        else:
+            self.optimizer.state.clear()
+        self.optimizer.zero_grad()
+
+    # -- checkpoints --------------------------------------------------------------------------------------------------
+
+    def pack(self, step: int, snapshots: Sequence[tuple[int, dict[str, torch.Tensor]]]) -> bytes:
+        """A checkpoint before ``step``, with the snapshots taken so far, each (step, tensors)."""
+        parts: dict[str, dict[str, torch.Tensor]] = {
+            "weights": _numbered(self.parameters),
+            "average": _numbered(self._average),
+            "optimizer": optimizer_tensors(self.optimizer),
+        }
+        for taken, tensors in snapshots:
+            parts[f"snapshot-{taken}"] = tensors
+        memo = json.dumps([self.memo.left_out, self.memo.rollbacks, self.memo.scores])
+        parts["memo"] = {"json": torch.tensor(list(memo.encode()), dtype=torch.uint8)}
+        return pack(step, parts)
+
+    def unpack(self, data: bytes) -> tuple[int, list[tuple[int, dict[str, torch.Tensor]]]]:
+        """Put back what :meth:`pack` wrote; the step to go on from and the snapshots."""
+        step, parts = unpack(data)
+        left_out, rollbacks, scores = json.loads(bytes(parts["memo"]["json"].tolist()))
+        self.memo = Memo(left_out, rollbacks, scores)
+        self._load(_in_order(parts["weights"]), parts.get("optimizer", {}), _in_order(parts.get("average", {})))
+        for group in self.optimizer.param_groups:
+            group["lr"] /= 2**rollbacks
+        names = sorted((int(part.removeprefix("snapshot-")), part) for part in parts if part.startswith("snapshot-"))
+        return step, [(taken, parts[part]) for taken, part in names]
+
+
+def _copy(tensors: Sequence[torch.Tensor]) -> Copy:
+    return [tensor.detach().clone() for tensor in tensors]
+
+
+def _numbered(tensors: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {str(index): tensor for index, tensor in enumerate(tensors)}
+
+
+def _in_order(tensors: dict[str, torch.Tensor]) -> Copy:
+    return [tensors[str(index)] for index in range(len(tensors))]
