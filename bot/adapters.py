@@ -100,6 +100,33 @@ class Adapters:
 
         return await self._database.read(find)
 
+    async def of_training(self, job_id: str) -> Adapter | None:
+        """The adapter that this training made last; None when it is gone, or has learned on since."""
+        return await self._database.read(lambda tx: adapters.of_job(tx, job_id))
+
+    async def choose(self, job_id: str, place: int, *, owner_id: int) -> Adapter:
+        """Put another version in the place of the adapter that this training made; ``place`` among its candidates.
+
+        Choosing the same again changes nothing. Raises UserError: gone, somebody else's, or the day is over.
+        """
+
+        def change(tx: Connection) -> Adapter:
+            job = jobs.get(tx, job_id)
+            adapter = _require(tx, job.train.adapter_id if job is not None and job.lane == "train" else "")
+            if adapter.owner_id != owner_id:
+                raise UserError(f"{quoted(adapter.name)} belongs to {adapter.owner_name}: only they can do that.")
+            if adapter.job_id != job_id:
+                raise UserError(f"{quoted(adapter.name)} has learned on since: choose under its newest card.")
+            now, until = self._clock(), adapter.choose_until or 0.0
+            if now >= until or not 0 <= place < len(adapter.candidates):
+                raise UserError(
+                    f"The other versions of {quoted(adapter.name)} are deleted, for they are kept a day: to have"
+                    " another one, train again."
+                )
+            return lifecycle.choose_candidate(tx, adapter, place, until)
+
+        return await self._database.write(change)
+
     async def own_of_name(self, written: str, *, owner_id: int, guild_id: int | None) -> Adapter:
         """The member's own adapter of that name. Raises UserError."""
         return await self._database.read(lambda tx: _own(tx, written, owner_id, guild_id))

@@ -22,6 +22,7 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.ui import buttons
 from bot.ui.answers import answer_fault
+from bot.ui.choosing import ChooseMenu
 
 log = structlog.get_logger(__name__)
 
@@ -63,14 +64,14 @@ class DarkroomBot(commands.Bot):
             max_messages=None,
         )
         self.services = services
-        self.herald = Herald(self, services.jobs)
+        self.herald = Herald(self, services.jobs, services.adapters)
 
     async def setup_hook(self) -> None:
         """Load the cogs, register the commands, finish what a bot before left open, start the services' loops."""
         jobs, adapters = self.services.jobs, self.services.adapters
         for cog in (TrainCog(self, jobs), ImagineCog(jobs, adapters), AdapterCog(adapters), JobsCog(jobs)):
             await self.add_cog(cog)
-        self.add_dynamic_items(*buttons.ALL)
+        self.add_dynamic_items(*buttons.ALL, ChooseMenu)
         await self.tree.sync()
         await self.herald.finish_cards()
         self.services.start(self.herald)

@@ -10,6 +10,7 @@ import discord
 import structlog
 from discord.http import Route
 
+from bot.adapters import Adapters
 from bot.jobs import Jobs
 from bot.store.records import Job
 from bot.ui import cards, views
@@ -30,9 +31,12 @@ class Herald:
     writes on a card of a job that waits is written only after a fresh look at the books.
     """
 
-    def __init__(self, client: discord.Client, jobs: Jobs, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, client: discord.Client, jobs: Jobs, adapters: Adapters, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._client = client
         self._jobs = jobs
+        self._adapters = adapters
         self._clock = clock
         self._shown_places: dict[str, int] = {}  # by job id: what its card says
 
@@ -102,8 +106,9 @@ class Herald:
     async def on_delivered(self, job: Job) -> None:
         """The worker has put the result into the channel: the buttons go under it."""
         if job.lane == "train":
-            examples = await self._jobs.example_prompts(job)
-            await self._edit(job, view=views.under_training(job.id, examples, in_guild=job.guild_id is not None))
+            examples, made = await self._jobs.example_prompts(job), await self._adapters.of_training(job.id)
+            view = views.under_training(job.id, examples, made, in_guild=job.guild_id is not None)
+            await self._edit(job, view=view)
         else:
             await self._edit(job, view=views.under_pictures(job.id))
 

@@ -231,6 +231,11 @@ class Jobs:
         for pick in order.adapters:
             adapter = require_visible(tx, pick.adapter_id, order.origin.member_id, order.origin.guild_id)
             checks.weight(pick)
+            if adapter.kind == "checkpoint":
+                raise UserError(
+                    f"{quoted(pick.written)} is a whole model and can't be put into a prompt: whoever runs this bot can"
+                    " put its file among the models, and `model` then offers it."
+                )
             if base is not None and adapter.base != base:
                 raise UserError(
                     f"{quoted(picks[0].written)} was trained on the model `{base}` and {quoted(pick.written)} on"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from sqlite3 import Connection
 
+import msgspec
+
 from bot.errors import new_reference
 from bot.store import adapters, garbage, jobs, outbox, pictures
 from bot.store.records import Adapter, Hold, Job, Picture, State
 from trainer.contract.events import Outcome
 
 MOST_TRIES = 3  # attempts that may end through the job's own fault, before it is given up
+CHOOSE_FOR_S = 24 * 3600.0  # how long another version of an adapter can be chosen
 PING_AFTER_S = 120.0  # whoever waited longer has looked away
 
 
@@ -68,14 +71,51 @@ def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> N
         final_loss=made.final_loss,
         trainer_version=made.trainer_version,
         created_at=now,
+        method=made.method,
+        weight_low=made.weights[0],
+        weight_best=made.weights[1],
+        weight_high=made.weights[2],
+        fidelity=made.fidelity,
+        report=outcome.report,
+        candidates=made.candidates,
+        chosen=made.chosen,
+        choose_until=now + CHOOSE_FOR_S if len(made.candidates) > 1 else None,
     )
     adapters.insert(tx, adapter)
+    others = {candidate.file.blob for candidate in made.candidates} - {adapter.blob}
+    garbage.add(tx, others, now + CHOOSE_FOR_S)
+
+
+def choose_candidate(tx: Connection, adapter: Adapter, place: int, until: float) -> Adapter:
+    """Put the version at ``place`` in an adapter's place; the one that was there can be chosen ``until`` then.
+
+    The recommended weights keep their distance from the best one, for only that was measured of every version.
+    """
+    if place == adapter.chosen:
+        return adapter
+    candidate = adapter.candidates[place]
+    shift = candidate.weight - adapter.weight_best
+    chosen = msgspec.structs.replace(
+        adapter,
+        blob=candidate.file.blob,
+        size_bytes=candidate.file.size_bytes,
+        steps=candidate.step,
+        weight_low=round(adapter.weight_low + shift, 2),
+        weight_best=candidate.weight,
+        weight_high=round(adapter.weight_high + shift, 2),
+        chosen=place,
+    )
+    adapters.update(tx, chosen)
+    if chosen.blob != adapter.blob:
+        garbage.add(tx, [adapter.blob], until)
+    return chosen
 
 
 def throw_away_examples(tx: Connection, outcome: Outcome, now: float) -> None:
-    """A training's examples are not kept: once they are delivered, Discord has them."""
+    """A training's examples and grid are not kept: once they are delivered, Discord has them."""
     if outcome.adapter is not None:
-        garbage.add(tx, [file.blob for file in outcome.pictures], now)
+        grid = [outcome.grid] if outcome.grid is not None else []
+        garbage.add(tx, [file.blob for file in (*outcome.pictures, *grid)], now)
 
 
 def _free_name(tx: Connection, owner_id: int, name: str) -> str:
@@ -176,6 +216,7 @@ def throw_away_pictures(tx: Connection, job_id: str, outcome_path: str, now: flo
 
 
 def throw_away_adapter(tx: Connection, adapter: Adapter, outcome_path: str, now: float) -> None:
-    """Delete an adapter, and mark its file and outcome as garbage; jobs accepted with it still find the file."""
-    garbage.add(tx, [outcome_path, adapter.blob], now)
+    """Delete an adapter, and mark its files and outcome as garbage; jobs accepted with it still find the file."""
+    versions = [candidate.file.blob for candidate in adapter.candidates]
+    garbage.add(tx, [outcome_path, adapter.blob, *versions], now)
     adapters.delete(tx, adapter.id)

@@ -11,27 +11,25 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NoReturn
 from weakref import WeakValueDictionary
 
 import structlog
 
 from trainer import cards, messages
+from trainer.board import Board
 from trainer.cards import Face
 from trainer.contract import looks
 from trainer.contract.blobs import BlobMissing, Blobs
 from trainer.contract.events import (
-    AdapterResult,
     Cancelled,
     Delivered,
     Failed,
     HandedBack,
     Outcome,
-    OutputFile,
     Paused,
     Produced,
-    Progress,
     Started,
     decode_outcome,
     encode,
@@ -41,13 +39,13 @@ from trainer.contract.requests import ImagineRequest, Method, Request, TrainRequ
 from trainer.delivery import Attached, Delivery, NotAllowed, Unreachable
 from trainer.generation.sheets import show_large
 from trainer.mailbox import Mailbox
+from trainer.outcomes import GRID, store_outcome
 from trainer.switchboard import Interrupted, Switchboard
 
 log = structlog.get_logger(__name__)
 
 CANCEL_POLL_S = 1.0
-REPORT_EVERY_S = 1.0
-LARGE, PREVIEW = "large.png", "preview.png"
+LARGE = "large.png"
 
 
 class Refusal(Exception):
@@ -171,7 +169,7 @@ class Attempts:
             Started(job_id=request.job_id, attempt=request.attempt, worker_id=self.worker_id, at=self.clock())
         )
         watching = asyncio.create_task(self._watch(request))
-        board = _Board(self, request)
+        board = Board(request, self.mailbox, self.delivery, self.paces, self.clock, self.wait)
         showing = asyncio.create_task(board.run())
         try:
             result = await self._in_engine(request, board)
@@ -179,7 +177,7 @@ class Attempts:
             for task in (watching, showing):
                 task.cancel()
             await asyncio.gather(watching, showing, return_exceptions=True)
-        outcome = await self._outcome(request, result)
+        outcome = await store_outcome(self.blobs, request, result, self.clock())
         if not await self.blobs.create(outcome_path(request.job_id), encode(outcome)):
             return await self._committed(request.job_id) or outcome  # another attempt was quicker: its result stands
         await self.mailbox.say(Produced(job_id=request.job_id, attempt=request.attempt, at=self.clock()))
@@ -197,7 +195,7 @@ class Attempts:
                     await self.switchboard.ask(job_id, wish)
             await self.wait(CANCEL_POLL_S)
 
-    async def _in_engine(self, request: Request, board: _Board) -> messages.Drawn | messages.Trained:
+    async def _in_engine(self, request: Request, board: Board) -> messages.Drawn | messages.Trained:
         command = await self._command(request)
         async with aclosing(self.switchboard.work(command)) as reports:
             try:
@@ -250,47 +248,6 @@ class Attempts:
             resume = None
         return messages.StartTraining(request, tuple(photos), resume)
 
-    # -- committing ---------------------------------------------------------------------------------------------------
-
-    async def _outcome(self, request: Request, result: messages.Drawn | messages.Trained) -> Outcome:
-        """Make the result durable: files first, then what lists them."""
-        if isinstance(result, messages.Drawn):
-            pictures = await self._store(request, result.pictures)
-            return Outcome(
-                job_id=request.job_id, attempt=request.attempt, committed_at=self.clock(), pictures=pictures,
-                settings=result.settings, seconds=result.seconds,
-            )  # fmt: skip
-        if not isinstance(request, TrainRequest):
-            raise TypeError(f"the engine trained, but job {request.job_id} asked for pictures")
-        blob = await self.blobs.put(result.data, ".safetensors")
-        file = OutputFile(
-            blob=blob, filename=f"{request.name}.safetensors", content_type="application/octet-stream",
-            size_bytes=len(result.data),
-        )  # fmt: skip
-        adapter = AdapterResult(
-            adapter_id=request.adapter_id, kind="lora", file=file, base=request.base,
-            base_hash=result.metadata["darkroom.base_hash"], trigger=request.trigger, class_word=request.class_word,
-            rank=result.rank, steps=result.steps, photos=len(request.photos), seconds=result.seconds,
-            final_loss=result.final_loss, trainer_version=result.metadata["darkroom.trainer"],
-        )  # fmt: skip
-        return Outcome(
-            job_id=request.job_id, attempt=request.attempt, committed_at=self.clock(),
-            pictures=await self._store(request, result.examples), adapter=adapter, seconds=result.seconds,
-        )  # fmt: skip
-
-    async def _store(self, request: Request, pictures: tuple[messages.PictureFile, ...]) -> tuple[OutputFile, ...]:
-        name = request.name if isinstance(request, TrainRequest) else "darkroom"
-        return tuple(
-            [
-                OutputFile(
-                    blob=await self.blobs.put(picture.png, ".png"), filename=f"{name}-{picture.seed}-{place}.png",
-                    content_type="image/png", size_bytes=len(picture.png), width=picture.width, height=picture.height,
-                    seed=picture.seed, parameters=picture.parameters,
-                )
-                for place, picture in enumerate(pictures, 1)
-            ]
-        )  # fmt: skip
-
     # -- delivering ---------------------------------------------------------------------------------------------------
 
     async def _deliver(self, request: Request, outcome: Outcome) -> None:
@@ -301,6 +258,8 @@ class Attempts:
         if isinstance(request, TrainRequest):
             files = files or originals
             face = cards.trained(request, outcome, files[0].filename if files else None)
+            if outcome.grid is not None:
+                files = [Attached(GRID, await self.blobs.read(outcome.grid.blob)), *files]
         else:
             single = originals[0].filename if len(originals) == 1 else None  # several large ones: Discord's own gallery
             face = cards.drawn(request, outcome, LARGE if large is not None else single)
@@ -321,83 +280,6 @@ class Attempts:
             at=self.clock(),
         )
         await self.mailbox.say(event)
-
-
-@dataclass
-class _Board:
-    """Shows the newest state of a job: on its card as often as Discord likes it, and in Redis once a second."""
-
-    attempts: Attempts
-    request: Request
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    planned: messages.Planned | None = None
-    newest: messages.Stepped | None = None
-    preview: Attached | None = None
-    first: tuple[float, int] | None = None  # when the first step was seen, and which
-    reported_at: float = float("-inf")
-
-    def plan(self, report: messages.Planned) -> None:
-        """It is known how many steps it will be."""
-        self.planned = report
-        self.changed.set()
-
-    def step(self, report: messages.Stepped) -> None:
-        """A step was taken."""
-        self.newest = report
-        self.first = self.first or (self.attempts.clock(), report.step)
-        if report.preview is not None:
-            self.preview = Attached(PREVIEW, show_large([report.preview]) or report.preview)
-        self.changed.set()
-
-    async def run(self) -> None:
-        """Show until cancelled."""
-        attempts, request = self.attempts, self.request
-        await attempts.delivery.show_progress(request.job_id, request.card, cards.starting(request))
-        while True:
-            await self.changed.wait()
-            self.changed.clear()
-            if self.newest is None:
-                await self._show_plan()
-                continue
-            if attempts.clock() - self.reported_at < REPORT_EVERY_S:
-                continue
-            self.reported_at = attempts.clock()
-            step, steps, left = self.newest.step, self.newest.steps, self._seconds_left()
-            await attempts.mailbox.report(
-                Progress(job_id=request.job_id, attempt=request.attempt, step=step, steps=steps, seconds_left=left)
-            )
-            picture = self.preview.filename if self.preview else None
-            face = cards.working(request, step, steps, left, picture)
-            await attempts.delivery.show_progress(request.job_id, request.card, face, self.preview)
-
-    async def _show_plan(self) -> None:
-        plan, request = self.planned, self.request
-        if plan is not None and isinstance(request, TrainRequest):
-            steps, pace = plan.steps - plan.step, self._pace()
-            seconds = pace * steps if pace is not None else None
-            face = cards.planned(request, steps, seconds, plan.memory_bytes)
-            show = self.attempts.delivery.show_progress
-            while self.newest is None and not await show(request.job_id, request.card, face):
-                await self.attempts.wait(REPORT_EVERY_S)  # its first words are too fresh for Discord
-
-    def _seconds_left(self) -> float | None:
-        """At the pace so far; before there is one, at that of the last training of the kind; else None."""
-        pace = self._pace()
-        return None if pace is None or self.newest is None else pace * (self.newest.steps - self.newest.step)
-
-    def _pace(self) -> float | None:
-        """Seconds a step."""
-        if self.first is not None and self.newest is not None and self.newest.step > self.first[1]:
-            return (self.attempts.clock() - self.first[0]) / (self.newest.step - self.first[1])
-        if isinstance(self.request, TrainRequest):
-            return self.attempts.paces.get((self.request.base, self.request.recipe.method))
-        return None
-
-    def remember_pace(self) -> None:
-        """For the estimate of the next training of the kind."""
-        pace = self._pace()
-        if pace is not None and isinstance(self.request, TrainRequest):
-            self.attempts.paces[self.request.base, self.request.recipe.method] = pace
 
 
 def _checkpoint_path(job_id: str) -> str:

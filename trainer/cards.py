@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.contract import looks
-from trainer.contract.events import Outcome
+from trainer.contract.events import AdapterResult, Outcome, OutputFile
 from trainer.contract.names import Action
 from trainer.contract.requests import ImagineRequest, Request, TrainRequest
 
@@ -88,16 +88,34 @@ def trained(request: TrainRequest, outcome: Outcome, picture: str | None) -> Fac
     made = outcome.adapter
     if made is None:
         raise ValueError(f"the outcome of training {request.job_id} holds no adapter")
-    example = f"`/imagine prompt:<lora:{request.name}:0.8> in a suit`"
-    text = (
-        f"<@{request.card.requester_id}>, **{looks.plain(request.name)}** has been learned. Write {example}, or press a"
-        " button below. Only you can use it until you share it."
-    )
+    text = f"<@{request.card.requester_id}>, **{looks.plain(request.name)}** has been learned. {_use(request, made)}"
+    fields = []
+    if outcome.report:
+        fields.append(("How it turned out", looks.one_line(outcome.report, _LONGEST_FIELD)))
+    if made.fidelity is not None:
+        fields.append(("Out of the whole model", f"{looks.percent(made.fidelity)} of what it learned is in this file."))
+    rank = [f"rank {made.rank}"] if made.rank else []  # a textual inversion has none
     facts = (
-        f"{made.photos} photos", f"{made.steps:,} steps", f"rank {made.rank}", f"{made.file.size_bytes / 1e6:.1f} MB",
-        made.base, looks.duration(made.seconds),
+        f"{made.photos} photos", f"{made.steps:,} steps", *rank, _size(made.file), made.base,
+        looks.duration(made.seconds),
     )  # fmt: skip
-    return Face(f"{request.name} is ready", text, looks.DONE, footer=" · ".join(facts), picture=picture)
+    return Face(f"{request.name} is ready", text, looks.DONE, tuple(fields), " · ".join(facts), picture)
+
+
+def _use(request: TrainRequest, made: AdapterResult) -> str:
+    """How to draw with it."""
+    if made.kind == "checkpoint":
+        return "It is a whole model: whoever runs this bot can put its file among the models to draw with."
+    low, best, high = made.weights
+    return (
+        f"Write `/imagine prompt:<lora:{request.name}:{best:g}> in a suit`, or press a button below. It does well at"
+        f" weights from {low:g} to {high:g}, and best at {best:g}. Only you can use it until you share it."
+    )
+
+
+def _size(file: OutputFile) -> str:
+    """A file of kilobytes says so, for textual inversions are that small."""
+    return f"{file.size_bytes / 1e6:.1f} MB" if file.size_bytes >= 100_000 else f"{file.size_bytes / 1e3:.0f} kB"
 
 
 def failed(message: str) -> Face:

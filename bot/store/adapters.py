@@ -60,6 +60,12 @@ def get(tx: Connection, adapter_id: str) -> Adapter | None:
     return found[0] if found else None
 
 
+def of_job(tx: Connection, job_id: str) -> Adapter | None:
+    """The adapter that is this training's last word, or None."""
+    found = _all(tx, "adapters.job_id = :job", {"job": job_id})
+    return found[0] if found else None
+
+
 def own(tx: Connection, owner_id: int, name: str) -> Adapter | None:
     """The member's own adapter of that name, or None."""
     found = _all(tx, "adapters.owner_id = :owner AND adapters.name = :name", {"owner": owner_id, "name": name})
@@ -115,3 +121,11 @@ def blobs_in_use(tx: Connection, blobs: Sequence[str]) -> set[str]:
     """Those of ``blobs`` that some adapter still is."""
     marks = ",".join("?" * len(blobs))
     return {row[0] for row in tx.execute(f"SELECT blob FROM adapters WHERE blob IN ({marks})", tuple(blobs))}
+
+
+def candidate_blobs(tx: Connection, now: float) -> set[str]:
+    """The files of versions that can still be chosen."""
+    rows = tx.execute(
+        "SELECT json_extract(value, '$.file.blob') FROM adapters, json_each(candidates) WHERE choose_until > ?", (now,)
+    )
+    return {str(row[0]) for row in rows}

@@ -22,7 +22,7 @@ def collectable(tx: Connection, now: float, limit: int = 500) -> list[str]:
     blobs = [row[0] for row in rows]
     named_again = adapters.blobs_in_use(tx, blobs) | pictures.blobs_in_use(tx, blobs)
     forget(tx, named_again)
-    needed = jobs.blobs_of_active(tx)
+    needed = jobs.blobs_of_active(tx) | adapters.candidate_blobs(tx, now)
     return [blob for blob in blobs if blob not in named_again and blob not in needed]
 
 

@@ -19,7 +19,6 @@ from trainer.contract.names import Lane
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
 
-EXAMPLE_WEIGHT = 0.8
 _LONGEST_SHOWN = 1_900  # of a message's 2,000 characters
 
 
@@ -164,7 +163,7 @@ class ExampleButton(JobButton, template=r"dr:example:(?P<id>\d+):(?P<place>\d+)"
         examples = await services.jobs.example_prompts(job)
         if self.place >= len(examples):
             raise UserError("This base has other examples by now: write a prompt of your own with `/imagine`.")
-        written = f"{cards.tag(adapter, viewer_id, EXAMPLE_WEIGHT)} {examples[self.place]}"
+        written = f"{cards.tag(adapter, viewer_id)} {examples[self.place]}"
         read = await read_prompt(services.adapters, written, viewer_id=viewer_id, guild_id=guild_id)
         order = ImagineOrder(
             origin=origin_of(interaction), prompt=read.prompt, prompt_written=read.written, adapters=read.adapters

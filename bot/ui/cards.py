@@ -150,16 +150,17 @@ def adapters_list(adapters: Sequence[Adapter], viewer_id: int) -> discord.Embed:
     return embed
 
 
-def tag(adapter: Adapter, viewer_id: int, weight: float = 0.8) -> str:
-    """How this viewer writes the adapter in a prompt."""
-    return f"<lora:{adapter.name_for(viewer_id)}:{weight:g}>"
+def tag(adapter: Adapter, viewer_id: int) -> str:
+    """How this viewer writes the adapter in a prompt, at its best weight."""
+    return f"<lora:{adapter.name_for(viewer_id)}:{adapter.weight_best:g}>"
 
 
 def shared(adapter: Adapter) -> str:
     """What its owner is told after sharing it."""
+    written = f"<lora:{adapter.owner_name}/{adapter.name}:{adapter.weight_best:g}>"
     return (
-        f"Everybody on this server can use it now, as `<lora:{adapter.owner_name}/{adapter.name}:0.8>` or by its name"
-        " alone. `/adapter unshare` takes it back."
+        f"Everybody on this server can use it now, as `{written}` or by its name alone. `/adapter unshare` takes it"
+        " back."
     )
 
 
@@ -179,10 +180,11 @@ def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int
     shared = "with this server" if guild_id in adapter.shared_with else "with nobody here"
     for name, value in (
         ("By", f"<@{adapter.owner_id}>"),
-        ("Kind", f"{adapter.kind}, of a {adapter.subject_kind}"),
+        ("Kind", f"{adapter.method}, of a {adapter.subject_kind}"),
         ("Base", f"{adapter.base} ({adapter.base_hash})"),
         ("Trained on", f"{adapter.photos} photos, {adapter.steps:,} steps, {looks.duration(adapter.seconds)}"),
         ("Rank", str(adapter.rank)),
+        ("Weights", f"{adapter.weight_low:g} to {adapter.weight_high:g}, {adapter.weight_best:g} at best"),
         ("File", f"{adapter.size_bytes / 1e6:.1f} MB"),
         ("Shared", shared),
         ("Made", f"<t:{int(adapter.created_at)}:R>"),
@@ -205,10 +207,13 @@ def training_settings(adapter: Adapter, recipe: Recipe) -> str:
     """The exact settings of a training, and how it was asked for."""
     rows = {
         "Name": adapter.name, "Trigger": adapter.trigger, "Class word": adapter.class_word,
-        "Kind": adapter.subject_kind, "Method": adapter.kind, "Base": f"{adapter.base} ({adapter.base_hash})",
+        "Kind": adapter.subject_kind, "Method": adapter.method, "Base": f"{adapter.base} ({adapter.base_hash})",
         "Photos": adapter.photos, "Steps": adapter.steps, "Rank": adapter.rank,
+        "Weights": f"{adapter.weight_low:g} to {adapter.weight_high:g}, {adapter.weight_best:g} at best",
         "Final loss": f"{adapter.final_loss:.4f}", "Seconds": round(adapter.seconds),
         "Trainer": adapter.trainer_version,
     }  # fmt: skip
+    if adapter.kind == "checkpoint":
+        rows["File"] = adapter.blob
     made = "\n".join(f"{name}: {value}" for name, value in rows.items())
     return f"{made}\n\n{RECIPE}\n{write_advanced(recipe)}"

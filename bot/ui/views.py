@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import discord
 
-from bot.store.records import Job
+from bot.store.records import Adapter, Job
+from bot.ui.choosing import choice_menu
 from trainer.contract.names import Action, button_id
 
 _LONGEST_LABEL = 80
@@ -52,14 +53,17 @@ def under_pictures(job_id: str) -> discord.ui.View:
     )
 
 
-def under_training(job_id: str, examples: Sequence[str], *, in_guild: bool) -> discord.ui.View:
-    """Prompts to try, sharing, the exact settings."""
+def under_training(job_id: str, examples: Sequence[str], adapter: Adapter | None, *, in_guild: bool) -> discord.ui.View:
+    """Prompts to try, sharing, the exact settings, and the adapter's other versions where there are any."""
+    drawn_with = adapter is None or adapter.kind != "checkpoint"
     tries = [
         _button("example", job_id, words, place=place, style=discord.ButtonStyle.primary, row=0)
-        for place, words in enumerate(examples[:5])
+        for place, words in enumerate(examples[:5] if drawn_with else ())
     ]
     share = [_button("share", job_id, "Share with this server", emoji="🤝", row=1)] if in_guild else []
-    return _view(*tries, *share, _button("settings", job_id, "Settings", emoji="⚙️", row=1))
+    menu = choice_menu(job_id, adapter, row=2) if adapter is not None else None
+    choices = [menu] if menu is not None else []
+    return _view(*tries, *share, _button("settings", job_id, "Settings", emoji="⚙️", row=1), *choices)
 
 
 def under_ended(job: Job) -> discord.ui.View:

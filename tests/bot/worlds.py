@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import redis.asyncio
 
+from bot.adapters import Adapters
 from bot.control import Control
 from bot.dispatch import Dispatcher
 from bot.events import EventReader
@@ -21,7 +22,7 @@ from bot.store.records import Job
 from bot.sweep import Sweeper
 from trainer.contract import names
 from trainer.contract.blobs import Blobs
-from trainer.contract.events import AdapterResult, BaseInfo, Event, Heartbeat, Outcome, OutputFile
+from trainer.contract.events import AdapterResult, BaseInfo, Candidate, Event, Heartbeat, Outcome, OutputFile
 from trainer.contract.events import encode as encode_event
 from trainer.contract.names import Lane, photo_path
 
@@ -117,6 +118,7 @@ class World:
         self.events = EventReader(database, queue, blobs, self.outbox, clock=clock)
         self.dispatcher = Dispatcher(database, queue, blobs, self.outbox, clock=clock)
         self.sweeper = Sweeper(database, blobs, self.outbox, clock=clock)
+        self.adapters = Adapters(database, clock=clock)
         self.control = Control(database, self.outbox, clock=clock)
         self.jobs = Jobs(
             database,
@@ -206,12 +208,11 @@ class World:
         while await self.events.read_once(block_s=0.01):
             pass
 
-    async def commit(self, job: Job, pictures: int = 1) -> Outcome:
-        """What a worker writes at the commit point."""
+    async def commit(self, job: Job, pictures: int = 1, versions: tuple[bytes, ...] = ()) -> Outcome:
+        """What a worker writes at the commit point; the first of an adapter's ``versions`` is chosen."""
         adapter = None
         if job.lane == "train":
-            blob = await self.blobs.put(f"adapter of {job.id}".encode(), ".safetensors")
-            file = OutputFile(blob=blob, filename="x.safetensors", content_type="application/x", size_bytes=20)
+            file, *_ = files = [await self._file(data) for data in versions or (f"adapter of {job.id}".encode(),)]
             adapter = AdapterResult(
                 adapter_id=job.train.adapter_id,
                 kind="lora",
@@ -226,8 +227,12 @@ class World:
                 seconds=100.0,
                 final_loss=0.1,
                 trainer_version="0.1.0",
+                candidates=tuple(
+                    Candidate(step=100 * place, file=made, weight=place / 10, identity=0.8, obedience=0.9)
+                    for place, made in enumerate(files if versions else [], 8)
+                ),
             )
-        files = [
+        shown = [
             OutputFile(
                 blob=await self.blobs.put(f"picture {index} of {job.id}".encode(), ".png"),
                 filename=f"{index}.png",
@@ -244,12 +249,16 @@ class World:
             job_id=job.id,
             attempt=job.attempt,
             committed_at=self.clock.now,
-            pictures=tuple(files),
+            pictures=tuple(shown),
             adapter=adapter,
             settings={"steps": 25},
         )
         await self.blobs.create(names.outcome_path(job.id), encode_event(outcome))
         return outcome
+
+    async def _file(self, data: bytes) -> OutputFile:
+        blob = await self.blobs.put(data, ".safetensors")
+        return OutputFile(blob=blob, filename="x.safetensors", content_type="application/x", size_bytes=len(data))
 
     async def queued_in_arq(self, lane: Lane = "imagine", base: str = "emoji-64") -> list[str]:
         """arq ids that lie in a queue, in order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 
+import msgspec
 from PIL import Image
 
 from trainer import messages
@@ -19,6 +20,7 @@ BASE, OTHER_BASE = "emoji-64", "sketch-64"
 EXAMPLES = ("in a suit at a fancy dinner", "wearing a crown at the beach", "as an astronaut in space")
 ENDLESS = "endless"  # in a prompt or as a class word: goes on until it is cancelled
 UNAVAILABLE = "The model sketch-64 can't be learned whole, for it takes 24 GB of memory here: choose the method lora."
+CHOOSY = "choosy"  # as a class word: three versions come out of it, the second is chosen
 REFUSED = "no fox"  # in a prompt: the engine refuses it
 
 
@@ -57,7 +59,8 @@ class SketchBackend:
         if command.resume is not None:
             data += b" on top of step %d" % first
         examples = tuple(_picture(seed, 64, 64, request.name) for seed in (1, 2, 3))
-        return messages.Trained(request.job_id, data, metadata, 16, step, 0.1, 100.0, examples)
+        trained = messages.Trained(request.job_id, data, metadata, 16, step, 0.1, 100.0, examples)
+        return _with_choices(trained) if request.class_word == CHOOSY else trained
 
     def imagine(self, command: messages.StartImagining) -> Steps:
         """Two steps, or as many as until somebody stops it."""
@@ -78,6 +81,17 @@ class SketchBackend:
             for place in range(request.count)
         )  # fmt: skip
         return messages.Drawn(request.job_id, pictures, settings, 2.0)
+
+
+def _with_choices(trained: messages.Trained) -> messages.Trained:
+    candidates = tuple(
+        messages.CandidateFile(step, b"%s, version of step %d" % (trained.data, step), weight, 0.8 + step / 100, 0.9)
+        for step, weight in ((2, 0.9), (3, 0.8), (4, 0.7))
+    )
+    return msgspec.structs.replace(
+        trained, data=candidates[1].data, steps=3, candidates=candidates, chosen=1, weights=(0.5, 0.8, 1.1),
+        grid=_picture(9, 96, 64, "").png, report="It is very much like the photos and does what it is told.",
+    )  # fmt: skip
 
 
 def _settings(request: ImagineRequest) -> dict[str, str | int | float]:

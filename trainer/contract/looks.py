@@ -33,6 +33,11 @@ def duration(seconds: float) -> str:
     return " ".join(word for word in words if word)
 
 
+def percent(share: float) -> str:
+    """A share of 0 to 1 as people say it: 82 %."""
+    return f"{100 * share:.0f} %"
+
+
 def quote(prompt: str) -> str:
     """A prompt as a quotation."""
     return "> " + one_line(prompt, LONGEST_PROMPT)

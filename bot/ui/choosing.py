@@ -1,0 +1,78 @@
+"""The menu under a trained adapter, by which its member chooses another of its versions for a day."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Self
+
+import discord
+
+from bot.store.records import Adapter
+from bot.ui.answers import answer_fault
+from trainer.contract import looks
+from trainer.contract.events import Candidate
+from trainer.contract.names import button_id
+
+if TYPE_CHECKING:
+    from bot.client import DarkroomBot
+
+_MOST_OPTIONS = 25  # Discord's limit
+PLACEHOLDER = "Choose another version, for a day"
+
+
+def choice_menu(job_id: str, adapter: Adapter, *, row: int) -> discord.ui.Select[Any] | None:
+    """The versions with their scores, the present one marked; None where there is nothing to choose."""
+    if adapter.job_id != job_id or adapter.choose_until is None or len(adapter.candidates) < 2:
+        return None
+    menu: discord.ui.Select[Any] = discord.ui.Select(
+        custom_id=button_id("choose", job_id), placeholder=PLACEHOLDER, row=row
+    )
+    for place, candidate in enumerate(adapter.candidates[:_MOST_OPTIONS]):
+        menu.add_option(label=describe(candidate), value=str(place), default=place == adapter.chosen)
+    return menu
+
+
+def describe(candidate: Candidate) -> str:
+    """A version and its scores in one line."""
+    return (
+        f"step {candidate.step:,} · likeness {looks.percent(candidate.identity)}"
+        f" · obedience {looks.percent(candidate.obedience)}"
+        f" · weight {candidate.weight:g}"
+    )
+
+
+class ChooseMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:choose:(?P<id>\d+)"):
+    """Puts another version of an adapter in its place."""
+
+    def __init__(self, menu: discord.ui.Select[Any], job_id: str) -> None:
+        super().__init__(menu)
+        self.job_id = job_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Made anew at every choice, from the menu as it stands in the message."""
+        if not isinstance(item, discord.ui.Select):
+            raise TypeError(f"{match[0]} is no menu")
+        return cls(item, match["id"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Choose; a fault goes to the one who did."""
+        try:
+            await self.choose(interaction.client, interaction)
+        except Exception as error:
+            await answer_fault(interaction, error)
+
+    async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Its owner alone may, and for a day; the menu then marks the new one."""
+        place = int(self.item.values[0])
+        adapter = await bot.services.adapters.choose(self.job_id, place, owner_id=interaction.user.id)
+        for option in self.item.options:
+            option.default = option.value == str(adapter.chosen)
+        await interaction.response.edit_message(view=self.view)
+        words = (
+            f"`{adapter.name}` is the version of step {adapter.steps:,} now. Write it as"
+            f" `<lora:{adapter.name}:{adapter.weight_best:g}>`."
+        )
+        await interaction.followup.send(words, ephemeral=True)

@@ -1,0 +1,98 @@
+"""Shows how far a job is: on its card as often as Discord likes it, and in Redis once a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from trainer import cards, messages
+from trainer.contract.events import Progress
+from trainer.contract.requests import Method, Request, TrainRequest
+from trainer.delivery import Attached, Delivery
+from trainer.generation.sheets import show_large
+from trainer.mailbox import Mailbox
+
+REPORT_EVERY_S = 1.0
+PREVIEW = "preview.png"
+
+
+@dataclass
+class Board:
+    """The newest state of one job. ``paces`` are the seconds a step of the last training, by base and method."""
+
+    request: Request
+    mailbox: Mailbox
+    delivery: Delivery
+    paces: dict[tuple[str, Method], float]
+    clock: Callable[[], float]
+    wait: Callable[[float], Awaitable[None]]
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    planned: messages.Planned | None = None
+    newest: messages.Stepped | None = None
+    preview: Attached | None = None
+    first: tuple[float, int] | None = None  # when the first step was seen, and which
+    reported_at: float = float("-inf")
+
+    def plan(self, report: messages.Planned) -> None:
+        """It is known how many steps it will be."""
+        self.planned = report
+        self.changed.set()
+
+    def step(self, report: messages.Stepped) -> None:
+        """A step was taken."""
+        self.newest = report
+        self.first = self.first or (self.clock(), report.step)
+        if report.preview is not None:
+            self.preview = Attached(PREVIEW, show_large([report.preview]) or report.preview)
+        self.changed.set()
+
+    async def run(self) -> None:
+        """Show until cancelled."""
+        request = self.request
+        await self.delivery.show_progress(request.job_id, request.card, cards.starting(request))
+        while True:
+            await self.changed.wait()
+            self.changed.clear()
+            if self.newest is None:
+                await self._show_plan()
+                continue
+            if self.clock() - self.reported_at < REPORT_EVERY_S:
+                continue
+            self.reported_at = self.clock()
+            step, steps, left = self.newest.step, self.newest.steps, self._seconds_left()
+            await self.mailbox.report(
+                Progress(job_id=request.job_id, attempt=request.attempt, step=step, steps=steps, seconds_left=left)
+            )
+            picture = self.preview.filename if self.preview else None
+            face = cards.working(request, step, steps, left, picture)
+            await self.delivery.show_progress(request.job_id, request.card, face, self.preview)
+
+    async def _show_plan(self) -> None:
+        plan, request = self.planned, self.request
+        if plan is not None and isinstance(request, TrainRequest):
+            steps, pace = plan.steps - plan.step, self._pace()
+            seconds = pace * steps if pace is not None else None
+            face = cards.planned(request, steps, seconds, plan.memory_bytes)
+            show = self.delivery.show_progress
+            while self.newest is None and not await show(request.job_id, request.card, face):
+                await self.wait(REPORT_EVERY_S)  # its first words are too fresh for Discord
+
+    def _seconds_left(self) -> float | None:
+        """At the pace so far; before there is one, at that of the last training of the kind; else None."""
+        pace = self._pace()
+        return None if pace is None or self.newest is None else pace * (self.newest.steps - self.newest.step)
+
+    def _pace(self) -> float | None:
+        """Seconds a step."""
+        if self.first is not None and self.newest is not None and self.newest.step > self.first[1]:
+            return (self.clock() - self.first[0]) / (self.newest.step - self.first[1])
+        if isinstance(self.request, TrainRequest):
+            return self.paces.get((self.request.base, self.request.recipe.method))
+        return None
+
+    def remember_pace(self) -> None:
+        """For the estimate of the next training of the kind."""
+        pace = self._pace()
+        if pace is not None and isinstance(self.request, TrainRequest):
+            self.paces[self.request.base, self.request.recipe.method] = pace
