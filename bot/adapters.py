@@ -6,7 +6,7 @@ import difflib
 import re
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 
 from bot import lifecycle
@@ -80,6 +80,14 @@ class Adapters:
         """How its training was asked for."""
         job = await self._database.read(lambda tx: jobs.get(tx, adapter.job_id))
         return Recipe() if job is None else job.train.recipe
+
+    async def of_triggers(self, words: Sequence[str], *, viewer_id: int, guild_id: int | None) -> list[Adapter]:
+        """The textual inversions that these bare words mean: own ones, else those that were shared last; one a word."""
+        if not words:
+            return []
+        found = await self._database.read(lambda tx: adapters.of_triggers(tx, words, viewer_id, guild_id))
+        meant = {adapter.trigger: adapter for adapter in reversed(found)}
+        return [meant[word] for word in dict.fromkeys(words) if word in meant]
 
     async def by_id(self, adapter_id: str, *, viewer_id: int, guild_id: int | None) -> Adapter:
         """The adapter, by the opaque id of a button or an autocomplete choice; what the viewer may not see is unknown.

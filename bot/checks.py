@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from bot.errors import UserError, quoted
 from bot.orders import ImagineOrder, TrainOrder
-from bot.store.records import AdapterPick
+from bot.store.records import Adapter, AdapterPick
 from trainer.contract import looks
 from trainer.contract.events import BaseInfo
 from trainer.contract.prompt import MAX_PROMPT, MAX_WEIGHT, PromptError, read_emphasis
@@ -86,6 +86,32 @@ def size(order: ImagineOrder, base: BaseInfo | None) -> None:
             near = min(max(round(side / 8) * 8, smallest), largest)
             raise UserError(f"{name} must be a multiple of 8, got {side}: take {near}.")
         within(name, side, smallest, largest)
+
+
+def one_base(tagged: Sequence[tuple[AdapterPick, Adapter]], base: str) -> None:
+    """All adapters that were named were trained on one model, and that draws."""
+    for pick, adapter in tagged:
+        first, first_adapter = tagged[0]
+        if adapter.base != first_adapter.base:
+            raise UserError(
+                f"{quoted(first.written)} was trained on the model `{first_adapter.base}` and {quoted(pick.written)} on"
+                f" `{adapter.base}`: they can't draw together, so leave one out."
+            )
+    if tagged and tagged[0][1].base != base:
+        pick, adapter = tagged[0]
+        raise UserError(
+            f"{quoted(pick.written)} was trained on the model `{adapter.base}` and can't draw with `{base}`: choose the"
+            f" model `{adapter.base}`, or leave the model out."
+        )
+
+
+def no_checkpoint(pick: AdapterPick, adapter: Adapter) -> None:
+    """A whole model is drawn with by itself."""
+    if adapter.kind == "checkpoint":
+        raise UserError(
+            f"{quoted(pick.written)} is a whole model and can't be put into a prompt: whoever runs this bot can put its"
+            " file among the models, and `model` then offers it."
+        )
 
 
 def weight(pick: AdapterPick) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import msgspec
+
 from bot import checks
 from bot.orders import CONSENT_STATEMENT, ImagineOrder, Origin, TrainOrder
 from bot.photos import StoredPhotos
-from bot.store.records import AdapterPick, Consent, Hold, ImagineSpec, Job, Spec, TrainSpec
+from bot.store.records import Adapter, AdapterPick, Consent, Hold, ImagineSpec, Job, Spec, TrainSpec
 from trainer.contract.names import Lane
 
 
@@ -53,6 +55,11 @@ def imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> Imagine
         height=order.height,
         strict=order.strict,
     )
+
+
+def current_pick(pick: AdapterPick, adapter: Adapter) -> AdapterPick:
+    """What was picked, as the adapter is now."""
+    return msgspec.structs.replace(pick, blob=adapter.blob, kind=adapter.kind, trigger=adapter.trigger)
 
 
 def new_job(origin: Origin, lane: Lane, base: str, spec: Spec, now: float, *, held: Hold | None = None) -> Job:

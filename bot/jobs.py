@@ -194,13 +194,7 @@ class Jobs:
             known = jobs.get(tx, order.origin.job_id)
             if known is not None:
                 return known
-            picks, adapters_base = self._check_adapters(tx, order)
-            base = self._base(tx, order.base or adapters_base)
-            if adapters_base is not None and base != adapters_base:
-                raise UserError(
-                    f"{quoted(picks[0].written)} was trained on the model `{adapters_base}` and can't draw with"
-                    f" `{base}`: choose the model `{adapters_base}`, or leave the model out."
-                )
+            picks, base = self._check_adapters(tx, order)
             checks.size(order, _info(tx, base))
             self._check_acceptable(tx, order.origin, "imagine")
             self._remember_member(tx, order.origin)
@@ -224,28 +218,24 @@ class Jobs:
                 " wait for one to finish, or stop one with `/cancel`."
             )
 
-    def _check_adapters(self, tx: Connection, order: ImagineOrder) -> tuple[tuple[AdapterPick, ...], str | None]:
-        """The order's adapters as they are now, and the base that they share. Raises UserError."""
-        picks: list[AdapterPick] = []
-        base: str | None = None
-        for pick in order.adapters:
-            adapter = require_visible(tx, pick.adapter_id, order.origin.member_id, order.origin.guild_id)
+    def _check_adapters(self, tx: Connection, order: ImagineOrder) -> tuple[tuple[AdapterPick, ...], str]:
+        """The order's adapters as they are now, and the base to draw with. Raises UserError.
+
+        Tags decide on the base, then the member's own trigger words; a bare word means nothing on another base.
+        """
+        origin = order.origin
+        found = [
+            (pick, require_visible(tx, pick.adapter_id, origin.member_id, origin.guild_id)) for pick in order.adapters
+        ]
+        tagged = [(pick, adapter) for pick, adapter in found if pick.tagged]
+        own = [(pick, adapter) for pick, adapter in found if adapter.owner_id == origin.member_id]
+        leading = next((adapter for _, adapter in tagged or own), None)
+        base = self._base(tx, order.base or (leading.base if leading else None))
+        checks.one_base(tagged, base)
+        for pick, adapter in found:
             checks.weight(pick)
-            if adapter.kind == "checkpoint":
-                raise UserError(
-                    f"{quoted(pick.written)} is a whole model and can't be put into a prompt: whoever runs this bot can"
-                    " put its file among the models, and `model` then offers it."
-                )
-            if base is not None and adapter.base != base:
-                raise UserError(
-                    f"{quoted(picks[0].written)} was trained on the model `{base}` and {quoted(pick.written)} on"
-                    f" `{adapter.base}`: they can't draw together, so leave one out."
-                )
-            base = adapter.base
-            picks.append(
-                AdapterPick(adapter_id=adapter.id, written=pick.written, blob=adapter.blob, weight=pick.weight)
-            )
-        return tuple(picks), base
+            checks.no_checkpoint(pick, adapter)
+        return tuple(entries.current_pick(pick, adapter) for pick, adapter in found if adapter.base == base), base
 
     def _base(self, tx: Connection, wanted: str | None) -> str:
         """The base to use: the one that is wanted, else the default. Raises UserError."""

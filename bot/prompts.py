@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.adapters import Adapters
 from bot.errors import UserError, quoted
 from bot.orders import Order
-from bot.store.records import AdapterPick
+from bot.store.records import Adapter, AdapterPick
 from trainer.contract import looks
 from trainer.contract import prompt as language
 
@@ -48,19 +50,62 @@ def _named(written: str) -> set[str]:
 
 
 async def read_prompt(
-    adapters: Adapters, written: str, *, viewer_id: int, guild_id: int | None, strict: bool = False
+    adapters: Adapters,
+    written: str,
+    negative_prompt: str = "",
+    *,
+    viewer_id: int,
+    guild_id: int | None,
+    strict: bool = False,
 ) -> ReadPrompt:
-    """Resolve a prompt. Raises UserError: it can't be read, or names an adapter that this viewer can't use."""
+    """Resolve a prompt. Raises UserError: it can't be read, or names an adapter that this viewer can't use.
+
+    A textual inversion needs no tag: its trigger word does, in either prompt.
+    """
     try:
         parsed = language.parse(written)
+        named = [
+            (network, await adapters.resolve(network.name, viewer_id=viewer_id, guild_id=guild_id))
+            for network in parsed.networks
+        ]
+        triggers = {network.name: (adapter.trigger, adapter.class_word) for network, adapter in named}
+        inversions = {
+            network.name: adapter.trigger for network, adapter in named if adapter.kind == "textual_inversion"
+        }
+        prompt = language.place_triggers(parsed, triggers, inversions, strict=strict)
+        words = language.find_words(prompt) + language.find_words(negative_prompt)
     except language.PromptError as error:
         raise UserError(looks.sentence(str(error))) from error
-    picks: list[AdapterPick] = []
-    triggers: dict[str, tuple[str, str]] = {}
-    for network in parsed.networks:
-        adapter = await adapters.resolve(network.name, viewer_id=viewer_id, guild_id=guild_id)
-        picks.append(AdapterPick(adapter_id=adapter.id, written=network.name, blob=adapter.blob, weight=network.weight))
-        triggers[network.name] = (adapter.trigger, adapter.class_word)
-    return ReadPrompt(
-        prompt=language.place_triggers(parsed, triggers, strict=strict), written=written, adapters=tuple(picks)
+    _check_distinct([adapter for _, adapter in named], viewer_id)
+    taken = {adapter.trigger for _, adapter in named}  # a word means what was named rather than somebody's inversion
+    bare = await adapters.of_triggers(
+        [word for word in words if word not in taken], viewer_id=viewer_id, guild_id=guild_id
     )
+    picks = [_pick(adapter, network.name, network.weight) for network, adapter in named]
+    picks += [_pick(adapter, adapter.name_for(viewer_id), 1.0, tagged=False) for adapter in bare]
+    if len(picks) > language.MAX_NETWORKS:
+        raise UserError(
+            f"The prompt uses {len(picks)} adapters, with {len(bare)} of them by their trigger words:"
+            f" {language.MAX_NETWORKS} are the most, so take some out."
+        )
+    return ReadPrompt(prompt=prompt, written=written, adapters=tuple(picks))
+
+
+def _pick(adapter: Adapter, written: str, weight: float, *, tagged: bool = True) -> AdapterPick:
+    return AdapterPick(
+        adapter_id=adapter.id, written=written, blob=adapter.blob, weight=weight, kind=adapter.kind,
+        trigger=adapter.trigger, tagged=tagged,
+    )  # fmt: skip
+
+
+def _check_distinct(named: Sequence[Adapter], viewer_id: int) -> None:
+    """A word stands for one adapter's vectors. Raises UserError."""
+    by_word: dict[str, Adapter] = {}
+    for adapter in named:
+        if adapter.kind == "textual_inversion" or adapter.method == "pivotal":
+            other = by_word.setdefault(adapter.trigger, adapter)
+            if other.id != adapter.id:
+                raise UserError(
+                    f"{quoted(other.name_for(viewer_id))} and {quoted(adapter.name_for(viewer_id))} both answer to"
+                    f" {quoted(adapter.trigger)}: draw with one of them at a time."
+                )

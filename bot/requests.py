@@ -35,7 +35,10 @@ def _imagine(job: Job, spec: ImagineSpec) -> ImagineRequest:
         prompt=spec.prompt,
         prompt_written=spec.prompt_written,
         negative_prompt=spec.negative_prompt,
-        adapters=tuple(AdapterUse(name=pick.written, blob=pick.blob, weight=pick.weight) for pick in spec.adapters),
+        adapters=tuple(
+            AdapterUse(name=pick.written, blob=pick.blob, weight=pick.weight, kind=pick.kind, trigger=pick.trigger)
+            for pick in spec.adapters
+        ),
         seed=spec.seed,
         count=spec.count,
         card=card_of(job),

@@ -1,5 +1,6 @@
 -- Reason: a training can wait for its member's answer, be paused, and be ended early; its photos may be kept for a
--- continuation; it makes several versions of an adapter, of which the member may choose another for a day.
+-- continuation; it makes several versions of an adapter, of which the member may choose another for a day. A textual
+-- inversion is found by its trigger word at every prompt.
 
 ALTER TABLE jobs ADD COLUMN held TEXT CHECK (held IN ('review', 'paused'));  -- it waits, and no worker may have it
 ALTER TABLE jobs ADD COLUMN held_at REAL;
@@ -19,6 +20,7 @@ ALTER TABLE adapters ADD COLUMN report TEXT NOT NULL DEFAULT '';
 ALTER TABLE adapters ADD COLUMN candidates TEXT NOT NULL DEFAULT '[]';       -- JSON of the versions to choose from
 ALTER TABLE adapters ADD COLUMN chosen INTEGER NOT NULL DEFAULT 0;           -- which of them it is
 ALTER TABLE adapters ADD COLUMN choose_until REAL;                           -- then the other versions are deleted
+CREATE INDEX adapters_by_trigger ON adapters (trigger) WHERE kind = 'textual_inversion';
 
 -- what will not be needed from a certain time on is noted ahead, and deleted then
 ALTER TABLE garbage RENAME COLUMN since TO due_at;

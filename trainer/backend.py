@@ -103,7 +103,7 @@ class TorchBackend:
         return (yield from teach(Room(base, bank, self._class_latents), command, control))
 
     def _imagine(self, command: messages.StartImagining) -> Steps:
-        from trainer.adapters.files import read_lora
+        from trainer.adapters.uses import adapter_hashes, read_adapter
         from trainer.generation.metadata import write_png
         from trainer.generation.pipeline import GenerationJob, generate, resolve_settings
         from trainer.teaching import picture_files
@@ -112,16 +112,24 @@ class TorchBackend:
         base, bank = self._base(request.base)
         began = time.monotonic()
         weights: dict[str, float] = {}
+        inversions: dict[str, Any] = {}
+        widths = {tower.name: tower.width for tower in base.towers}
+        adapters = list(zip(request.adapters, command.adapters, strict=True))
         try:
-            for place, (use, data) in enumerate(zip(request.adapters, command.adapters, strict=True)):
+            for place, (use, data) in enumerate(adapters):
                 name = f"{request.job_id}-{place}"
-                bank.add(name, read_lora(data).weights)
-                weights[name] = use.weight
+                tensors, embeddings = read_adapter(use, data, widths)
+                if tensors:
+                    bank.add(name, tensors)
+                    weights[name] = use.weight
+                for embedding in embeddings:
+                    on_device = {tower: vectors.to(base.device) for tower, vectors in embedding.vectors.items()}
+                    inversions.setdefault(embedding.trigger, on_device)
             job = GenerationJob(
-                request.prompt, request.negative_prompt, adapters=weights, seed=request.seed, count=request.count,
-                num_inference_steps=request.num_inference_steps,
+                request.prompt, request.negative_prompt, adapters=weights, inversions=inversions, seed=request.seed,
+                count=request.count, num_inference_steps=request.num_inference_steps,
                 guidance_scale=request.guidance_scale, width=request.width, height=request.height,
-                prompt_written=request.prompt_written,
+                prompt_written=request.prompt_written, hashes=adapter_hashes(adapters),
             )  # fmt: skip
             steps = generate(base, bank, job)
             while True:

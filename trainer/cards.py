@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from trainer.contract import looks
 from trainer.contract.events import AdapterResult, Outcome, OutputFile
 from trainer.contract.names import Action
-from trainer.contract.requests import ImagineRequest, Request, TrainRequest
+from trainer.contract.prompt import emphasise
+from trainer.contract.requests import AdapterUse, ImagineRequest, Request, TrainRequest
 
 _BAR = 12  # characters
 _CANCEL: tuple[tuple[Action, str], ...] = (("cancel", "Cancel"),)
@@ -75,7 +76,7 @@ def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Fac
     if without:
         fields.append(("Without", without))
     if request.adapters:
-        uses = ", ".join(f"{use.name} at {use.weight:g}" for use in request.adapters)
+        uses = ", ".join(_named(use) for use in request.adapters)
         fields.append(("Adapters", looks.one_line(uses, _LONGEST_FIELD)))
     count = len(outcome.pictures)
     title = "Here it is" if count == 1 else f"Here they are, {count} of them"
@@ -107,8 +108,11 @@ def _use(request: TrainRequest, made: AdapterResult) -> str:
     if made.kind == "checkpoint":
         return "It is a whole model: whoever runs this bot can put its file among the models to draw with."
     low, best, high = made.weights
+    tag = f"<lora:{request.name}:{best:g}>"
+    if made.kind == "textual_inversion":
+        tag = emphasise(made.trigger, best)
     return (
-        f"Write `/imagine prompt:<lora:{request.name}:{best:g}> in a suit`, or press a button below. It does well at"
+        f"Write `/imagine prompt:{tag} in a suit`, or press a button below. It does well at"
         f" weights from {low:g} to {high:g}, and best at {best:g}. Only you can use it until you share it."
     )
 
@@ -126,6 +130,11 @@ def failed(message: str) -> Face:
 def cancelled() -> Face:
     """Somebody stopped it."""
     return Face("Cancelled", "This job was stopped.", looks.STOPPED)
+
+
+def _named(use: AdapterUse) -> str:
+    """The weight of a textual inversion stands in the prompt."""
+    return use.name if use.kind == "textual_inversion" else f"{use.name} at {use.weight:g}"
 
 
 def _teaching(request: TrainRequest) -> str:

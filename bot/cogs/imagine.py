@@ -67,7 +67,7 @@ class ImagineCog(commands.Cog):
     ) -> None:
         """A prompt becomes pictures."""
         read = await read_prompt(
-            self._adapters, with_adapter(prompt, adapter, weight), viewer_id=interaction.user.id,
+            self._adapters, with_adapter(prompt, adapter, weight), negative_prompt or "", viewer_id=interaction.user.id,
             guild_id=interaction.guild_id, strict=strict,
         )  # fmt: skip
         width, height = read_size(size)

@@ -79,6 +79,14 @@ def shared_of_name(tx: Connection, name: str, guild_id: int | None, owner_name: 
     return _all(tx, f"{where} ORDER BY adapters.created_at", values)
 
 
+def of_triggers(tx: Connection, triggers: Sequence[str], viewer_id: int, guild_id: int | None) -> list[Adapter]:
+    """Textual inversions that the viewer can use, by trigger word: own first, then what was shared most recently."""
+    shared_at = "(SELECT shared_at FROM shares WHERE shares.guild_id = :guild AND shares.adapter_id = adapters.id)"
+    where = f"kind = 'textual_inversion' AND trigger IN (SELECT value FROM json_each(:triggers)) AND {_VISIBLE}"
+    values = {"triggers": msgspec.json.encode(triggers).decode(), "viewer": viewer_id, "guild": guild_id}
+    return _all(tx, f"{where} ORDER BY adapters.owner_id <> :viewer, {shared_at} DESC, adapters.id", values)
+
+
 def visible(tx: Connection, viewer_id: int, guild_id: int | None, limit: int) -> list[Adapter]:
     """What the viewer can use: own first, newest first."""
     values = {"viewer": viewer_id, "guild": guild_id, "limit": limit}

@@ -48,6 +48,9 @@ class AdapterPick(Record, frozen=True):
     written: str  # the name as the member wrote it: ``thnos`` or ``ada/thnos``
     blob: str
     weight: float
+    kind: AdapterKind = "lora"
+    trigger: str = ""  # the word that it answers to
+    tagged: bool = True  # False: a textual inversion whose bare trigger word stands in the prompt
 
 
 class ImagineSpec(Record, tag="imagine", frozen=True):

@@ -173,8 +173,7 @@ def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int
     """All there is to know of an adapter."""
     embed = discord.Embed(
         title=adapter.name,
-        description=f"Write `{tag(adapter, viewer_id)}` in a prompt. Its trigger is `{adapter.trigger}`; where a prompt"
-        f" lacks it, `{adapter.trigger} {adapter.class_word}` takes the tag's place.",
+        description=_how_to_use(adapter, viewer_id),
         colour=looks.DONE,
     )
     shared = "with this server" if guild_id in adapter.shared_with else "with nobody here"
@@ -191,6 +190,18 @@ def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int
     ):
         embed.add_field(name=name, value=value)
     return embed.add_field(name=RECIPE, value=f"```\n{write_advanced(recipe)}\n```", inline=False)
+
+
+def _how_to_use(adapter: Adapter, viewer_id: int) -> str:
+    if adapter.kind == "textual_inversion":
+        return (
+            f"Write `{adapter.trigger}` in a prompt, or `({adapter.trigger}:1.2)` for more of it;"
+            f" `<ti:{adapter.name_for(viewer_id)}>` says whose is meant."
+        )
+    return (
+        f"Write `{tag(adapter, viewer_id)}` in a prompt. Its trigger is `{adapter.trigger}`; where a prompt lacks it,"
+        f" `{adapter.trigger} {adapter.class_word}` takes the tag's place."
+    )
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from sqlite3 import Connection
+
+import msgspec
 import pytest
 
 from bot.adapters import Adapters
 from bot.errors import UserError
 from bot.pictures import Pictures
+from bot.store import adapters as store
 from bot.store.records import AdapterPick
 from tests.bot.worlds import GUILD, MEMBERS, World
 from trainer.contract.events import Delivered
@@ -157,6 +161,55 @@ async def test_the_same_bytes_stay_while_another_picture_needs_them(world: World
     await pictures.delete(second.id, ADA)
     await world.sweeper.collect_garbage()
     assert not await world.blobs.exists(outcome.pictures[0].blob)
+
+
+async def inverted(world: World, member: str, name: str) -> None:
+    """A textual inversion that the member has trained."""
+    await trained(world, member, name)
+
+    def change(tx: Connection) -> None:
+        adapter = store.own(tx, MEMBERS[member], name)
+        assert adapter is not None
+        store.update(tx, msgspec.structs.replace(adapter, kind="textual_inversion"))
+
+    await world.database.write(change)
+
+
+async def test_a_bare_word_means_ones_own_inversion_or_the_one_that_was_shared_last(
+    world: World, adapters: Adapters
+) -> None:
+    for member in ("ada", "ben"):
+        await inverted(world, member, "glow")
+    await trained(world, "ada", "thnos")
+    await adapters.share("thnos", owner_id=ADA, guild_id=GUILD)
+
+    async def meant(viewer_id: int, guild_id: int | None = GUILD) -> list[str]:
+        found = await adapters.of_triggers(["glow", "thnos", "fox"], viewer_id=viewer_id, guild_id=guild_id)
+        return [adapter.owner_name for adapter in found]
+
+    assert await meant(CLEO) == []
+    for owner_id in (BEN, ADA):
+        world.clock.now += 1
+        await adapters.share("glow", owner_id=owner_id, guild_id=GUILD)
+    assert await meant(ADA) == ["ada"]
+    assert await meant(BEN) == ["ben"]
+    assert await meant(CLEO) == ["ada"]
+    assert await meant(CLEO, 999) == await meant(CLEO, None) == []
+
+
+async def test_a_bare_word_is_looked_up_in_an_index(world: World, adapters: Adapters) -> None:
+    """Every prompt asks, and a guild may have thousands of adapters."""
+    statements: list[str] = []
+
+    def ask(tx: Connection) -> list[str]:
+        tx.set_trace_callback(statements.append)
+        store.of_triggers(tx, ["glow"], ADA, GUILD)
+        tx.set_trace_callback(None)
+        return [row["detail"] for row in tx.execute(f"EXPLAIN QUERY PLAN {statements[0]}")]
+
+    plan = await world.database.read(ask)
+    assert any("adapters_by_trigger" in step for step in plan)
+    assert not any(step.startswith("SCAN") and "json_each" not in step for step in plan)
 
 
 async def test_a_moderator_takes_back_what_somebody_shared(world: World, adapters: Adapters) -> None:

@@ -103,7 +103,10 @@ def _settings(request: ImagineRequest) -> dict[str, str | int | float]:
         "Model": request.base,
     }
     if request.adapters:
-        settings["Adapters"] = " and ".join(f"{use.name} at {use.weight:g}" for use in request.adapters)
+        settings["Adapters"] = " and ".join(
+            f"{use.name} for {use.trigger}" if use.kind == "textual_inversion" else f"{use.name} at {use.weight:g}"
+            for use in request.adapters
+        )
     return settings
 
 

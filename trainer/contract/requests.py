@@ -86,7 +86,7 @@ class AdapterUse(Message, frozen=True):
     blob: str  # path of its safetensors file
     weight: float
     kind: AdapterKind = "lora"
-    trigger: str = ""  # of a textual inversion: the word that its vectors stand for
+    trigger: str = ""  # the word that its vectors stand for, if it has any
 
 
 class ImagineRequest(Message, tag="imagine", frozen=True):

@@ -36,6 +36,7 @@ class GenerationJob:
     height: int | None = None
     prompt_written: str | None = None  # as the member wrote it, with tags: this is what the settings text shows
     inversions: dict[str, Vectors] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)  # of the adapters' files, under A1111's names
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def resolve_settings(base: Base, job: GenerationJob) -> dict[str, str | int | fl
         "Size": f"{job.width or defaults.width}x{job.height or defaults.height}",
         "Model hash": base.spec.hash,
         "Model": base.spec.name,
+        **job.hashes,
     }
 
 
