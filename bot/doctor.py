@@ -66,13 +66,19 @@ def _disk(settings: Settings) -> Finding:
 
 def _bases(settings: Settings) -> Finding:
     folder = settings.darkroom_bases
-    if folder is None:
+    if folder is None and not settings.hub_ids:
         return Finding("Bases", "ok", "the embedded emoji-64 alone; DARKROOM_BASES names a folder with more")
-    models = sorted(path.parent.name for path in Path(folder).glob("*/model_index.json"))
-    if not models:
-        way_out = "put models in the diffusers layout there, one folder each with its model_index.json"
+    there = [*Path(folder).glob("*/model_index.json"), *Path(folder).glob("*.safetensors")] if folder else []
+    models = sorted(path.parent.name if path.name == "model_index.json" else path.name for path in there)
+    if not models and not settings.hub_ids:
+        way_out = "put models there: .safetensors files, or folders in diffusers format with their model_index.json"
         return Finding("Bases", "fault", f"no model in {folder}", way_out)
-    return Finding("Bases", "ok", ", ".join(models))
+    pickles = sorted(path.name for path in Path(folder).glob("*.ckpt")) if folder else []
+    found = ", ".join([*models, *(f"{hub_id} of the hub" for hub_id in settings.hub_ids)])
+    if pickles:
+        way_out = "take their .safetensors files instead"
+        return Finding("Bases", "look", f"{found}; pickles are never opened: {', '.join(pickles)}", way_out)
+    return Finding("Bases", "ok", found)
 
 
 async def _redis_and_workers(settings: Settings) -> list[Finding]:

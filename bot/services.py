@@ -113,7 +113,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             photos,
             outbox,
             limits=Limits(train=settings.darkroom_max_waiting_train, imagine=settings.darkroom_max_waiting_imagine),
-            fallback_base=EMBEDDED_BASE if settings.darkroom_bases is None else None,
+            fallback_base=EMBEDDED_BASE if settings.darkroom_bases is None and not settings.hub_ids else None,
             on_change=dispatcher.wake,
         )
         services = Services(

@@ -5,6 +5,7 @@ A fault in them ends in one sentence that names the setting, never its value whe
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -36,7 +37,8 @@ class CommonSettings(BaseSettings):
     redis_url: OptionalText = None  # None: `darkroom up` starts its own
     darkroom_data: Path = Path("data")
     darkroom_blobs: OptionalText = None  # None: a folder under darkroom_data
-    darkroom_bases: OptionalPath = None  # None: the embedded emoji-64
+    darkroom_bases: OptionalPath = None  # None: the embedded emoji-64, where there are no hub bases either
+    darkroom_hub_bases: str = ""  # ids of the Hugging Face hub with commas between
     darkroom_device: str = "auto"  # auto, cpu or cuda:N
     darkroom_log: Literal["debug", "info", "warning", "error"] = "info"
     darkroom_log_format: Literal["auto", "console", "json"] = "auto"  # auto: console on a terminal
@@ -48,12 +50,26 @@ class CommonSettings(BaseSettings):
             raise ValueError(f"must be a web address, got {value!r}")
         return value.rstrip("/") if value else value
 
+    @field_validator("darkroom_hub_bases")
+    @classmethod
+    def _check_hub_ids(cls, value: str) -> str:
+        ids = [hub_id.strip() for hub_id in value.split(",") if hub_id.strip()]
+        for hub_id in ids:
+            if not re.fullmatch(r"[\w.-]{1,96}/[\w.-]{1,96}", hub_id, re.ASCII):
+                raise ValueError(f"takes ids such as stabilityai/stable-diffusion-xl-base-1.0, got {hub_id!r}")
+        return ",".join(ids)
+
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: str | None) -> str | None:
         if value is not None and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError("must begin with redis://, rediss:// or unix://")
         return value
+
+    @property
+    def hub_ids(self) -> tuple[str, ...]:
+        """The ids in ``darkroom_hub_bases``."""
+        return tuple(filter(None, self.darkroom_hub_bases.split(",")))
 
     @property
     def blobs_location(self) -> str:

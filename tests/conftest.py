@@ -13,7 +13,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test downloads anything
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-for name in ("DISCORD_TOKEN", "REDIS_URL", "DARKROOM_DATA", "DARKROOM_BLOBS", "DARKROOM_BASES", "DARKROOM_DEVICE"):
+for name in ("DISCORD_TOKEN", "REDIS_URL", "DARKROOM_DATA", "DARKROOM_BLOBS", "DARKROOM_BASES", "DARKROOM_HUB_BASES",
+             "DARKROOM_DEVICE"):  # fmt: skip
     os.environ.pop(name, None)  # what the developer runs is not what the tests run
 
 

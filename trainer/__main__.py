@@ -6,19 +6,27 @@ import asyncio
 import signal
 import sys
 
+from common.errors import StartupFault
 from common.process import run_process
 from trainer.backend import TorchBackend
+from trainer.errors import UserFault
+from trainer.models.hub import fetch
 from trainer.settings import WorkerSettings, load_settings
 from trainer.worker import run_worker
 
 
 async def run(settings: WorkerSettings) -> None:
     """Run the worker until SIGINT or SIGTERM. Raises StartupFault."""
+    try:
+        fetch(settings.hub_ids)  # before anything else runs: it may take an hour, and goes on where it was ended
+    except UserFault as fault:
+        raise StartupFault(f"The worker can't start: {fault}.", exit_code=2) from fault
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stopped.set)
-    await run_worker(settings, TorchBackend(settings.darkroom_bases, settings.darkroom_device), stopped)
+    backend = TorchBackend(settings.darkroom_bases, settings.darkroom_device, hub_ids=settings.hub_ids)
+    await run_worker(settings, backend, stopped)
 
 
 if __name__ == "__main__":

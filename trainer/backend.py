@@ -21,9 +21,12 @@ from trainer.training.control import Control
 class TorchBackend:
     """The real work. A base stays loaded once it was asked for, as long as the memory holds all of them."""
 
-    def __init__(self, bases: Path | None, device: str, class_latents: Path | None = None) -> None:
+    def __init__(
+        self, bases: Path | None, device: str, class_latents: Path | None = None, *, hub_ids: tuple[str, ...] = ()
+    ) -> None:
         """``class_latents``: the folder where those of prior preservation are kept for all trainings."""
         self._folder, self._device, self._class_latents = bases, device, class_latents
+        self._hub_ids = hub_ids
         self._loaded: dict[str, tuple[Any, Any]] = {}
         self._at_work: Counter[str] = Counter()  # jobs by base
 
@@ -34,12 +37,13 @@ class TorchBackend:
 
         from trainer.contract.events import BaseInfo
         from trainer.models.loading import choose_device
-        from trainer.models.registry import find_bases
+        from trainer.models.registry import look_for_bases
 
         diffusers_logging.set_verbosity_error()  # hints for who writes programs, not for who runs this one
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
-        self._specs = {spec.name: spec for spec in find_bases(self._folder)}
+        found = look_for_bases(self._folder, self._hub_ids)
+        self._specs = {spec.name: spec for spec in found.bases}
         infos = tuple(
             BaseInfo(
                 name=spec.name, family=spec.family, hash=spec.hash, width=spec.defaults.width,
@@ -49,7 +53,7 @@ class TorchBackend:
             )
             for spec in self._specs.values()
         )  # fmt: skip
-        return messages.Ready(str(choose_device(self._device)), infos)
+        return messages.Ready(str(choose_device(self._device)), infos, found.refused)
 
     def _base(self, name: str) -> tuple[Any, Any]:
         import torch

@@ -45,6 +45,7 @@ class Ready(Message, tag="ready", frozen=True):
 
     device: str
     bases: tuple[BaseInfo, ...]
+    refused: tuple[str, ...] = ()  # a sentence for everything beside them that can't be used
 
 
 class CannotStart(Message, tag="cannot_start", frozen=True):

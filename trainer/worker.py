@@ -230,6 +230,8 @@ async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asynci
         lanes = LaneWorkers(attempts, redis_url, settings.capacity, ready)
         serving = asyncio.create_task(lanes.run(), name="lanes")
         tasks.insert(0, serving)  # it ends first: its attempts are handed back while Redis and Discord are still there
+        for reason in ready.refused:
+            log.warning("base.refused", reason=reason)
         log.info(
             "worker.ready", worker=attempts.worker_id, device=ready.device, bases=[base.name for base in ready.bases]
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.trainer.bases import FAMILIES, make_base, make_single_file
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import EMBEDDED_FOLDER, read_base
 
@@ -15,6 +16,16 @@ from trainer.models.registry import EMBEDDED_FOLDER, read_base
 def base() -> Base:
     """A fresh copy of emoji-64: adapters that one test adds are not there in the next."""
     return load_base(read_base(EMBEDDED_FOLDER, embedded=True))
+
+
+@pytest.fixture(scope="session")
+def tiny_bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of bases as an operator's: of each family a folder, such as ``sd1``, and a file, ``sd1-file``."""
+    folder = tmp_path_factory.mktemp("bases")
+    for family in FAMILIES:
+        make_base(folder / family, family)
+        make_single_file(folder / family, folder / f"{family}-file.safetensors", family)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from trainer.adapters.safetensors_file import write_tensors
 from trainer.errors import UserFault
 
 if TYPE_CHECKING:
-    from trainer.models.registry import Family
+    from trainer.models.families import Family
 
 Tensors = Mapping[str, torch.Tensor]
 _QKV = re.compile(r"encoder\.layers\.(\d+)\.self_attn\.q_proj\.(weight|bias)")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from trainer.models.registry import Family
+    from trainer.models.families import Family
 
 Prediction = Literal["epsilon", "v_prediction"]
 _SPEC_VERSION = "1.0.1"  # https://github.com/Stability-AI/ModelSpec

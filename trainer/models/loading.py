@@ -14,9 +14,15 @@ os.environ.setdefault("DIFFUSERS_DISABLE_REMOTE_CODE", "1")
 from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from trainer.errors import UserFault
+from trainer.errors import MissingBases, UserFault
+from trainer.models.families import FAMILIES, SCHEDULER, TowerLayout
+from trainer.models.folders import find_variant
 from trainer.models.registry import BaseSpec
+from trainer.models.single_file import Encoder, load_file_parts
 from trainer.models.text import Conditioning, TextTower, Vectors, encode_tokens, tokenize
+from trainer.models.tokenizers import load_tokenizer
+
+Parts = tuple[AutoencoderKL | AutoencoderTiny, UNet2DConditionModel, Mapping[str, Encoder]]
 
 
 @dataclass
@@ -126,30 +132,63 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def load_base(spec: BaseSpec, device: str | torch.device = "cpu") -> Base:
-    """Load the base that ``spec`` names: float32 on a CPU, bfloat16 on a GPU, the VAE in float32 always."""
+    """Load the base that ``spec`` names: float32 on a CPU, bfloat16 on a GPU, the VAE in float32 always.
+
+    Raises :class:`trainer.errors.MissingBases` for weights that are not all there.
+    """
     place = choose_device(device) if isinstance(device, str) else device
     dtype = torch.float32 if place.type == "cpu" else torch.bfloat16
-    index = (spec.folder / "model_index.json").read_text()
-    vae_class = AutoencoderTiny if "AutoencoderTiny" in index else AutoencoderKL
-    options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
-    folder = str(spec.folder)
-    vae = vae_class.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32, **options)
-    unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=dtype, **options)
-    towers = tuple(_load_towers(spec, dtype, options))
-    for module in (vae, unet, *(tower.text_encoder for tower in towers)):
+    vae, unet, encoders = (
+        load_file_parts(spec.file, spec.family, dtype) if spec.file else _load_folder_parts(spec, dtype)
+    )
+    towers = tuple(
+        TextTower(layout.name, _load_tokenizer(spec, layout, encoder), encoder, layout.penultimate, layout.pooled)
+        for layout, encoder in zip(FAMILIES[spec.family].towers, encoders.values(), strict=True)
+    )
+    for module in (vae, unet, *encoders.values()):
         module.requires_grad_(False).eval().to(place)
-    scheduler = DDIMScheduler.load_config(folder, subfolder="scheduler", local_files_only=True)
-    return Base(spec, towers, vae, unet, scheduler_config=dict(scheduler), device=place, weight_dtype=dtype)
+    return Base(spec, towers, vae, unet, scheduler_config=_scheduler_config(spec), device=place, weight_dtype=dtype)
 
 
-def _load_towers(spec: BaseSpec, dtype: torch.dtype, options: dict[str, Any]) -> list[TextTower]:
-    """One tower, or SDXL's two: CLIP ViT-L, then OpenCLIP ViT-bigG, whose pooled embedding is used."""
-    folder, sdxl = str(spec.folder), spec.family == "sdxl"
+def _load_folder_parts(spec: BaseSpec, dtype: torch.dtype) -> Parts:
+    """The parts of a diffusers folder, of which no weight may be missing."""
 
-    def tower(suffix: str, kind: type[CLIPTextModel] | type[CLIPTextModelWithProjection]) -> TextTower:
-        name = f"text_encoder{suffix}"
-        tokenizer = CLIPTokenizer.from_pretrained(folder, subfolder=f"tokenizer{suffix}", local_files_only=True)
-        text_encoder = kind.from_pretrained(folder, subfolder=name, dtype=dtype, **options)
-        return TextTower(name, tokenizer, text_encoder, penultimate=sdxl, pooled=kind is CLIPTextModelWithProjection)
+    def part(kind: Any, name: str, **options: Any) -> Any:
+        module, report = kind.from_pretrained(
+            str(spec.folder), subfolder=name, variant=find_variant(spec.folder / name), use_safetensors=True,
+            local_files_only=True, output_loading_info=True, **options,
+        )  # fmt: skip
+        if report["missing_keys"]:
+            raise MissingBases(
+                f"{spec.name} lacks weights of its {name}, such as {sorted(report['missing_keys'])[0]}; fetch the"
+                " model again"
+            )
+        return module
 
-    return [tower("", CLIPTextModel), *([tower("_2", CLIPTextModelWithProjection)] if sdxl else [])]
+    tiny = "AutoencoderTiny" in (spec.folder / "model_index.json").read_text()
+    vae = part(AutoencoderTiny if tiny else AutoencoderKL, "vae", torch_dtype=torch.float32)
+    unet = part(UNet2DConditionModel, "unet", torch_dtype=dtype)
+    kinds = {tower.name: CLIPTextModelWithProjection if tower.pooled else CLIPTextModel
+             for tower in FAMILIES[spec.family].towers}  # fmt: skip
+    return vae, unet, {name: part(kind, name, dtype=dtype) for name, kind in kinds.items()}
+
+
+def _load_tokenizer(spec: BaseSpec, tower: TowerLayout, encoder: Encoder) -> CLIPTokenizer:
+    """A folder's own, as it is; for a single file CLIP's, or that of the folder ``tokenizer`` beside it."""
+    if spec.file:
+        return load_tokenizer(spec.folder / "tokenizer", tower.pad_token, encoder.config.vocab_size)
+    name = tower.name.replace("text_encoder", "tokenizer")
+    return CLIPTokenizer.from_pretrained(str(spec.folder), subfolder=name, local_files_only=True)
+
+
+def _scheduler_config(spec: BaseSpec) -> dict[str, Any]:
+    """What the folder's scheduler says over what is alike in all families, and what the operator says over both."""
+    written: dict[str, Any] = {}
+    if not spec.file:
+        written = dict(DDIMScheduler.load_config(str(spec.folder), subfolder="scheduler", local_files_only=True))
+    stated: dict[str, Any] = {"prediction_type": spec.defaults.prediction_type}
+    if spec.defaults.rescale_betas_zero_snr is not None:
+        stated["rescale_betas_zero_snr"] = spec.defaults.rescale_betas_zero_snr
+        # the last timestep has to be among those that are drawn with (Lin et al. 2024, §3.3)
+        stated["timestep_spacing"] = "trailing" if spec.defaults.rescale_betas_zero_snr else "leading"
+    return {**SCHEDULER, **written, **{key: value for key, value in stated.items() if value is not None}}

@@ -1,28 +1,38 @@
-"""Which base models there are: diffusers folders, each with an optional ``darkroom.json`` of defaults."""
+"""Which base models there are: in DARKROOM_BASES as folders or single files, by hub id, or the embedded one."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from trainer.errors import MissingBases
+from trainer.models.families import CLIP_VOCABULARY, FAMILIES, Family, PredictionType
+from trainer.models.folders import check_folder, read_json
+from trainer.models.header import read_shapes, tell_family, text_config
 from trainer.training.recipes import RecipeDefaults
 
 EMBEDDED_NAME = "emoji-64"
 EMBEDDED_FOLDER = Path(__file__).parent / "emoji64" / "weights"
-Family = Literal["sd1", "sd2", "sdxl"]
+_PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
+_WAY_OUT = (
+    "put a Stable Diffusion 1.x, 2.x or XL model there, as one .safetensors file or as a folder in diffusers format"
+)
 
 
 class BaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``darkroom.json`` in a base's folder; every field is optional and a misspelt one is refused."""
+    """``darkroom.json`` in a base's folder, or ``<name>.json`` beside a single file.
+
+    Every field is optional, a misspelt one is refused, and what is left out is as its family has it.
+    """
 
     family: Family | None = None
+    prediction_type: PredictionType | None = None  # None: as the scheduler's config says, or the family has it
+    rescale_betas_zero_snr: bool | None = None
     width: int = 512
     height: int = 512
     max_side: int = 1024
@@ -38,70 +48,157 @@ class BaseSpec:
     """A base model that can be loaded."""
 
     name: str
-    folder: Path
+    folder: Path  # in diffusers format; of a single file: where it lies
     family: Family
     defaults: BaseFile
     embedded: bool = False
+    file: Path | None = None  # one .safetensors file in the original layout, instead of a folder
 
     @property
     def hash(self) -> str:
-        """SHA-256 over the UNet's weights, 10 digits as A1111 shows them."""
-        return _hash_weights(self.folder / "unet")
+        """SHA-256 of the single file, as A1111 shows it, or over the UNet's weights of a folder; 10 digits."""
+        files = [self.file] if self.file else sorted((self.folder / "unet").glob("*.safetensors"))
+        return _hash_files(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is, and a sentence for everything that looks like a base and can't be used."""
+
+    bases: tuple[BaseSpec, ...]
+    refused: tuple[str, ...] = ()
 
 
 @cache
-def _hash_weights(folder: Path) -> str:
+def _hash_files(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Read once as long as size and time stay: 7 GB take some ten seconds."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    for path, _, _ in files:
         with path.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
     return digest.hexdigest()[:10]
 
 
-def _guess_family(folder: Path) -> Family:
-    """From the width of the text conditioning: 768 is SD1, 1024 SD2; two text encoders are SDXL."""
-    if (folder / "text_encoder_2").is_dir():
-        return "sdxl"
-    width = json.loads((folder / "unet" / "config.json").read_text()).get("cross_attention_dim")
-    return "sd2" if width == 1024 else "sd1"
+def read_base(folder: Path, *, embedded: bool = False, description: Path | None = None) -> BaseSpec:
+    """Describe the base in ``folder``. Raises :class:`MissingBases` for one that is not whole, or can't be used."""
+    family = check_folder(folder)
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
+    defaults = _read_defaults(description or folder / "darkroom.json", family, scheduler.get("prediction_type"))
+    name = EMBEDDED_NAME if embedded else folder.name
+    return BaseSpec(name, folder, defaults.family or family, defaults, embedded)
 
 
-def read_base(folder: Path, *, embedded: bool = False) -> BaseSpec:
-    """Describe the base in ``folder``. Raises :class:`MissingBases` for a ``darkroom.json`` that can't be read."""
-    description = folder / "darkroom.json"
-    defaults = BaseFile()
+def read_file_base(file: Path) -> BaseSpec:
+    """Describe the base in one ``.safetensors`` file from its header. Raises :class:`MissingBases`."""
+    shapes = read_shapes(file)
+    family = tell_family(shapes, file.name)
+    vocabularies = {text_config(shapes, tower)["vocab_size"] for tower in FAMILIES[family].towers}
+    if vocabularies != {CLIP_VOCABULARY} and not (file.parent / "tokenizer").is_dir():
+        raise MissingBases(
+            f"{file.name} has a vocabulary of its own; put its tokenizer's vocab.json and merges.txt into"
+            f" {file.parent / 'tokenizer'}"
+        )
+    # what fine-tunes of SDXL for v-prediction carry, so that programs need not be told
+    marked: PredictionType | None = "v_prediction" if "v_pred" in shapes else None
+    defaults = _read_defaults(file.with_suffix(".json"), family, marked)
+    if "ztsnr" in shapes and defaults.rescale_betas_zero_snr is None:
+        defaults = msgspec.structs.replace(defaults, rescale_betas_zero_snr=True)
+    return BaseSpec(file.stem, file.parent, family, defaults, file=file)
+
+
+def _read_defaults(description: Path, family: Family, prediction_type: str | None) -> BaseFile:
+    """The operator's words over those of the family; ``prediction_type`` is what the model itself says of it."""
+    given: dict[str, object] = {}
     if description.exists():
         try:
-            defaults = msgspec.json.decode(description.read_bytes(), type=BaseFile)
+            msgspec.json.decode(description.read_bytes(), type=BaseFile)
+            given = msgspec.json.decode(description.read_bytes())
         except msgspec.DecodeError as error:
             raise MissingBases(f"{description} can't be read: {error}; mend or delete that file") from error
-    name = EMBEDDED_NAME if embedded else folder.name
-    return BaseSpec(name, folder, defaults.family or _guess_family(folder), defaults, embedded)
+    layout = FAMILIES[given.get("family") or family]  # type: ignore[index]
+    usual = dict(layout.defaults)
+    given.setdefault("prediction_type", prediction_type or layout.prediction_type)
+    if layout is FAMILIES["sd2"] and given["prediction_type"] == "epsilon":  # stable-diffusion-2-1-base
+        usual |= {"width": 512, "height": 512, "max_side": 1024}
+    return msgspec.convert({**usual, **given}, BaseFile)
 
 
-def find_bases(bases_folder: Path | None, embedded: Path = EMBEDDED_FOLDER) -> list[BaseSpec]:
-    """All bases in ``bases_folder`` (each a folder with ``model_index.json``), or the embedded one where none is set.
+def look_for_bases(
+    bases_folder: Path | None, hub_ids: Sequence[str] = (), *, embedded: Path = EMBEDDED_FOLDER
+) -> Found:
+    """All bases in ``bases_folder`` and those of ``hub_ids`` in the local cache, or the embedded one where none is set.
 
-    Raises :class:`MissingBases`, naming the folder and the way out.
+    Raises :class:`MissingBases`, naming the folder and the way out, where nothing is left that can be used.
     """
-    if bases_folder is None:
-        return [read_base(embedded, embedded=True)]
+    if bases_folder is None and not hub_ids:
+        return Found((read_base(embedded, embedded=True),))
+    bases: list[BaseSpec] = []
+    refused: list[str] = []
+    for place in _places(bases_folder) if bases_folder else ():
+        try:
+            bases.append(_read_place(place))
+        except MissingBases as fault:
+            refused.append(str(fault))
+    for hub_id in hub_ids:
+        try:
+            bases.append(_read_hub_base(hub_id, bases_folder))
+        except MissingBases as fault:
+            refused.append(str(fault))
+    if not bases:
+        raise MissingBases(
+            refused[0] if refused else f"there is no base model in DARKROOM_BASES ({bases_folder}); {_WAY_OUT}"
+        )
+    _refuse_namesakes(bases)
+    return Found(tuple(bases), tuple(refused))
+
+
+def find_bases(bases_folder: Path | None, hub_ids: Sequence[str] = ()) -> list[BaseSpec]:
+    """The bases of :func:`look_for_bases` alone."""
+    return list(look_for_bases(bases_folder, hub_ids).bases)
+
+
+def _places(bases_folder: Path) -> list[Path]:
+    """Whatever in the folder is, or looks like, a base."""
     if not bases_folder.is_dir():
         raise MissingBases(
-            f"DARKROOM_BASES is {bases_folder}, which is no folder; make it and put a Stable Diffusion 1.5 model in "
-            "diffusers format there, or unset DARKROOM_BASES to use the embedded emoji-64"
+            f"DARKROOM_BASES is {bases_folder}, which is no folder; make it and {_WAY_OUT}, or unset DARKROOM_BASES"
+            " to use the embedded emoji-64"
         )
-    found = [read_base(index.parent) for index in sorted(bases_folder.glob("*/model_index.json"))]
-    usable = [base for base in found if base.family != "sdxl"]  # SDXL comes with a later version
-    if found and not usable:
+    return [
+        path
+        for path in sorted(bases_folder.iterdir())
+        if (path / "model_index.json").is_file() or path.suffix.lower() in {".safetensors", *_PICKLES}
+    ]
+
+
+def _read_place(place: Path) -> BaseSpec:
+    if place.is_dir():
+        return read_base(place)
+    if place.suffix.lower() in _PICKLES:
         raise MissingBases(
-            f"DARKROOM_BASES ({bases_folder}) holds only {', '.join(base.name for base in found)}, which is SDXL and"
-            " can't be used yet; put a Stable Diffusion 1.x or 2.x model there"
+            f"{place.name} is a pickle, which can run anything when it is opened and so never is; take the model's"
+            " .safetensors file instead, or convert it on a machine that may be lost, by A1111's Checkpoint Merger"
+            " with No interpolation and safetensors"
         )
-    if not usable:
+    return read_file_base(place)
+
+
+def _read_hub_base(hub_id: str, bases_folder: Path | None) -> BaseSpec:
+    from trainer.models.hub import locate
+
+    folder, name = locate(hub_id), hub_id.rpartition("/")[2]
+    if folder is None:
         raise MissingBases(
-            f"there is no base model in DARKROOM_BASES ({bases_folder}): it needs a folder with model_index.json of "
-            "Stable Diffusion 1.x or 2.x in diffusers format, such as stable-diffusion-v1-5/"
+            f"{hub_id} is not in the Hugging Face cache; start the worker once with a network, or run"
+            f" `hf download {hub_id}`"
         )
-    return usable
+    description = bases_folder / f"{name}.json" if bases_folder else None
+    return replace(read_base(folder, description=description), name=name)
+
+
+def _refuse_namesakes(bases: Sequence[BaseSpec]) -> None:
+    names = [base.name for base in bases]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise MissingBases(f"there are two base models called {twice}; rename one, or take one away")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import torch
 
-from tests.trainer.test_tiny_bases import make_base
+from tests.trainer.bases import make_base
 from tests.trainer.worker.test_engine import picture
 from trainer import messages
 from trainer.backend import TorchBackend
@@ -20,7 +20,7 @@ from trainer.models import loading
 @pytest.fixture
 def two_bases(tmp_path: Path) -> TorchBackend:
     for name in ("one", "two"):
-        make_base(tmp_path / name, "epsilon")
+        make_base(tmp_path / name)
     backend = TorchBackend(tmp_path, "cpu")
     backend.start()
     return backend

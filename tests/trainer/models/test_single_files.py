@@ -1,0 +1,132 @@
+"""Files in the original layout: what is read off their header, and that no weight is lost or made up."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from tests.trainer.bases import FAMILIES, make_single_file, rename_parts
+from trainer.errors import MissingBases
+from trainer.models.families import FAMILIES as LAYOUTS
+from trainer.models.families import Family
+from trainer.models.header import tell_family, text_config, unet_config, vae_config
+from trainer.models.loading import load_base
+from trainer.models.registry import find_bases
+
+# as the configs on the hub have them
+_SD: dict[str, Any] = {
+    "block_out_channels": [320, 640, 1280, 1280], "layers_per_block": 2,
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
+    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
+}  # fmt: skip
+UNETS: dict[Family, dict[str, Any]] = {
+    "sd1": {**_SD, "cross_attention_dim": 768, "attention_head_dim": 8, "sample_size": 64},
+    "sd2": {
+        **_SD, "cross_attention_dim": 1024, "attention_head_dim": [5, 10, 20, 20], "use_linear_projection": True,
+        "sample_size": 96,
+    },
+    "sdxl": {
+        "block_out_channels": [320, 640, 1280], "layers_per_block": 2, "cross_attention_dim": 2048,
+        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+        "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+        "transformer_layers_per_block": [1, 2, 10], "attention_head_dim": [5, 10, 20], "use_linear_projection": True,
+        "addition_embed_type": "text_time", "addition_time_embed_dim": 256, "sample_size": 128,
+        "projection_class_embeddings_input_dim": 2816,
+    },
+}  # fmt: skip
+VAE: dict[str, Any] = {
+    "block_out_channels": [128, 256, 512, 512], "layers_per_block": 2, "latent_channels": 4,
+    "down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4,
+}  # fmt: skip
+_IDS: dict[str, Any] = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "vocab_size": 49408,
+                        "max_position_embeddings": 77}  # fmt: skip
+CLIP_L: dict[str, Any] = {**_IDS, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+                          "num_attention_heads": 12, "hidden_act": "quick_gelu"}  # fmt: skip
+CLIP_H: dict[str, Any] = {**_IDS, "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23,
+                          "num_attention_heads": 16, "hidden_act": "gelu"}  # fmt: skip
+CLIP_G: dict[str, Any] = {**_IDS, "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32,
+                          "num_attention_heads": 20, "hidden_act": "gelu", "projection_dim": 1280}  # fmt: skip
+TOWERS = {"sd1": [CLIP_L], "sd2": [CLIP_H], "sdxl": [CLIP_L, CLIP_G]}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_published_configs_are_read_off_the_shapes(family: Family) -> None:
+    with torch.device("meta"):
+        modules = {"unet": UNet2DConditionModel(**UNETS[family]), "vae": AutoencoderKL(**VAE)}
+        kinds = (CLIPTextModel, CLIPTextModelWithProjection)
+        for kind, suffix, config in zip(kinds, ("", "_2"), TOWERS[family], strict=False):
+            modules[f"text_encoder{suffix}"] = kind(CLIPTextConfig(**config))
+        state = rename_parts({name: module.state_dict() for name, module in modules.items()}, family)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    assert tell_family(shapes, "file") == family
+    assert UNETS[family].items() <= unet_config(shapes, family).items()
+    assert VAE.items() <= vae_config(shapes, family).items()
+    for tower, config in zip(LAYOUTS[family].towers, TOWERS[family], strict=True):
+        assert config.items() <= text_config(shapes, tower).items()
+
+
+def open_changed(tiny_bases: Path, folder: Path, family: Family, change: Any) -> Any:
+    """Load the file of ``family`` after ``change`` was made to its tensors."""
+    tensors = load_file(tiny_bases / f"{family}-file.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "changed.safetensors")
+    shutil.copytree(tiny_bases / "tokenizer", folder / "tokenizer")
+    [spec] = find_bases(folder)
+    return load_base(spec)
+
+
+@pytest.mark.parametrize(
+    ("family", "key"),
+    [
+        ("sd1", "model.diffusion_model.middle_block.1.proj_in.bias"),
+        ("sd1", "cond_stage_model.transformer.text_model.encoder.layers.1.mlp.fc1.bias"),
+        ("sd2", "cond_stage_model.model.ln_final.weight"),
+        ("sdxl", "conditioner.embedders.1.model.transformer.resblocks.2.attn.in_proj_bias"),
+        ("sdxl", "first_stage_model.decoder.conv_out.bias"),
+    ],
+)
+def test_a_file_that_lacks_a_weight_is_refused(tiny_bases: Path, tmp_path: Path, family: Family, key: str) -> None:
+    with pytest.raises(MissingBases, match=r"changed\.safetensors is not laid out like Stable Diffusion"):
+        open_changed(tiny_bases, tmp_path, family, lambda tensors: tensors.pop(key))
+
+
+def test_a_weight_that_nobody_would_use_is_refused(tiny_bases: Path, tmp_path: Path) -> None:
+    key = "model.diffusion_model.motion.0.weight"
+    with pytest.raises(MissingBases, match=r"nothing has a use for model\.diffusion_model\.motion"):
+        open_changed(tiny_bases, tmp_path, "sd1", lambda tensors: tensors.update({key: torch.zeros(1)}))
+
+
+def test_merged_files_that_leave_text_model_out_are_read(tiny_bases: Path, tmp_path: Path) -> None:
+    def flatten(tensors: dict[str, torch.Tensor]) -> None:
+        for name in [name for name in tensors if ".text_model." in name]:
+            tensors[name.replace("text_model.", "")] = tensors.pop(name)
+
+    flat = open_changed(tiny_bases, tmp_path, "sd1", flatten)
+    usual = load_base(next(spec for spec in find_bases(tiny_bases) if spec.name == "sd1"))
+    assert torch.equal(flat.encode_prompts(["thnos"]).embeddings, usual.encode_prompts(["thnos"]).embeddings)
+
+
+def test_sd2_files_without_the_layer_that_is_not_used_are_read(tiny_bases: Path, tmp_path: Path) -> None:
+    def cut(tensors: dict[str, torch.Tensor]) -> None:
+        for name in [name for name in tensors if "resblocks.3." in name or name.endswith(".text_projection")]:
+            del tensors[name]
+
+    short = open_changed(tiny_bases, tmp_path, "sd2", cut)
+    usual = load_base(next(spec for spec in find_bases(tiny_bases) if spec.name == "sd2"))
+    assert torch.equal(short.encode_prompts(["thnos"]).embeddings, usual.encode_prompts(["thnos"]).embeddings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.bfloat16])
+def test_files_of_any_precision_become_that_of_the_device(tiny_bases: Path, tmp_path: Path, dtype: torch.dtype) -> None:
+    make_single_file(tiny_bases / "sd1", tmp_path / "one.safetensors", "sd1", dtype)
+    [spec] = find_bases(tmp_path)
+    base = load_base(spec)
+    dtypes = {weight.dtype for module in (*base.modules.values(), base.vae) for weight in module.parameters()}
+    assert dtypes == {torch.float32}

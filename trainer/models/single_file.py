@@ -1,0 +1,100 @@
+"""Loads a base from one .safetensors file in the original layout; diffusers' own converters rename its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from accelerate import init_empty_weights
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.loaders.single_file_utils import (
+    convert_ldm_clip_checkpoint,
+    convert_ldm_unet_checkpoint,
+    convert_ldm_vae_checkpoint,
+    convert_open_clip_checkpoint,
+)
+from safetensors.torch import load_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from trainer.errors import MissingBases
+from trainer.models.families import FAMILIES, Family, TowerLayout
+from trainer.models.header import UNET, Shapes, read_shapes, text_config, unet_config, vae_config
+
+Tensors = dict[str, torch.Tensor]
+Encoder: TypeAlias = CLIPTextModel | CLIPTextModelWithProjection
+
+
+def load_file_parts(
+    path: Path, family: Family, dtype: torch.dtype
+) -> tuple[AutoencoderKL, UNet2DConditionModel, dict[str, Encoder]]:
+    """The VAE (float32), the UNet and the text encoders by their diffusers names, each with every weight it has.
+
+    Raises :class:`MissingBases` where a weight is missing, left over, or of another shape.
+    """
+    shapes, tensors = read_shapes(path), load_file(path)
+    try:
+        vae = _load_vae(tensors, shapes, family)
+        unet = _load_unet(tensors, shapes, family, dtype)
+        towers = FAMILIES[family].towers
+        encoders = {tower.name: _load_encoder(tensors, shapes, tower, dtype) for tower in towers}
+    except (KeyError, RuntimeError, AttributeError) as error:  # of a shape that was read, and of load_state_dict
+        raise MissingBases(
+            f"{path.name} is not laid out like {FAMILIES[family].title}: {' '.join(str(error).split())[:300]}; use a"
+            " whole model of that family"
+        ) from error
+    return vae, unet, encoders
+
+
+def _load_vae(tensors: Tensors, shapes: Shapes, family: Family) -> AutoencoderKL:
+    config = vae_config(shapes, family)
+    with init_empty_weights(include_buffers=False):  # no time and memory for weights that are replaced at once
+        vae = AutoencoderKL(**config)
+    return _fill(vae, convert_ldm_vae_checkpoint(tensors, config), torch.float32)
+
+
+def _load_unet(tensors: Tensors, shapes: Shapes, family: Family, dtype: torch.dtype) -> UNet2DConditionModel:
+    config = unet_config(shapes, family)
+    converted = convert_ldm_unet_checkpoint(tensors, config)
+    used = {id(tensor) for tensor in converted.values()}
+    unused = [key for key, tensor in tensors.items() if key.startswith(UNET) and id(tensor) not in used]
+    if unused:  # the converter passes over what it does not know
+        raise KeyError(f"nothing has a use for {unused[0]}")
+    with init_empty_weights(include_buffers=False):
+        unet = UNet2DConditionModel(**config)
+    return _fill(unet, converted, dtype)
+
+
+def _load_encoder(tensors: Tensors, shapes: Shapes, tower: TowerLayout, dtype: torch.dtype) -> Encoder:
+    config = CLIPTextConfig(**text_config(shapes, tower))
+    with init_empty_weights(include_buffers=False):
+        model = CLIPTextModelWithProjection(config) if tower.pooled else CLIPTextModel(config)
+    own = {key: tensor for key, tensor in tensors.items() if key.startswith(tower.prefix)}
+    if tower.open_clip:
+        converted = convert_open_clip_checkpoint(model, own, tower.prefix)
+    else:
+        converted = convert_ldm_clip_checkpoint(own)
+    return _fill(model, _rename(model, converted, config.num_hidden_layers), dtype)
+
+
+def _rename(model: Encoder, converted: Mapping[str, torch.Tensor], layers: int) -> Tensors:
+    """The converter's names as ``model`` has them: from transformers 5.6 on, CLIPTextModel has no ``text_model.``.
+
+    Layers past the last, which SD2 leaves out, and position ids, which are no weights, are dropped.
+    """
+    flat = not hasattr(model, "text_model")
+    named: Tensors = {}
+    for key, tensor in converted.items():
+        bare = key.removeprefix("text_model.")
+        path = bare.split(".")
+        if bare.endswith("position_ids") or (path[:2] == ["encoder", "layers"] and int(path[2]) >= layers):
+            continue
+        named[bare if flat or path[0] == "text_projection" else f"text_model.{bare}"] = tensor
+    return named
+
+
+def _fill(empty: Any, state: Tensors, dtype: torch.dtype) -> Any:
+    """``empty`` with exactly these weights. Raises RuntimeError for one that is missing, left over or misshapen."""
+    empty.load_state_dict({name: tensor.to(dtype) for name, tensor in state.items()}, strict=True, assign=True)
+    return empty
