@@ -15,6 +15,7 @@ from discord.http import Route
 from bot.cogs.adapters import AdapterCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
+from bot.cogs.photos import PhotosCog
 from bot.cogs.train import TrainCog
 from bot.errors import UserError
 from bot.herald import Herald
@@ -69,7 +70,11 @@ class DarkroomBot(commands.Bot):
     async def setup_hook(self) -> None:
         """Load the cogs, register the commands, finish what a bot before left open, start the services' loops."""
         jobs, adapters = self.services.jobs, self.services.adapters
-        for cog in (TrainCog(self, jobs), ImagineCog(jobs, adapters), AdapterCog(adapters), JobsCog(jobs)):
+        cogs: tuple[commands.Cog, ...] = (
+            TrainCog(self, jobs), PhotosCog(jobs, self.services.reviews), ImagineCog(jobs, adapters),
+            AdapterCog(adapters), JobsCog(jobs),
+        )  # fmt: skip
+        for cog in cogs:
             await self.add_cog(cog)
         self.add_dynamic_items(*buttons.ALL, ChooseMenu)
         await self.tree.sync()

@@ -42,7 +42,7 @@ class Control:
         """
 
         def change(tx: Connection) -> Job:
-            job = _own(tx, job_id, member_id, "pause it")
+            job = own_training(tx, job_id, member_id, "pause it")
             if job.held == "review":
                 raise UserError(
                     f"`{job.train.name}` waits for your answer, so there is nothing to pause: press a button on its"
@@ -67,7 +67,7 @@ class Control:
         """
 
         def change(tx: Connection) -> tuple[Job, Job]:
-            job = _own(tx, job_id, member_id, "let it go on")
+            job = own_training(tx, job_id, member_id, "let it go on")
             if job.held != "paused":
                 raise UserError(f"`{job.train.name}` is not paused, so there is nothing to resume: see `/jobs`.")
             return job, jobs.release(tx, job_id) or job
@@ -84,7 +84,7 @@ class Control:
         """
 
         def change(tx: Connection) -> Job:
-            job = _own(tx, job_id, member_id, "end it")
+            job = own_training(tx, job_id, member_id, "end it")
             if not job.outstanding:
                 way_out = "resume it first" if job.held == "paused" else "wait until it has begun"
                 raise UserError(
@@ -98,7 +98,7 @@ class Control:
         return job
 
 
-def _own(tx: Connection, job_id: str, member_id: int, what: str) -> Job:
+def own_training(tx: Connection, job_id: str, member_id: int, what: str) -> Job:
     """The member's training that is not over. Raises UserError."""
     job = jobs.get(tx, job_id)
     if job is None or job.lane != "train":

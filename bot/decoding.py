@@ -1,7 +1,8 @@
 """Photos from strangers, decoded in a child process of its own: `python -m bot.decoding`.
 
 A decoder that crashes, hangs or takes gigabytes then takes down nothing but this child, and the bot stays small.
-It reads one JSON request on stdin and writes JSON lines: what it is reading, then the photos, or the error.
+It reads one JSON request on stdin and writes JSON lines: what it is reading, then the captions and the report, or the
+error. In the request's folder it leaves the photos, named by :func:`photo_name`, and the crop sheet.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from bot.archives import Entry, read_zip
+from bot.crops import draw_sheet, preview
 from bot.errors import UserError, quoted
+from bot.findings import SHEET_NAME, Scale, photo_name, report_on
+from bot.inspection import inspect
 
 MOST_PHOTO_BYTES = 25 * 1024 * 1024
 MOST_PIXELS = 50_000_000  # decoded this is 200 MB; phones make 12 to 50 megapixels
@@ -155,19 +160,23 @@ def read_sources(sources: list[dict[str, str]]) -> list[Entry]:
 
 
 def decode_all(request: dict[str, Any]) -> None:
-    """Decode what ``request`` names into PNG files of its folder, writing JSON lines on the way."""
-    photos = []
-    folder = Path(request["folder"])
+    """Decode what ``request`` names into PNG files of its folder and look through them, writing JSON lines."""
+    folder, scale = Path(request["folder"]), msgspec.convert(request["scale"], Scale)
+    captions, inspected, previews = [], [], []
     for index, entry in enumerate(read_sources(request["sources"])):
         _say(reading=entry.filename)
-        path = folder / f"{index:03}.png"
-        normalise(entry.data, entry.filename).save(path, format="PNG", compress_level=3)
-        photos.append({"path": str(path), "caption": entry.caption})
-    _say(photos=photos)
+        image = normalise(entry.data, entry.filename)
+        image.save(folder / photo_name(index), format="PNG", compress_level=3)
+        captions.append(entry.caption)
+        inspected.append(inspect(image, entry.filename))
+        previews.append(preview(image))
+    report = report_on(inspected, scale)
+    (folder / SHEET_NAME).write_bytes(draw_sheet(previews, report))
+    _say(captions=captions, report=report)
 
 
 def _say(**line: object) -> None:
-    print(json.dumps(line), flush=True)
+    print(msgspec.json.encode(line).decode(), flush=True)
 
 
 def main() -> None:

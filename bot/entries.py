@@ -36,6 +36,7 @@ def train_spec(order: TrainOrder, name: str, class_word: str, stored: StoredPhot
         kind=order.kind,
         photos=stored.paths,
         captions=order.captions or stored.captions,
+        focuses=stored.focuses,
         recipe=order.recipe,
     )
 

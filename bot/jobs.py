@@ -12,10 +12,11 @@ from uuid import uuid4
 import msgspec
 import structlog
 
-from bot import checks, entries, lifecycle
+from bot import checks, entries, lifecycle, reviews
 from bot.adapters import check_free, check_name, require_visible
 from bot.errors import DarkroomError, QueueDown, UserError, quoted
 from bot.fairness import fair_order
+from bot.findings import Report, Scale, scale_of
 from bot.orders import ImagineOrder, Order, Origin, TrainOrder
 from bot.outbox import Outbox
 from bot.photos import Photos, check_uploads, is_zip
@@ -23,7 +24,7 @@ from bot.queue import Queue
 from bot.recipes import check_for_base, check_recipe
 from bot.store import bases, consents, jobs, members
 from bot.store.database import Database
-from bot.store.records import AdapterPick, Consent, Job, TrainSpec
+from bot.store.records import AdapterPick, Consent, Hold, Job, TrainSpec
 from trainer.contract.blobs import BlobMissing, Blobs
 from trainer.contract.events import BaseInfo, Progress
 from trainer.contract.names import LANES, Lane, photo_path, photos_prefix
@@ -85,14 +86,15 @@ class Jobs:
             checks.captions(order, order.captions)  # a zip may bring some
         consent = entries.consent_of(order, name, self._clock())
         base = await self._agree(order.origin, consent, order.base, order.recipe)
-        stored = await self._photos.collect(order.origin.job_id, order.uploads)
+        scale = await self.scale(base, order.recipe.resolution)
+        stored = await self._photos.collect(order.origin.job_id, order.uploads, scale)
         spec = entries.train_spec(order, name, class_word, stored)
         try:
             checks.captions(order, spec.captions)
         except UserError:
             await self._blobs.delete_all(photos_prefix(order.origin.job_id))
             raise
-        return await self._accept_training(order.origin, base, spec)
+        return await self._accept_training(order.origin, base, spec, held="review" if stored.flagged else None)
 
     async def check_train(self, order: TrainOrder) -> None:
         """Check all of an order that can be checked before there are photos, and keep nothing.
@@ -130,7 +132,8 @@ class Jobs:
         base = await self._agree(origin, consent, old.base, old.train.recipe)
         photos = await self._copy_photos(old, origin.job_id)
         spec = msgspec.structs.replace(old.train, adapter_id=uuid4().hex, photos=photos)
-        return await self._accept_training(origin, base, spec)
+        held: Hold | None = "review" if await reviews.copy_report(self._blobs, job_id, origin.job_id) else None
+        return await self._accept_training(origin, base, spec, held=held)
 
     async def _agree(self, origin: Origin, consent: Consent, base: str | None, recipe: Recipe) -> str:
         """Check what can be checked before there are photos, and store the consent; the base to use."""
@@ -154,14 +157,14 @@ class Jobs:
         check_for_base(recipe, _info(tx, chosen))
         return chosen
 
-    async def _accept_training(self, origin: Origin, base: str, spec: TrainSpec) -> Job:
+    async def _accept_training(self, origin: Origin, base: str, spec: TrainSpec, *, held: Hold | None = None) -> Job:
         """Enter the job, whose photos are stored; where that fails they are deleted."""
 
         def accept(tx: Connection) -> Job:
             if jobs.get(tx, origin.job_id) is None:
                 check_free(tx, origin.member_id, spec.name)  # another of theirs may have been quicker
                 self._check_acceptable(tx, origin, "train")
-            return jobs.insert(tx, entries.new_job(origin, "train", base, spec, self._clock()))
+            return jobs.insert(tx, entries.new_job(origin, "train", base, spec, self._clock(), held=held))
 
         try:
             job = await self._database.write(accept)
@@ -337,6 +340,14 @@ class Jobs:
     async def bases(self) -> list[BaseInfo]:
         """The bases that workers offer or have offered, default first; for autocomplete and /imagine's limits."""
         return await self._database.read(bases.known)
+
+    async def report(self, job: Job) -> Report | None:
+        """What is to be said of a training's photos before it begins; None: nothing, or it was answered."""
+        return await reviews.report_of(self._blobs, job.id)
+
+    async def scale(self, base: str | None, resolution: int | None = None) -> Scale:
+        """What a base learns at; the default one unless another is named. Raises UserError: there is none."""
+        return await self._database.read(lambda tx: scale_of(_info(tx, self._base(tx, base)), resolution))
 
     # -- stopping -----------------------------------------------------------------------------------------------------
 

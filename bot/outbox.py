@@ -42,7 +42,7 @@ class Listener(Protocol):
         """The training is paused, and the card is the bot's: say so, with a way to go on."""
 
     async def on_resumed(self, job: Job) -> None:
-        """The training is paused no more and waits for a worker. Told once, best effort."""
+        """The training is held no more and waits for a worker. Told once, best effort."""
 
     async def ping(self, job: Job, *, nonce: str) -> None:
         """Tell the member once, by a message with a mention, that the result is there. Send it with this ``nonce``."""
@@ -69,7 +69,7 @@ class Outbox:
             self._passing.append(("started", after))
         elif after.state == "queued" and after.held is None and before.outstanding:
             self._passing.append(("requeued", after))
-        elif after.state == "queued" and after.held is None and before.held == "paused":
+        elif after.state == "queued" and after.held is None and before.held is not None:
             self._passing.append(("resumed", after))
         self._woken.set()
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 import structlog
 
 from bot.errors import DarkroomError, UserError, quoted
+from bot.findings import SHEET_NAME, Report, Scale, photo_name
 from bot.orders import Upload
 from trainer.contract.blobs import Blobs
-from trainer.contract.names import photo_path, photos_prefix
+from trainer.contract.names import photo_path, photos_prefix, report_path, sheet_path
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +37,21 @@ _ROOT = Path(__file__).resolve().parent.parent  # where the child finds this pac
 
 @dataclass(frozen=True)
 class StoredPhotos:
-    """Blob paths, and beside each the caption that came with it."""
+    """Blob paths, beside each the caption that came with it and what a crop keeps in the middle; and what was found."""
 
     paths: tuple[str, ...]
     captions: tuple[str | None, ...]
+    focuses: tuple[tuple[float, float] | None, ...] = ()
+    flagged: bool = False  # the report on them is stored beside them, with the crop sheet
+
+
+class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of the decoding child. Its folder then holds the photos by their numbers, and the crop sheet."""
+
+    reading: str | None = None
+    error: str | None = None
+    captions: tuple[str | None, ...] = ()
+    report: Report | None = None
 
 
 def check_uploads(uploads: Sequence[Upload]) -> None:
@@ -89,19 +100,37 @@ class Photos:
         self._cdn_base = cdn_base
         self._one_at_a_time = asyncio.Semaphore(1)  # decoding is heavy, and two small machines' cores are busy
 
-    async def collect(self, job_id: str, uploads: Sequence[Upload]) -> StoredPhotos:
-        """Fetch, check and store all photos of a job, or none of them.
+    async def collect(self, job_id: str, uploads: Sequence[Upload], scale: Scale) -> StoredPhotos:
+        """Fetch, check and store all photos of a job, or none of them. ``scale`` is what its base learns at.
 
         Raises UserError that names the file and the way out.
         """
+        async with self._decoded(uploads, scale) as (folder, captions, report):
+            return await self._store(job_id, folder, captions, report)
+
+    async def check(self, uploads: Sequence[Upload], scale: Scale) -> tuple[Report, bytes]:
+        """Look through photos and keep nothing: what is to be said of them, and the crop sheet, a JPEG.
+
+        Raises UserError, as :meth:`collect` would.
+        """
+        async with self._decoded(uploads, scale) as (folder, _, report):
+            return report, await asyncio.to_thread((folder / SHEET_NAME).read_bytes)
+
+    @asynccontextmanager
+    async def _decoded(
+        self, uploads: Sequence[Upload], scale: Scale
+    ) -> AsyncIterator[tuple[Path, tuple[str | None, ...], Report]]:
+        """A folder with the photos, fetched and decoded, as long as it is needed. Raises UserError."""
         check_uploads(uploads)
         self._incoming.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{job_id}-", dir=self._incoming))
+        folder = Path(tempfile.mkdtemp(dir=self._incoming))
         try:
             sources = [await self._fetch(upload, folder / f"in-{i:03}") for i, upload in enumerate(uploads)]
             async with self._one_at_a_time:
-                decoded = await _decode(sources, folder)
-            return await self._store(job_id, decoded)
+                said = await _decode(sources, folder, scale)
+            if said.report is None or len(said.report.photos) != len(said.captions):
+                raise DarkroomError("the decoder did not say what it found")
+            yield folder, said.captions, said.report
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -142,27 +171,31 @@ class Photos:
             return
         raise UserError(f"{quoted(upload.filename)} does not lie on Discord: attach the photo itself.")
 
-    async def _store(self, job_id: str, decoded: list[dict[str, Any]]) -> StoredPhotos:
-        paths = tuple(photo_path(job_id, index) for index in range(len(decoded)))
+    async def _store(self, job_id: str, folder: Path, captions: tuple[str | None, ...], report: Report) -> StoredPhotos:
+        paths = tuple(photo_path(job_id, index) for index in range(len(captions)))
         try:
-            for path, photo in zip(paths, decoded, strict=True):
-                await self._blobs.write(path, await asyncio.to_thread(Path(photo["path"]).read_bytes))
+            for index, path in enumerate(paths):
+                await self._blobs.write(path, await asyncio.to_thread((folder / photo_name(index)).read_bytes))
+            if report.findings:
+                await self._blobs.write(sheet_path(job_id), await asyncio.to_thread((folder / SHEET_NAME).read_bytes))
+                await self._blobs.write(report_path(job_id), msgspec.json.encode(report))
         except BaseException:
             await self._blobs.delete_all(photos_prefix(job_id))
             raise
-        return StoredPhotos(paths, tuple(photo["caption"] for photo in decoded))
+        return StoredPhotos(paths, captions, tuple(photo.focus for photo in report.photos), bool(report.findings))
 
 
-async def _decode(sources: list[dict[str, str]], folder: Path) -> list[dict[str, Any]]:
+async def _decode(sources: list[dict[str, str]], folder: Path, scale: Scale) -> Said:
     """Let a child process decode the files. Raises UserError."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.decoding"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin"},  # no token for whoever finds a hole in a decoder
+        # no token for whoever finds a hole in a decoder
+        env={"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
-    request = json.dumps({"sources": sources, "folder": str(folder)}).encode()
+    request = msgspec.json.encode({"sources": sources, "folder": str(folder), "scale": scale})
     try:
         async with asyncio.timeout(DECODE_TIMEOUT_S):
             stdout, stderr = await child.communicate(request)
@@ -176,14 +209,14 @@ async def _decode(sources: list[dict[str, str]], folder: Path) -> list[dict[str,
     return _answer(stdout, stderr, child.returncode)
 
 
-def _answer(stdout: bytes, stderr: bytes, returncode: int | None) -> list[dict[str, Any]]:
-    lines: list[dict[str, Any]] = [json.loads(line) for line in stdout.splitlines()]
-    last = lines[-1] if lines else {}
-    if "photos" in last:
-        return list(last["photos"])
-    if "error" in last:
-        raise UserError(str(last["error"]))
+def _answer(stdout: bytes, stderr: bytes, returncode: int | None) -> Said:
+    lines = stdout.splitlines()
+    last = msgspec.json.decode(lines[-1], type=Said) if lines else Said()
+    if last.error is not None:
+        raise UserError(last.error)
+    if last.report is not None:
+        return last
     log.error("decoding.died", returncode=returncode, stderr=stderr.decode(errors="replace")[-2000:])
-    if "reading" in last:
-        raise UserError(f"{quoted(last['reading'])} can't be opened: save it anew as a JPEG and send that.")
+    if last.reading is not None:
+        raise UserError(f"{quoted(last.reading)} can't be opened: save it anew as a JPEG and send that.")
     raise DarkroomError(f"the decoder ended with {returncode} before it read anything")

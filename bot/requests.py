@@ -22,6 +22,7 @@ def request_of(job: Job) -> Request:
         kind=spec.kind,
         photos=spec.photos,
         captions=spec.captions,
+        focuses=spec.focuses,
         recipe=spec.recipe,
         card=card_of(job),
     )

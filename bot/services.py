@@ -20,6 +20,7 @@ from bot.outbox import Listener, Outbox
 from bot.photos import Photos
 from bot.pictures import Pictures
 from bot.queue import open_queue
+from bot.reviews import Reviews
 from bot.settings import Settings, prepare_data_folder
 from bot.store.database import open_database
 from bot.sweep import Sweeper
@@ -40,6 +41,7 @@ class Services:
 
     jobs: Jobs
     control: Control
+    reviews: Reviews
     adapters: Adapters
     pictures: Pictures
     blobs: Blobs
@@ -119,6 +121,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services = Services(
             jobs=jobs,
             control=Control(database, outbox, on_change=dispatcher.wake),
+            reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
             adapters=Adapters(database),
             pictures=Pictures(database),
             blobs=blobs,

@@ -14,13 +14,14 @@ from discord.ext import commands
 from bot.cogs.adapters import AdapterCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
+from bot.cogs.photos import PhotosCog
 from bot.cogs.train import TrainCog
 from bot.recipes import METHODS, SETTINGS, Setting
 from bot.settings import Settings
 from trainer.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[1]
-COGS: tuple[type[commands.Cog], ...] = (TrainCog, ImagineCog, AdapterCog, JobsCog)
+COGS: tuple[type[commands.Cog], ...] = (TrainCog, PhotosCog, ImagineCog, AdapterCog, JobsCog)
 
 
 def options() -> Iterator[tuple[str, str]]:

@@ -36,6 +36,7 @@ class TrainSpec(Record, tag="train", frozen=True):
     kind: Kind
     photos: tuple[str, ...]  # blob paths
     captions: tuple[str | None, ...]
+    focuses: tuple[tuple[float, float] | None, ...] = ()  # per photo: what a crop keeps in the middle
     recipe: Recipe = Recipe()
     keep_photos_days: int | None = None  # after success, for a continuation; None: not at all
     continue_from: str | None = None  # blob of the adapter that goes on learning; ``adapter_id`` is then its own

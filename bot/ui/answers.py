@@ -13,12 +13,14 @@ import structlog
 from bot.errors import QueueDown, UserError, new_reference
 from bot.jobs import Jobs
 from bot.orders import Origin, Upload
+from bot.reviews import why_not_drop
 from bot.store.records import Job
-from bot.ui import cards, views
+from bot.ui import cards, reports, views
 
 log = structlog.get_logger(__name__)
 
 NOT_ACCEPTED = "That can't be done; why is told to whoever asked."  # seen for a moment
+_PRIVATE = "private"  # among an interaction's extras: the answer that is put off is ephemeral
 PATIENCE_S = 1.5  # of Discord's 3; what takes longer shows "is thinking…" first
 
 
@@ -88,6 +90,8 @@ async def tell(interaction: discord.Interaction[Any], words: str) -> None:
     """Say something to this person alone, also where the channel sees "is thinking…" already."""
     if not interaction.response.is_done():
         await interaction.response.send_message(words, ephemeral=True)
+    elif interaction.extras.get(_PRIVATE):
+        await interaction.edit_original_response(content=words)
     elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
         # A first follow-up would fill the public "is thinking…" and be as public, and after its deletion Discord may
         # refuse any (discord-api-docs issues 2739 and 3087): so it is filled in, and deleted last.
@@ -96,6 +100,12 @@ async def tell(interaction: discord.Interaction[Any], words: str) -> None:
         await interaction.delete_original_response()
     else:
         await interaction.followup.send(words, ephemeral=True)
+
+
+async def think_privately(interaction: discord.Interaction[Any]) -> None:
+    """Show "is thinking…" to this person alone; what comes of it, a fault too, is for them alone."""
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    interaction.extras[_PRIVATE] = True
 
 
 async def accept(interaction: discord.Interaction[Any], jobs: Jobs, submitting: Coroutine[Any, Any, Job]) -> None:
@@ -144,6 +154,8 @@ async def _post_card(interaction: discord.Interaction[Any], embed: discord.Embed
 
 
 async def waiting_card(jobs: Jobs, job: Job) -> tuple[discord.Embed, discord.ui.View]:
-    """The placeholder of a job, with its place in the queue and the button that stops it."""
+    """The placeholder of a job: what is to be answered, or its place in the queue and the button that stops it."""
+    if job.held == "review" and (report := await jobs.report(job)) is not None:
+        return reports.held(job, report), views.under_review(job.id, can_drop=why_not_drop(report) is None)
     embed = cards.waiting(job, await jobs.position(job), served=await jobs.is_served(job))
     return embed, views.under_waiting(job.id)

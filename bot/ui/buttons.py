@@ -12,7 +12,7 @@ from bot.errors import UserError
 from bot.orders import ImagineOrder
 from bot.prompts import read_prompt
 from bot.store.records import Job
-from bot.ui import cards
+from bot.ui import cards, reports
 from bot.ui.answers import accept, answer_fault, is_moderator, origin_of
 from trainer.contract.names import Lane
 
@@ -94,6 +94,36 @@ class FinishButton(JobButton, template=r"dr:finish:(?P<id>\d+)(?::(?P<place>\d+)
         await bot.services.control.finish(self.subject_id, interaction.user.id)
         words = "It ends after the step it is at, and what it has learned becomes your adapter."
         await interaction.response.send_message(words, ephemeral=True)
+
+
+class TrainButton(JobButton, template=r"dr:train:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Lets a training begin with all its photos, whatever was found in them."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Its owner alone may; the card tells the rest."""
+        job = await bot.services.reviews.train(self.subject_id, interaction.user.id)
+        words = f"All {len(job.train.photos)} photos are learned from, as soon as there is room."
+        await interaction.response.send_message(words, ephemeral=True)
+
+
+class DropButton(JobButton, template=r"dr:drop:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Lets a training begin without the photos that would teach it little."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Its owner alone may; the card tells the rest."""
+        job = await bot.services.reviews.drop(self.subject_id, interaction.user.id)
+        words = f"The others are deleted; {len(job.train.photos)} photos are learned from, as soon as there is room."
+        await interaction.response.send_message(words, ephemeral=True)
+
+
+class CropsButton(JobButton, template=r"dr:crops:(?P<id>\d+)(?::(?P<place>\d+))?"):
+    """Shows the photos of a training that waits for an answer, and how they are cropped."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """To its owner alone."""
+        report, sheet = await bot.services.reviews.look(self.subject_id, interaction.user.id)
+        embed, file = reports.private(report, sheet, kept=True)
+        await interaction.response.send_message(embed=embed, file=file, ephemeral=True)
 
 
 class SettingsButton(JobButton, template=r"dr:settings:(?P<id>\d+)(?::(?P<place>\d+))?"):
@@ -204,6 +234,6 @@ class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d+)
 
 
 ALL: tuple[type[JobButton], ...] = (
-    CancelButton, PauseButton, ResumeButton, FinishButton, SettingsButton, AgainButton, DeleteButton, ExampleButton,
-    ShareButton, RetryButton, ForgetButton,
+    CancelButton, PauseButton, ResumeButton, FinishButton, TrainButton, DropButton, CropsButton, SettingsButton,
+    AgainButton, DeleteButton, ExampleButton, ShareButton, RetryButton, ForgetButton,
 )  # fmt: skip

@@ -9,11 +9,12 @@ import discord
 import msgspec
 
 from bot.captions import captions_form, read_captions
-from bot.orders import CONSENT_STATEMENT, TrainOrder
+from bot.orders import CONSENT_STATEMENT, TrainOrder, Upload
 from bot.photos import LEAST_PHOTOS, MOST_PHOTOS
 from bot.ui.answers import answer_fault, origin_of, uploads_of
 from trainer.contract.requests import Kind
 
+_PHOTOS = f"{LEAST_PHOTOS} to {MOST_PHOTOS} photos, or one zip of up to 100"
 OnFilled = Callable[[discord.Interaction[Any], TrainOrder], Awaitable[None]]
 
 KINDS: dict[Kind, str] = {
@@ -73,8 +74,7 @@ class TrainForm(Form):
         self._consent: discord.ui.Checkbox[Any] = discord.ui.Checkbox(custom_id="consent", default=order.consent)
         self.add_item(_label("Name", "What you will write in prompts: a word that means nothing else", self._name))
         if not order.uploads:
-            photos = f"{LEAST_PHOTOS} to {MOST_PHOTOS} photos, or one zip of up to 100"
-            self.add_item(_label("Photos", photos, self._files))
+            self.add_item(_label("Photos", _PHOTOS, self._files))
         self.add_item(_label("Kind", "What is to be learned", self._kind))
         self.add_item(_label("Class word", "What it is, in one to three words", self._class_word))
         self.add_item(_label("Consent", CONSENT_STATEMENT, self._consent))
@@ -107,6 +107,28 @@ class CaptionsForm(Form):
     def fill(self) -> TrainOrder:
         """With the captions."""
         return msgspec.structs.replace(self._order, captions=read_captions(self._captions.value, self._filenames))
+
+
+class CheckForm(discord.ui.Modal):
+    """Photos that are to be looked through, and no more."""
+
+    def __init__(self, on_filled: Callable[[discord.Interaction[Any], tuple[Upload, ...]], Awaitable[None]]) -> None:
+        super().__init__(title="Check your photos", timeout=15 * 60)
+        self._on_filled = on_filled
+        self._files: discord.ui.FileUpload[Any] = discord.ui.FileUpload(
+            custom_id="photos", min_values=1, max_values=MOST_PHOTOS
+        )
+        self.add_item(_label("Photos", _PHOTOS, self._files))
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        """Hand over the photos."""
+        await self._on_filled(interaction, uploads_of(self._files.values))
+
+    async def on_error(  # type: ignore[override]  # a form's has no item
+        self, interaction: discord.Interaction[Any], error: Exception, /
+    ) -> None:
+        """A fault goes to the one who sent the form."""
+        await answer_fault(interaction, error)
 
 
 def _label(text: str, description: str, component: discord.ui.Item[Any]) -> discord.ui.Label[Any]:

@@ -44,6 +44,17 @@ def under_paused(job_id: str) -> discord.ui.View:
     )
 
 
+def under_review(job_id: str, *, can_drop: bool) -> discord.ui.View:
+    """Learn from all photos, or from those without a finding; look at them; stop it."""
+    drop = [_button("drop", job_id, "Leave them out", style=discord.ButtonStyle.primary)] if can_drop else []
+    return _view(
+        *drop,
+        _button("train", job_id, "Train anyway"),
+        _button("crops", job_id, "Show the photos", emoji="🔍"),
+        _button("cancel", job_id, "Cancel"),
+    )
+
+
 def under_pictures(job_id: str) -> discord.ui.View:
     """Once more with another seed, the exact settings, delete."""
     return _view(

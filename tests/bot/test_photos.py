@@ -15,6 +15,7 @@ from aiohttp import web
 from PIL import Image, ImageDraw
 
 from bot.errors import UserError
+from bot.findings import Scale
 from bot.orders import Upload
 from bot.photos import MOST_PHOTO_BYTES, Photos, check_uploads
 from trainer.contract.blobs import Blobs
@@ -73,6 +74,7 @@ def encoded(image: Image.Image, form: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
+SCALE = Scale(resolution=64, step=8)
 JPEG = encoded(picture(), "JPEG", quality=95)
 
 
@@ -97,7 +99,7 @@ def huge_png(side: int) -> bytes:
 
 async def stored(photos: Photos, blobs: Blobs, uploads: list[Upload]) -> list[Image.Image]:
     """The photos as they are stored."""
-    result = await photos.collect("123", uploads)
+    result = await photos.collect("123", uploads, SCALE)
     return [Image.open(io.BytesIO(await blobs.read(path))) for path in result.paths]
 
 
@@ -185,7 +187,7 @@ async def test_a_bad_photo_is_named_with_the_way_out_and_nothing_is_stored(
 ) -> None:
     uploads = [cdn.put("a.jpg", JPEG), cdn.put("b.jpg", JPEG), cdn.put(filename, data)]
     with pytest.raises(UserError) as error:
-        await photos.collect("123", uploads)
+        await photos.collect("123", uploads, SCALE)
     assert words in error.value.message
     assert error.value.message.count(".") <= filename.count(".") + 1  # one sentence
     assert await blobs.list("photos/") == []
@@ -218,7 +220,7 @@ async def test_the_limit_holds_whatever_the_size_was_said_to_be(
     monkeypatch.setattr("bot.photos.MOST_PHOTO_BYTES", 1024 * 1024)
     lying = cdn.put("lying.jpg", b"x" * 2 * 1024 * 1024, said_bytes=10)
     with pytest.raises(UserError, match=r"`lying.jpg` is larger than 1 MB"):
-        await photos.collect("123", [lying, lying, lying])
+        await photos.collect("123", [lying, lying, lying], SCALE)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,7 @@ async def test_the_limit_holds_whatever_the_size_was_said_to_be(
 )
 async def test_only_discords_cdn_is_asked(cdn: Cdn, photos: Photos, url: str) -> None:
     with pytest.raises(UserError, match="does not lie on Discord: attach the photo itself"):
-        await photos.collect("123", [Upload(filename="a.jpg", url=url, size_bytes=5)] * 3)
+        await photos.collect("123", [Upload(filename="a.jpg", url=url, size_bytes=5)] * 3, SCALE)
     assert cdn.asked == 0
 
 
@@ -246,7 +248,7 @@ async def test_a_cdn_that_fails_once_is_asked_again_and_never_followed_elsewhere
     assert len(await stored(photos, blobs, uploads)) == 3
     cdn.faults = [302] * 3
     with pytest.raises(UserError, match=r"`a.jpg` could not be fetched from Discord: send the photos again"):
-        await photos.collect("124", uploads)
+        await photos.collect("124", uploads, SCALE)
 
 
 async def test_a_zip_brings_photos_with_captions_beside_them(cdn: Cdn, photos: Photos, blobs: Blobs) -> None:
@@ -262,7 +264,7 @@ async def test_a_zip_brings_photos_with_captions_beside_them(cdn: Cdn, photos: P
         "set/Thumbs.db": b"noise",
         "../../escape.jpg": JPEG,
     }
-    result = await photos.collect("123", [cdn.put("all.zip", zipped(files))])
+    result = await photos.collect("123", [cdn.put("all.zip", zipped(files))], SCALE)
     assert result.captions == (None, "a toy, on a table", None, "a toy in the snow")
     assert result.paths == tuple(f"photos/123/{index:03}.png" for index in range(4))
 
@@ -303,7 +305,7 @@ async def test_a_bad_zip_is_named_with_the_way_out(
     cdn: Cdn, photos: Photos, blobs: Blobs, data: bytes, words: str
 ) -> None:
     with pytest.raises(UserError) as error:
-        await photos.collect("123", [cdn.put("a.zip", data)])
+        await photos.collect("123", [cdn.put("a.zip", data)], SCALE)
     assert words in error.value.message
     assert await blobs.list("photos/") == []
 
@@ -318,7 +320,7 @@ async def test_a_decoder_that_dies_takes_nothing_down(
     monkeypatch.setattr("bot.photos._ROOT", broken.parent)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"`b.jpg` can't be opened: save it anew as a JPEG"):
-        await photos.collect("123", [cdn.put(name, JPEG) for name in ("a.jpg", "b.jpg", "c.jpg")])
+        await photos.collect("123", [cdn.put(name, JPEG) for name in ("a.jpg", "b.jpg", "c.jpg")], SCALE)
 
 
 async def test_what_a_dead_bot_left_of_incoming_photos_is_cleared(photos: Photos, tmp_path: Path) -> None:

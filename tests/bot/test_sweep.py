@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import UserError
+from bot.findings import Scale
 from tests.bot.worlds import MEMBERS, World
 from trainer.contract.events import Delivered, Failed
 from trainer.contract.names import checkpoint_prefix, photos_prefix
@@ -42,8 +43,8 @@ async def test_photos_of_a_submission_that_died_half_way_go_after_an_hour(world:
     kept = await world.train(name="kept")
     collect = world.photos.collect
 
-    async def dies(job_id: str, uploads: object) -> None:
-        await collect(job_id, world.train_order().uploads)
+    async def dies(job_id: str, uploads: object, scale: Scale) -> None:
+        await collect(job_id, world.train_order().uploads, scale)
         raise UserError("the bot died here")
 
     world.photos.collect = dies  # type: ignore[assignment]

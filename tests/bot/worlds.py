@@ -12,6 +12,7 @@ from bot.adapters import Adapters
 from bot.control import Control
 from bot.dispatch import Dispatcher
 from bot.events import EventReader
+from bot.findings import Scale
 from bot.jobs import Jobs, Limits
 from bot.orders import ImagineOrder, Origin, TrainOrder, Upload
 from bot.outbox import Outbox
@@ -48,7 +49,7 @@ class FakePhotos(Photos):
         self._blobs = blobs
         self.collected: list[str] = []
 
-    async def collect(self, job_id: str, uploads: Sequence[Upload]) -> StoredPhotos:
+    async def collect(self, job_id: str, uploads: Sequence[Upload], scale: Scale) -> StoredPhotos:
         self.collected.append(job_id)
         paths = tuple(photo_path(job_id, index) for index in range(len(uploads)))
         for path in paths:

@@ -6,7 +6,7 @@ from typing import Literal
 
 Action = Literal[
     "cancel", "settings", "again", "delete", "example", "share", "retry", "forget",
-    "pause", "resume", "finish", "choose", "train", "drop",
+    "pause", "resume", "finish", "choose", "train", "drop", "crops",
 ]  # what buttons and menus do  # fmt: skip
 Wish = Literal["pause", "finish"]  # what a member may want of a running training, besides its end
 
@@ -72,6 +72,16 @@ def photo_path(job_id: str, index: int) -> str:
 def photos_prefix(job_id: str) -> str:
     """All photos of a job."""
     return f"photos/{job_id}/"
+
+
+def report_path(job_id: str) -> str:
+    """What is to be said of a job's photos before it begins; it lies among them, so that it goes with them."""
+    return f"{photos_prefix(job_id)}report.json"
+
+
+def sheet_path(job_id: str) -> str:
+    """The picture of how a job's photos are cropped, of which the same is true."""
+    return f"{photos_prefix(job_id)}crops.jpg"
 
 
 def checkpoint_prefix(job_id: str) -> str:
