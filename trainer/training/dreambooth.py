@@ -31,11 +31,11 @@ class DreamBoothLearner:
         self._frozen, self._bank, self._recipe = base, bank, recipe
         bank.activate({})
         self._text_learns = recipe.text_encoder_learning_rate > 0
-        self._base = _copy_to_train(base, with_text=self._text_learns)
-        self._cache = CaptionCache(self._base)
-        self.groups: list[dict[str, Any]] = [{"params": list(self._base.unet.parameters()), "lr": recipe.learning_rate}]
+        self.tuned = _copy_to_train(base, with_text=self._text_learns)
+        self._cache = CaptionCache(self.tuned)
+        self.groups: list[dict[str, Any]] = [{"params": list(self.tuned.unet.parameters()), "lr": recipe.learning_rate}]
         if self._text_learns:
-            text = [p for tower in self._base.towers for p in tower.text_encoder.parameters()]
+            text = [p for tower in self.tuned.towers for p in tower.text_encoder.parameters()]
             self.groups.append({"params": text, "lr": recipe.text_encoder_learning_rate})
         self.extraction: Extraction | None = None
 
@@ -47,7 +47,7 @@ class DreamBoothLearner:
     def condition(self, captions: Sequence[str], step: int) -> Conditioning:
         """Live as long as the text encoders learn."""
         if self._text_learns and step < self._recipe.text_encoder_steps:
-            return encode_live(self._base, captions)
+            return encode_live(self.tuned, captions)
         return self._cache.condition(captions)
 
     def predict(
@@ -55,13 +55,13 @@ class DreamBoothLearner:
         step: int,
     ) -> torch.Tensor:  # fmt: skip
         """The copy's; on a GPU it computes in bfloat16 and keeps its weights in float32."""
-        device = self._base.device.type
+        device = self.tuned.device.type
         with torch.autocast(device, self._frozen.weight_dtype, enabled=device != "cpu"):
-            return self._base.predict(noisy_latents, timesteps, conditioning, time_ids)
+            return self.tuned.predict(noisy_latents, timesteps, conditioning, time_ids)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The LoRA of what has changed, or every tensor of the copy in float16."""
-        tuned = _state(self._base)
+        tuned = _state(self.tuned)
         if self._recipe.output == "checkpoint":
             return {name: tensor.half().cpu() for name, tensor in tuned.items()}
         self.extraction = extract_lora(
@@ -75,7 +75,7 @@ class DreamBoothLearner:
         if weights is not None and self.kind == "lora":
             return (yield from draw_with(self._frozen, self._bank, job, weights, weight))
         self._bank.activate({})
-        chosen = self._base if weight else self._frozen
+        chosen = self.tuned if weight else self._frozen
         return (yield from generate(chosen, AdapterBank({}), dataclasses.replace(job, adapters={})))
 
     def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:

@@ -36,7 +36,7 @@ from trainer.training.dreambooth import DreamBoothLearner
 from trainer.training.inversion import InversionLearner
 from trainer.training.learner import Learner
 from trainer.training.lora import LoraLearner
-from trainer.training.losses import batch_losses
+from trainer.training.losses import batch_losses, batch_weights
 from trainer.training.memory_ladder import MemoryLadder
 from trainer.training.pivotal import PivotalLearner
 from trainer.training.prior import ClassLatents, class_latents
@@ -282,14 +282,13 @@ class Training:
 
     def _backward(self, batch: Batch, noise: torch.Tensor, timesteps: torch.Tensor, step: int) -> torch.Tensor:
         """Add the gradient of the batch's loss, in as many parts as memory asks for; the losses of the photos (B,)."""
+        weights = batch_weights(self._scheduler, batch, timesteps, self.recipe.snr_gamma)
         losses = []
         for samples in torch.arange(len(batch)).tensor_split(self._memory.parts):
             part = batch if self._memory.parts == 1 else batch.pick(samples)
-            costs = batch_losses(
-                self.learner, self._scheduler, part, noise[samples], timesteps[samples], step, self.recipe.snr_gamma
-            )
-            ((costs * part.shares).sum() / len(batch.rows)).backward()
-            losses.append(costs.detach())
+            errors = batch_losses(self.learner, self._scheduler, part, noise[samples], timesteps[samples], step)
+            (errors * weights[samples]).sum().backward()
+            losses.append(errors.detach())
         return torch.cat(losses)[: len(batch.rows)]
 
     # -- looking ------------------------------------------------------------------------------------------------------

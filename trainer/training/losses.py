@@ -48,11 +48,21 @@ def batch_losses(
     noise: torch.Tensor,
     timesteps: torch.Tensor,
     step: int,
-    snr_gamma: float,
 ) -> torch.Tensor:
-    """What each sample of the batch costs, (B,), with a graph to what learns; noise (B, C, h, w), timesteps (B,)."""
+    """The error of each sample of the batch, (B,), with a graph to what learns; noise (B, C, h, w), timesteps (B,)."""
     noisy_latents = scheduler.add_noise(batch.latents, noise, timesteps)
     target = target_of(scheduler, batch.latents, noise, timesteps)
     conditioning = learner.condition(batch.captions, step)
     model_pred = learner.predict(noisy_latents, timesteps, conditioning, batch.time_ids, step)
-    return sample_losses(model_pred, target, batch.weight) * snr_weights(scheduler, timesteps, snr_gamma)
+    return sample_losses(model_pred, target, batch.weight)
+
+
+def batch_weights(scheduler: DDIMScheduler, batch: Batch, timesteps: torch.Tensor, snr_gamma: float) -> torch.Tensor:
+    """What each sample's error counts in the sum, (B,): the photos' by min-SNR, the class's by the prior's weight.
+
+    Both terms are means over the photos' number (Ruiz et al. 2022, eq. 2). Min-SNR weighs the photos alone, as in the
+    diffusers scripts.
+    """
+    photos = len(batch.rows)
+    weights = snr_weights(scheduler, timesteps[:photos], snr_gamma)
+    return torch.cat([weights, torch.ones_like(timesteps[photos:], dtype=weights.dtype)]) * batch.shares / photos

@@ -30,27 +30,27 @@ class PivotalLearner:
 
     def __init__(self, base: Base, bank: AdapterBank, recipe: ResolvedRecipe, trigger: str, class_word: str) -> None:
         self._base, self._bank, self._pivot, self._trigger = base, bank, recipe.inversion_steps, trigger
-        self._inversion = InversionLearner(base, bank, recipe, trigger, class_word)
+        self.inversion = InversionLearner(base, bank, recipe, trigger, class_word)
         self._lora = LoraLearner(base, bank, recipe)
-        self._cache = CaptionCache(base, self._inversion.inversions)
-        self.groups: list[dict[str, Any]] = [*self._inversion.groups, *self._lora.groups]
+        self._cache = CaptionCache(base, self.inversion.inversions)
+        self.groups: list[dict[str, Any]] = [*self.inversion.groups, *self._lora.groups]
 
     def condition(self, captions: Sequence[str], step: int) -> Conditioning:
         """Live while the vectors learn; after that each caption is encoded once."""
         self._bank.activate({})
-        return self._inversion.condition(captions, step) if step < self._pivot else self._cache.condition(captions)
+        return self.inversion.condition(captions, step) if step < self._pivot else self._cache.condition(captions)
 
     def predict(
         self, noisy_latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning, time_ids: torch.Tensor,
         step: int,
     ) -> torch.Tensor:  # fmt: skip
         """The bare UNet's, then the one with the adapter."""
-        learner = self._inversion if step < self._pivot else self._lora
+        learner = self.inversion if step < self._pivot else self._lora
         return learner.predict(noisy_latents, timesteps, conditioning, time_ids, step)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The LoRA's tensors and the vectors."""
-        vectors = {f"{VECTORS}{name}": tensor for name, tensor in self._inversion.weights().items()}
+        vectors = {f"{VECTORS}{name}": tensor for name, tensor in self.inversion.weights().items()}
         return self._lora.weights() | vectors
 
     def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:

@@ -47,7 +47,7 @@ def test_each_photo_gets_the_bucket_that_it_fits(base: Base) -> None:
     photos = [TrainingPhoto(photo(*size), ("x",)) for size in ((640, 640), (900, 600), (600, 900))]
     cached = run(cache_photos(base, photos, resolution=64))
     assert [one.size for one in cached] == [(16, 16), (20, 12), (12, 20)]
-    assert cached[1].time_ids.tolist() == [600, 900, 0, 0, 48, 80]
+    assert cached[1].time_ids.tolist() == [600, 900, 3, 0, 48, 80]
 
 
 def test_what_is_transparent_counts_a_tenth_and_is_mirrored_with_its_photo(base: Base) -> None:
