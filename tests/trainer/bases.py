@@ -32,7 +32,7 @@ _SD_LEVELS = {
 _UNETS: dict[Family, dict[str, object]] = {
     "sd1": {**_SD_LEVELS, "attention_head_dim": 8, "cross_attention_dim": 64, "sample_size": 64},
     "sd2": {
-        **_SD_LEVELS, "attention_head_dim": [1, 1, 1, 2], "cross_attention_dim": 128, "sample_size": 96,
+        **_SD_LEVELS, "attention_head_dim": [1, 1, 1, 2], "cross_attention_dim": 64, "sample_size": 96,
         "use_linear_projection": True, "upcast_attention": True,
     },
     "sdxl": {
@@ -48,9 +48,11 @@ _CLIP = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "n
          "projection_dim": 64, "hidden_act": "quick_gelu"}  # fmt: skip
 _OPEN_CLIP = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 2,
               "projection_dim": 128, "hidden_act": "gelu"}  # fmt: skip
+# all of its 23 layers, since the original's 24th is known by its number
+_OPEN_CLIP_H = {**_CLIP, "num_hidden_layers": 23, "hidden_act": "gelu"}
 _TOWERS: dict[Family, tuple[dict[str, object], ...]] = {
     "sd1": (_CLIP,),
-    "sd2": (_OPEN_CLIP,),
+    "sd2": (_OPEN_CLIP_H,),
     "sdxl": (_CLIP, _OPEN_CLIP),
 }
 _BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
@@ -81,7 +83,7 @@ def make_base(folder: Path, family: Family = "sd1", *, variant: str | None = Non
     for place, config in enumerate(_TOWERS[family]):
         suffix = "_2" if place else ""
         tokenizer = CLIPTokenizer.from_pretrained(
-            EMBEDDED_FOLDER / "tokenizer", pad_token="!" if config is _OPEN_CLIP else "<|endoftext|>"
+            EMBEDDED_FOLDER / "tokenizer", pad_token="!" if config["hidden_act"] == "gelu" else "<|endoftext|>"
         )
         tokenizer.save_pretrained(folder / f"tokenizer{suffix}")
         kind = CLIPTextModelWithProjection if place else CLIPTextModel
