@@ -108,7 +108,7 @@ _SPOKEN: tuple[Method, ...] = ("lora", "dreambooth")  # elsewhere vectors say wh
 SETTINGS: tuple[Setting, ...] = (
     Setting(key="method", field="method", read=_one_of(METHODS)),
     Setting(key="preset", field="preset", read=_one_of(PRESETS)),
-    Setting(key="steps", field="steps", read=_whole, least=1, most=4000, aliases=("max_train_steps", "max_steps")),
+    Setting(key="steps", field="steps", read=_whole, least=1, most=6000, aliases=("max_train_steps", "max_steps")),
     Setting(
         key="rank", field="rank", read=_whole, least=1, most=128, methods=_WEIGHTED,
         aliases=("network_dim", "dim", "lora_rank", "r"),

@@ -85,7 +85,7 @@ def test_what_is_chosen_beside_the_text_counts() -> None:
         ("steps: 0x10", "got `0x10`."),
         ("steps: ١٠٠", "steps must be a number"),
         ("steps: 0.5", "steps must be a whole number, got `0.5`."),
-        ("steps: 1e999", "steps must be between 1 and 4,000, got inf"),
+        ("steps: 1e999", "steps must be between 1 and 6,000, got inf"),
         (f"seed: {'9' * 5_000}", "seed must be between 0 and 4,294,967,295, got inf"),
         ("steps: 5, steps: 6", "line 2: steps is set in line 1 already: leave one out."),
         ("rank: 8, network_dim: 8", "line 2: rank is set in line 1 already"),

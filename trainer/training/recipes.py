@@ -54,11 +54,11 @@ class RecipeDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dreambooth_steps: Steps = Steps(80, 400, 1200)
     extracted_rank: int = 64  # of the LoRA that a whole model is boiled down to
     snr_gamma: float = 5.0  # Hang et al. 2023
-    prior_weight: float = 0.0  # objects hardly need it; faces get FACE_PRIOR_WEIGHT
+    prior_weight: float = 0.0  # objects hardly need it; faces get it always
     caption_dropout: float = 0.05
 
 
-FACE_PRIOR_WEIGHT = 1.0
+_PRIOR_WEIGHT: dict[Kind, float] = {"face": 1.0, "style": 0.0}  # a subject has the base's own
 FACE_DREAMBOOTH_SHARE = 0.2  # of the learning rate: 1e-6 for the whole of SD1.5, which forgets faces quickly
 PIVOTAL_SHARE = 0.5  # of the steps of an inversion of its own: the LoRA does the rest
 TEXT_ENCODER_SHARE = 0.5  # of the steps: then it stops learning and leaves the graph
@@ -121,7 +121,9 @@ def resolve_recipe(
     steps, inversion = _count_steps(asked, defaults, photos, batch)
     rank = asked.rank or max(1, round(defaults.rank * _PRESET_RANK[asked.preset]))
     layers = asked.target_modules or (_WIDER[defaults.layers] if asked.preset == "detailed" else defaults.layers)
-    prior = defaults.prior_weight if kind == "subject" else FACE_PRIOR_WEIGHT if kind == "face" else 0.0
+    prior, dropout = _PRIOR_WEIGHT.get(kind, defaults.prior_weight), defaults.caption_dropout
+    if asked.method == "textual_inversion":
+        prior = dropout = 0.0  # what is learned from without the new word teaches its vectors nothing
     return ResolvedRecipe(
         method=asked.method,
         preset=asked.preset,
@@ -145,12 +147,13 @@ def resolve_recipe(
         prior_weight=prior if asked.prior_weight is None else asked.prior_weight,
         captions=asked.captions,
         caption_template=asked.caption_template,
-        caption_dropout=defaults.caption_dropout if asked.caption_dropout is None else asked.caption_dropout,
+        caption_dropout=dropout if asked.caption_dropout is None else asked.caption_dropout,
         ema=asked.ema or 0.0,
         flip=bool(asked.flip),
         masks=asked.masks is not False,
         resolution=asked.resolution or resolution,
-        early_stop=asked.early_stop is not False and asked.steps is None,  # whoever names steps gets them
+        # whoever names steps gets them
+        early_stop=asked.steps is None if asked.early_stop is None else asked.early_stop,
         output=asked.output or "lora",
         extracted_rank=asked.rank or defaults.extracted_rank,
         seed=asked.seed if asked.seed is not None else 0,

@@ -48,6 +48,17 @@ def test_what_a_member_names_is_what_is_done() -> None:
     assert resolve(rank=3).lora_alpha == 3
 
 
+def test_a_training_ends_early_unless_somebody_says_how_long_it_is() -> None:
+    asked = [{}, {"steps": 7}, {"early_stop": False}, {"steps": 7, "early_stop": True}]
+    assert [resolve(**each).early_stop for each in asked] == [True, False, False, True]
+
+
+def test_vectors_see_nothing_without_their_word() -> None:
+    face = resolve(kind="face", method="textual_inversion")
+    assert (face.prior_weight, face.caption_dropout) == (0, 0)
+    assert resolve(method="textual_inversion", prior_weight=0.5).prior_weight == 0.5
+
+
 def test_faces_keep_their_class_and_are_learned_slowly() -> None:
     assert [resolve(kind=kind).prior_weight for kind in ("subject", "face", "style")] == [0, 1, 0]
     assert resolve(kind="face", method="dreambooth").learning_rate == pytest.approx(1e-6)
