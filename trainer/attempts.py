@@ -237,16 +237,19 @@ class Attempts:
                 files = [await self.blobs.read(use.blob) for use in request.adapters]
                 return messages.StartImagining(request, tuple(files))
             photos = [await self.blobs.read(path) for path in request.photos]
+            source = None if request.continue_from is None else await self.blobs.read(request.continue_from)
         except BlobMissing as missing:
             log.warning("input.missing", job=request.job_id, path=missing.path)
             if isinstance(request, ImagineRequest):
                 raise Refusal("An adapter of this prompt was deleted meanwhile: take it out and try again.") from None
+            if missing.path == request.continue_from:
+                raise Refusal("The adapter that was to go on learning was deleted meanwhile.") from None
             raise Refusal("The photos of this training were deleted meanwhile: send them again.") from None
         try:
             resume = await self.blobs.read(_checkpoint_path(request.job_id))
         except BlobMissing:
             resume = None
-        return messages.StartTraining(request, tuple(photos), resume)
+        return messages.StartTraining(request, tuple(photos), resume, source)
 
     # -- delivering ---------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer import messages
-from trainer.contract.requests import ImagineRequest
+from trainer.contract.requests import AdapterUse, ImagineRequest
 from trainer.engine import Steps
 from trainer.errors import UserFault
 from trainer.training.control import Control
@@ -28,6 +28,7 @@ class TorchBackend:
         self._folder, self._device, self._class_latents = bases, device, class_latents
         self._hub_ids = hub_ids
         self._loaded: dict[str, tuple[Any, Any]] = {}
+        self._tuned: tuple[tuple[str, str], Any, Any] | None = None  # (base, blob), and what was loaded from it
         self._at_work: Counter[str] = Counter()  # jobs by base
 
     def start(self) -> messages.Ready:
@@ -77,6 +78,17 @@ class TorchBackend:
             self._loaded[name] = (base, AdapterBank(base.modules))
         return self._loaded[name]
 
+    def _tuned_base(self, base: Any, use: AdapterUse, data: bytes) -> tuple[Any, Any]:
+        """The base as that checkpoint has it; the last one stays loaded."""
+        from trainer.adapters.bank import AdapterBank
+        from trainer.models.tuned import load_tuned
+
+        if self._tuned is None or self._tuned[0] != (base.spec.name, use.blob):
+            self._tuned = None  # before the next takes its place in memory
+            tuned = load_tuned(base, data)
+            self._tuned = (base.spec.name, use.blob), tuned, AdapterBank(tuned.modules)
+        return self._tuned[1:]
+
     def train(self, command: messages.StartTraining, control: Control) -> Steps:
         """Train the adapter, then draw the base's example prompts with it; or pause."""
         return self._within_memory(command.request.base, self._train(command, control))
@@ -119,8 +131,15 @@ class TorchBackend:
         inversions: dict[str, Any] = {}
         widths = {tower.name: tower.width for tower in base.towers}
         adapters = list(zip(request.adapters, command.adapters, strict=True))
+        wholes = [(use, data) for use, data in adapters if use.kind == "checkpoint"]
+        if len(wholes) > 1:
+            raise UserFault("two whole models can't draw one picture: leave one out")
+        if wholes:
+            base, bank = self._tuned_base(base, *wholes[0])
         try:
             for place, (use, data) in enumerate(adapters):
+                if use.kind == "checkpoint":
+                    continue
                 name = f"{request.job_id}-{place}"
                 tensors, embeddings = read_adapter(use, data, widths)
                 if tensors:

@@ -56,6 +56,7 @@ class Engine:
         self._pictures: deque[tuple[str, Steps]] = deque()
         self._trainings: deque[tuple[str, Steps]] = deque()
         self._controls: dict[str, Control] = {}  # of the trainings
+        self._alone: set[str] = set()  # trainings beside which nothing is drawn
         self._since_training = 0
 
     @property
@@ -69,6 +70,8 @@ class Engine:
             self._pictures.append((command.request.job_id, self.backend.imagine(command)))
         elif isinstance(command, messages.StartTraining):
             control = self._controls[command.request.job_id] = Control()
+            if command.request.takes_device:
+                self._alone.add(command.request.job_id)
             self._trainings.append((command.request.job_id, self.backend.train(command, control)))
         elif isinstance(command, messages.Ask):
             if command.job_id in self._controls:
@@ -86,11 +89,12 @@ class Engine:
 
     def _end(self, last: Report, job_id: str) -> None:
         self._controls.pop(job_id, None)
+        self._alone.discard(job_id)
         self.send(last)
 
     def turn(self) -> None:
         """Let one job take one step: pictures first and in turn, a training when none waits or it has aged."""
-        due = self._trainings and self._since_training >= PICTURE_STEPS_A_TRAINING_STEP
+        due = self._trainings and (self._alone or self._since_training >= PICTURE_STEPS_A_TRAINING_STEP)
         lane = self._trainings if due or not self._pictures else self._pictures
         self._since_training = 0 if lane is self._trainings else self._since_training + 1
         job_id, steps = lane.popleft()

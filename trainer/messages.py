@@ -15,6 +15,7 @@ class StartTraining(Message, tag="start_training", frozen=True):
     request: TrainRequest
     photos: tuple[bytes, ...]
     resume: bytes | None = None
+    source: bytes | None = None  # the file of the adapter that goes on learning
 
 
 class StartImagining(Message, tag="start_imagining", frozen=True):

@@ -18,6 +18,7 @@ from trainer.generation.metadata import write_png
 from trainer.generation.pipeline import GenerationJob, Picture
 from trainer.models.loading import Base
 from trainer.training.captions import name_subject
+from trainer.training.continuing import read_source
 from trainer.training.control import Control, Pause
 from trainer.training.dreambooth import DreamBoothLearner
 from trainer.training.loop import Hooks, Learned, Training, TrainingJob, TrainStep, prepare_photos
@@ -39,7 +40,10 @@ def teach(room: Room, command: messages.StartTraining, control: Control) -> Step
     request = command.request
     job = TrainingJob(request.trigger, request.class_word, request.kind, request.recipe)
     checkpoints: list[bytes] = []
-    hooks = Hooks(control, checkpoints.append, command.resume, room.class_latents)
+    source = None
+    if command.source is not None:
+        source = read_source(room.base, command.source, request.recipe.method, request.trigger)
+    hooks = Hooks(control, checkpoints.append, command.resume, room.class_latents, source)
     images = [Image.open(io.BytesIO(data), formats=("PNG",)) for data in command.photos]
     photos = prepare_photos(job, images, request.captions, request.focuses)
     training = Training(room.base, room.bank, photos, job, hooks)

@@ -29,7 +29,7 @@ from trainer.attempts import Attempts
 from trainer.contract.blobs import Blobs, open_blobs
 from trainer.contract.events import BaseInfo, Heartbeat
 from trainer.contract.names import HEARTBEAT_EVERY_S, LANES, Lane, arq_job_id, queue_name
-from trainer.contract.requests import Request, decode_request
+from trainer.contract.requests import Request, TrainRequest, decode_request
 from trainer.delivery import Delivery
 from trainer.engine import Backend
 from trainer.errors import UserFault
@@ -66,6 +66,7 @@ class LaneWorkers:
         self._clock = clock
         self._rooms = {lane: asyncio.Semaphore(room) for lane, room in capacity.items()}
         self._running: dict[str, Lane] = {}  # by arq job id
+        self._alone: set[str] = set()  # of those, the ones that leave no room beside them
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
@@ -149,12 +150,15 @@ class LaneWorkers:
     async def _carry_out(self, lane: Lane, request: Request) -> None:
         arq_id = arq_job_id(request.job_id, request.attempt)
         self._running[arq_id] = lane
+        if isinstance(request, TrainRequest) and request.takes_device:
+            self._alone.add(arq_id)
         self._changed.set()
         try:
             async with self._rooms[lane]:
                 await self._attempts.carry_out(request)
         finally:
             self._running.pop(arq_id, None)
+            self._alone.discard(arq_id)
             self._changed.set()
 
     # -- the heartbeat ------------------------------------------------------------------------------------------------
@@ -173,7 +177,10 @@ class LaneWorkers:
         return Heartbeat(
             worker_id=self._attempts.worker_id, at=self._clock(), device=self._ready.device,
             lanes=tuple(lane for lane in LANES if lane in self._capacity), bases=self._bases(),
-            free={lane: max(0, room - taken.count(lane)) for lane, room in self._capacity.items()},
+            free={
+                lane: 0 if self._alone and lane == "imagine" else max(0, room - taken.count(lane))
+                for lane, room in self._capacity.items()
+            },
             running=tuple(self._running),
         )  # fmt: skip
 

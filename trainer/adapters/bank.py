@@ -149,6 +149,19 @@ class AdapterBank:
             for key, parameter in self._named(name)
         }
 
+    def fill(self, name: str, weights: Mapping[str, torch.Tensor]) -> None:
+        """Give an adapter in training the tensors that :meth:`weights` of another gave.
+
+        Raises :class:`BadAdapterFile` where they are of other layers or another rank.
+        """
+        own, scale = dict(self._named(name)), self._scales[name]
+        shapes = {key: parameter.shape for key, parameter in own.items()}
+        if shapes != {key: tensor.shape for key, tensor in weights.items()}:
+            raise BadAdapterFile("the adapter has other layers or another rank than this training")
+        with torch.no_grad():
+            for key, parameter in own.items():
+                parameter.copy_(weights[key] / scale if key.endswith(f".{B}") else weights[key])
+
     def remove(self, name: str) -> None:
         """Take an adapter out; one that is not there is no error."""
         if name in self._scales:
@@ -171,6 +184,12 @@ def copy_without_adapters(module: torch.nn.Module) -> torch.nn.Module:
         parent, _, child = name.rpartition(".")
         setattr(copied.get_submodule(parent), child, layer.get_base_layer())
     return copied
+
+
+def state_without_adapters(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The state dict of one part, named as if no adapter had ever come into it."""
+    state = module.state_dict()
+    return {name.replace(".base_layer.", "."): tensor for name, tensor in state.items() if ".lora_" not in name}
 
 
 class _WeighedVariant:

@@ -78,6 +78,11 @@ class TrainRequest(Message, tag="train", frozen=True):
     focuses: tuple[tuple[float, float] | None, ...] = ()  # per photo: what a crop keeps in the middle, (x, y) in 0…1
     continue_from: str | None = None  # blob path of the adapter that goes on learning
 
+    @property
+    def takes_device(self) -> bool:
+        """Whether it leaves no room for pictures beside it: a whole model learns."""
+        return self.recipe.method == "dreambooth"
+
 
 class AdapterUse(Message, frozen=True):
     """One adapter in one prompt."""

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from diffusers import AutoencoderTiny
 
-from trainer.adapters.bank import AdapterBank, copy_without_adapters
+from trainer.adapters.bank import AdapterBank, copy_without_adapters, state_without_adapters
 from trainer.adapters.checkpoint_files import write_checkpoint
 from trainer.adapters.extraction import Extraction, extract_lora
 from trainer.adapters.files import write_lora
 from trainer.adapters.safetensors_file import tensor_bytes
 from trainer.contract.requests import AdapterKind
+from trainer.errors import UserFault
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning
@@ -70,6 +71,10 @@ class DreamBoothLearner:
         )  # fmt: skip
         return {name: tensor.half().cpu() for name, tensor in self.extraction.weights.items()}
 
+    def load(self, weights: Weights) -> None:
+        """A whole model starts from the base alone."""
+        raise UserFault("a whole model can't go on from an adapter: choose the method lora")
+
     def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
         """With the copy as it is; or with the LoRA that was extracted, by its weight."""
         if weights is not None and self.kind == "lora":
@@ -84,7 +89,7 @@ class DreamBoothLearner:
             return write_lora(weights, metadata)
         parts: dict[str, dict[str, torch.Tensor]] = {"vae": dict(self._frozen.vae.state_dict())}
         for tower in self._frozen.towers:
-            parts[tower.name] = dict(tower.text_encoder.state_dict())
+            parts[tower.name] = state_without_adapters(tower.text_encoder)
         for name, tensor in weights.items():
             part, _, key = name.partition(".")
             own = parts.setdefault(part, {})
@@ -118,8 +123,7 @@ def _learning(module: torch.nn.Module) -> Any:
 def _state(base: Base) -> dict[str, torch.Tensor]:
     """Every tensor of the UNet and the text encoders, with the part in front."""
     return {
-        f"{part}.{name.replace('.base_layer.', '.')}": tensor
+        f"{part}.{name}": tensor
         for part, module in base.modules.items()
-        for name, tensor in module.state_dict().items()
-        if ".lora_" not in name
+        for name, tensor in state_without_adapters(module).items()
     }

@@ -11,6 +11,7 @@ import torch
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import Embedding, write_embedding
 from trainer.contract.requests import AdapterKind
+from trainer.errors import BadAdapterFile
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning, Vectors
@@ -54,6 +55,15 @@ class InversionLearner:
     def weights(self) -> dict[str, torch.Tensor]:
         """The vectors by text encoder; in float32, for a whole adapter is a few kilobytes."""
         return {name: vectors.detach().float().cpu().clone() for name, vectors in self.vectors.items()}
+
+    def load(self, weights: Weights) -> None:
+        """From vectors of the same number and widths."""
+        shapes = {name: vectors.shape for name, vectors in self.vectors.items()}
+        if shapes != {name: vectors.shape for name, vectors in weights.items()}:
+            raise BadAdapterFile("the vectors are not of the number and widths of this training")
+        with torch.no_grad():
+            for name, vectors in self.vectors.items():
+                vectors.copy_(weights[name])
 
     def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
         """The trigger in the prompt stands for the vectors, with A1111's emphasis for the weight."""

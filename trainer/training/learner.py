@@ -39,6 +39,9 @@ class Learner(Protocol):
     def weights(self) -> dict[str, torch.Tensor]:
         """What has been learned so far: a copy, in float16, on the CPU."""
 
+    def load(self, weights: Weights) -> None:
+        """Go on from what another training has learned. Raises UserFault or BadAdapterFile where that can't be."""
+
     def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
         """Draw with what is being learned, or with ``weights`` that were; ``weight`` is the adapter's."""
 

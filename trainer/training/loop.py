@@ -20,6 +20,7 @@ from trainer.contract.requests import Kind, Recipe
 from trainer.errors import UserFault
 from trainer.models.loading import Base
 from trainer.training import captions, recipes
+from trainer.training.continuing import Source
 from trainer.training.control import Control, Pause
 from trainer.training.dataset import (
     Batch,
@@ -80,6 +81,7 @@ class Hooks:
     checkpoint: Callable[[bytes], None] | None = None  # gets one every CHECKPOINT_EVERY steps
     resume: bytes | None = None  # a checkpoint
     class_latents: Path | None = None  # the folder where those are kept
+    source: Source | None = None  # a finished adapter to go on from
     look: Look | None = None  # scores what is being learned
     is_enough: Callable[[list[list[float]]], bool] = lambda scores: False  # whether the scores have stopped rising
 
@@ -161,6 +163,9 @@ class Training:
     ) -> None:
         self.base, self._bank, self._raw, self._job, self._hooks = base, bank, photos, job, hooks or Hooks()
         self.recipe = resolve(base, job, len(photos))
+        if self._hooks.source is not None:
+            defaults = base.spec.defaults.recipe
+            self.recipe = self._hooks.source.fit(self.recipe, defaults.text_encoder_learning_rate)
         self._scheduler = base.make_scheduler()
         self._memory = MemoryLadder(base.unet)
         self._loss = float("nan")
@@ -177,6 +182,8 @@ class Training:
         self._prior: dict[Size, ClassLatents] = yield from self._class_latents()
         self.learner = make_learner(self.base, self._bank, self._job, self.recipe)
         try:
+            if self._hooks.source is not None:
+                self.learner.load(self._hooks.source.weights)
             step = yield from self._steps(self._begin())
         except BaseException:
             self.learner.close()

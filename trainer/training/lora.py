@@ -58,6 +58,10 @@ class LoraLearner:
         """The adapter's tensors, of scale 1."""
         return {name: tensor.half().cpu() for name, tensor in self._bank.weights(IN_TRAINING).items()}
 
+    def load(self, weights: Weights) -> None:
+        """From another adapter of the same layers and rank."""
+        self._bank.fill(IN_TRAINING, weights)
+
     def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
         """``weights`` are in the bank only as long."""
         return draw_with(self._base, self._bank, job, weights, weight)

@@ -53,6 +53,12 @@ class PivotalLearner:
         vectors = {f"{VECTORS}{name}": tensor for name, tensor in self.inversion.weights().items()}
         return self._lora.weights() | vectors
 
+    def load(self, weights: Weights) -> None:
+        """From another pivotal adapter."""
+        lora, vectors = _split(weights)
+        self._lora.load(lora)
+        self.inversion.load(vectors)
+
     def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
         """The vectors act as they are, the LoRA with its weight."""
         lora, vectors = _split(self.weights() if weights is None else weights)

@@ -1,0 +1,75 @@
+"""Every method on every family: tiny random models in the true layouts of SD1.5, SD2.1 (v-prediction) and SDXL."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from PIL import Image
+
+from tests.trainer.bases import FAMILIES, make_base
+from tests.trainer.training.conftest import job, run, start, write
+from trainer.adapters.bank import AdapterBank
+from trainer.adapters.embedding_files import read_embedding
+from trainer.adapters.files import read_lora
+from trainer.generation.pipeline import GenerationJob
+from trainer.models.loading import Base, load_base
+from trainer.models.registry import read_base
+from trainer.models.tuned import load_tuned
+
+STEPS = 2
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    folder = make_base(tmp_path_factory.mktemp("bases") / request.param, request.param)
+    return load_base(read_base(folder))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"method": "lora", "text_encoder": True, "prior_weight": 1.0},
+        {"method": "lora", "dora": True, "flip": True},
+        {"method": "textual_inversion", "vectors": 3},
+        {"method": "pivotal"},
+        {"method": "dreambooth", "text_encoder": True},
+    ],
+    ids=["lora", "dora", "inversion", "pivotal", "dreambooth"],
+)
+def test_it_learns_draws_and_writes_a_file_that_reads_back(
+    tiny: Base, photos: list[Image.Image], recipe: dict[str, object]
+) -> None:
+    bank = AdapterBank(tiny.modules)
+    mixed = [photos[0], photos[1].resize((300, 200)), photos[2]]  # two buckets
+    learned = run(start(tiny, mixed, job(steps=STEPS, learning_rate=1e-2, **recipe), bank=bank).run())
+    assert math.isfinite(learned.final_loss)
+    weights = learned.snapshots[-1].weights
+    request = GenerationJob("thnos monster", num_inference_steps=2)
+    [taught] = run(learned.learner.draw(request, weights))
+    [plain] = run(learned.learner.draw(request, weights, 0.0))
+    assert taught.image.tobytes() != plain.image.tobytes()
+    data = write(learned)
+    if recipe["method"] == "textual_inversion":
+        vectors = read_embedding(data, "thnos", {tower.name: tower.width for tower in tiny.towers})[0].vectors
+        assert {name: len(rows) for name, rows in vectors.items()} == {tower.name: 3 for tower in tiny.towers}
+        return
+    file = read_lora(data)
+    assert not file.unused
+    assert {embedding.trigger for embedding in file.embeddings} == (
+        {"thnos"} if recipe["method"] == "pivotal" else set()
+    )
+    parts = {name.split(".")[0] for name in file.weights}
+    assert parts == (set(tiny.modules) if recipe.get("text_encoder") else {"unet"})
+
+
+def test_a_whole_model_comes_back_from_its_one_file(tiny: Base, photos: list[Image.Image]) -> None:
+    asked = job(steps=STEPS, learning_rate=1e-3, method="dreambooth", output="checkpoint", text_encoder=True)
+    learned = run(start(tiny, photos, asked).run())
+    tuned = load_tuned(tiny, write(learned))
+    for part, module in learned.learner.tuned.modules.items():
+        own = {name: tensor.half() for name, tensor in module.state_dict().items()}
+        read = {name: tensor.half() for name, tensor in tuned.modules[part].state_dict().items()}
+        assert own.keys() == read.keys()
+        assert all(torch.equal(own[name], read[name]) for name in own)
