@@ -11,3 +11,8 @@
 | ``measure.py``, ``memory.py`` | seconds in alternating pairs; peak memory, each in a process of its own |
 | ``training.py`` | ``python -m tests.benchmarks.training --json`` |
 """
+
+import os
+
+# Before torch is loaded: threads that spin while they wait take the processor from whatever else runs.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -18,6 +18,10 @@ from typing import Any, Protocol
 ROOT = Path(__file__).parents[2]
 PAIRS = 7
 
+Clock = Callable[[], float]
+"""``time.perf_counter`` for the seconds that people wait; ``time.process_time`` for the processor's, which a busy
+machine changes little, as long as one thread computes."""
+
 
 class Stepper(Protocol):
     """Whatever takes training steps: the reference's, and ours."""
@@ -62,16 +66,22 @@ class Pairs:
         }
 
 
-def time_call(work: Callable[[], object], times: int = 1) -> float:
+def time_call(work: Callable[[], object], times: int = 1, clock: Clock = time.perf_counter) -> float:
     """Seconds of one call, as the mean of ``times`` in a row."""
-    began = time.perf_counter()
+    began = clock()
     for _ in range(times):
         work()
-    return (time.perf_counter() - began) / times
+    return (clock() - began) / times
 
 
 def time_in_turn(
-    ours: Callable[[], object], reference: Callable[[], object], *, pairs: int = PAIRS, times: int = 1, warm_up: int = 2
+    ours: Callable[[], object],
+    reference: Callable[[], object],
+    *,
+    pairs: int = PAIRS,
+    times: int = 1,
+    warm_up: int = 2,
+    clock: Clock = time.perf_counter,
 ) -> Pairs:
     """Call both in turn, ``times`` each, ``pairs`` times; who goes first changes from pair to pair.
 
@@ -84,7 +94,7 @@ def time_in_turn(
     for index in range(pairs):
         first, second = ((ours, mine), (reference, theirs))[:: 1 if index % 2 else -1]
         for work, seconds in (first, second):
-            seconds.append(time_call(work, times))
+            seconds.append(time_call(work, times, clock))
     ratios = [reference_s / ours_s for ours_s, reference_s in zip(mine, theirs, strict=True)]
     return Pairs(Spread.of(mine), Spread.of(theirs), Spread.of(ratios))
 
@@ -92,22 +102,19 @@ def time_in_turn(
 class Stopwatch:
     """The watch that steppers are given: seconds of each part, step by step."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = time.perf_counter) -> None:
+        self.clock = clock
         self.seconds: dict[str, list[float]] = defaultdict(list)
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
-        began = time.perf_counter()
+        began = self.clock()
         yield
-        self.seconds[part].append(time.perf_counter() - began)
+        self.seconds[part].append(self.clock() - began)
 
     def clear(self) -> None:
         """Forget what was measured, as after warming up."""
         self.seconds.clear()
-
-    def medians(self) -> dict[str, float]:
-        """Median seconds of each part."""
-        return {part: statistics.median(values) for part, values in self.seconds.items()}
 
 
 def time_parts(stepper: Stepper, watch: Stopwatch, *, steps: int, warm_up: int = 2) -> dict[str, Spread]:
@@ -115,7 +122,7 @@ def time_parts(stepper: Stepper, watch: Stopwatch, *, steps: int, warm_up: int =
     for _ in range(warm_up):
         stepper.step()
     watch.clear()
-    whole = [time_call(stepper.step) for _ in range(steps)]
+    whole = [time_call(stepper.step, clock=watch.clock) for _ in range(steps)]
     return {"step": Spread.of(whole)} | {part: Spread.of(values) for part, values in watch.seconds.items()}
 
 

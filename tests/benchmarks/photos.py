@@ -38,6 +38,19 @@ OBJECT_TEMPLATES = tuple(
 )  # fmt: skip
 
 
+def write_phone_photos(photos: Sequence[Path], folder: Path, size: tuple[int, int] = (4032, 3024)) -> list[Path]:
+    """Copies of ``photos`` in ``folder``, as large as a phone takes them: 12 megapixels, as JPEG.
+
+    What a step of the scripts pays for reading its photos depends on nothing else so much.
+    """
+    written = []
+    for index, path in enumerate(photos):
+        with Image.open(path) as image:
+            image.convert("RGB").resize(size).save(folder / f"{index}.jpg", quality=90)
+        written.append(folder / f"{index}.jpg")
+    return written
+
+
 def resize_shorter(image: Image.Image, size: int) -> Image.Image:
     """The shorter side to ``size`` pixels, bilinear."""
     width, height = image.size
