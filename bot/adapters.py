@@ -14,7 +14,6 @@ from bot.errors import UserError, quoted
 from bot.store import adapters, jobs
 from bot.store.database import Database
 from bot.store.records import Adapter
-from trainer.contract.names import outcome_path
 from trainer.contract.requests import Recipe
 
 LONGEST_NAME = 32
@@ -35,10 +34,10 @@ def check_name(name: str) -> str:
     )
 
 
-def check_free(tx: Connection, owner_id: int, name: str) -> None:
-    """Raises UserError if the member has an adapter of this name, or one in training."""
-    proposal = _next_free(tx, owner_id, name)
-    if adapters.own(tx, owner_id, name) is not None:
+def check_free(tx: Connection, owner_id: int, name: str, *, adapter_id: str | None = None) -> None:
+    """Raises UserError if the member has an adapter of this name other than ``adapter_id``, or one in training."""
+    proposal, own = _next_free(tx, owner_id, name), adapters.own(tx, owner_id, name)
+    if own is not None and own.id != adapter_id:
         raise UserError(
             f"You have an adapter `{name}` already: take another name, for example `{proposal}`, or delete that one"
             f" first with `/adapter delete name:{name}`."
@@ -65,8 +64,16 @@ class Adapters:
     UserError with the nearest names that the viewer can see. Names are matched without regard to case.
     """
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        on_delete: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``on_delete`` is called when photos may be due that were kept for an adapter."""
         self._database = database
+        self._on_delete = on_delete
         self._clock = clock
 
     async def resolve(self, written: str, *, viewer_id: int, guild_id: int | None) -> Adapter:
@@ -172,14 +179,19 @@ class Adapters:
         return await self._database.write(change)
 
     async def delete(self, written: str, *, owner_id: int) -> Adapter:
-        """Delete one's own adapter and its file; jobs that were accepted with it still run. Raises UserError."""
+        """Delete one's own adapter, its file, and at once the photos that were kept for it.
+
+        Jobs that were accepted with it still run. Raises UserError.
+        """
 
         def change(tx: Connection) -> Adapter:
             adapter = _own(tx, written, owner_id, None)
-            lifecycle.throw_away_adapter(tx, adapter, outcome_path(adapter.job_id), self._clock())
+            lifecycle.throw_away_adapter(tx, adapter, self._clock())
             return adapter
 
-        return await self._database.write(change)
+        deleted = await self._database.write(change)
+        self._on_delete()
+        return deleted
 
 
 def _require(tx: Connection, adapter_id: str) -> Adapter:

@@ -69,10 +69,11 @@ class DarkroomBot(commands.Bot):
 
     async def setup_hook(self) -> None:
         """Load the cogs, register the commands, finish what a bot before left open, start the services' loops."""
-        jobs, adapters = self.services.jobs, self.services.adapters
+        services = self.services
+        jobs, adapters = services.jobs, services.adapters
         cogs: tuple[commands.Cog, ...] = (
-            TrainCog(self, jobs), PhotosCog(jobs, self.services.reviews), ImagineCog(jobs, adapters),
-            AdapterCog(adapters), JobsCog(jobs),
+            TrainCog(self, jobs, services.trainings, adapters), PhotosCog(jobs, services.reviews),
+            ImagineCog(jobs, adapters), AdapterCog(adapters), JobsCog(jobs),
         )  # fmt: skip
         for cog in cogs:
             await self.add_cog(cog)

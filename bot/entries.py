@@ -26,18 +26,27 @@ def consent_of(order: TrainOrder, name: str, now: float) -> Consent:
     )
 
 
-def train_spec(order: TrainOrder, name: str, class_word: str, stored: StoredPhotos) -> TrainSpec:
+def train_spec(order: TrainOrder, stored: StoredPhotos, keep_photos_days: int | None = None) -> TrainSpec:
     """What a training is to do; the adapter has its id already, so that a repeat makes the same one."""
     return TrainSpec(
         adapter_id=uuid4().hex,
-        name=name,
-        trigger=name,
-        class_word=class_word,
+        name=order.name,
+        trigger=order.name,
+        class_word=order.class_word or "",
         kind=order.kind,
         photos=stored.paths,
         captions=order.captions or stored.captions,
         focuses=stored.focuses,
         recipe=order.recipe,
+        keep_photos_days=keep_photos_days,
+    )
+
+
+def with_kept_photos(spec: TrainSpec, old: TrainSpec, paths: tuple[str, ...]) -> TrainSpec:
+    """The spec with photos of an ``old`` training behind its own, now at ``paths``; captions stay with theirs."""
+    own, kept = (each.focuses or (None,) * len(each.photos) for each in (spec, old))
+    return msgspec.structs.replace(
+        spec, photos=spec.photos + paths, captions=spec.captions + old.captions, focuses=own + kept
     )
 
 

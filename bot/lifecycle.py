@@ -10,9 +10,11 @@ from bot.errors import new_reference
 from bot.store import adapters, garbage, jobs, outbox, pictures
 from bot.store.records import Adapter, Hold, Job, Picture, State
 from trainer.contract.events import Outcome
+from trainer.contract.names import outcome_path
 
 MOST_TRIES = 3  # attempts that may end through the job's own fault, before it is given up
 CHOOSE_FOR_S = 24 * 3600.0  # how long another version of an adapter can be chosen
+OLD_VERSION_KEPT_S = 24 * 3600.0  # the file of an adapter that has learned on since
 PING_AFTER_S = 120.0  # whoever waited longer has looked away
 
 
@@ -45,8 +47,11 @@ def record_outcome(tx: Connection, job: Job, outcome: Outcome, now: float) -> No
 
 def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> None:
     made = outcome.adapter
-    if made is None or adapters.get(tx, made.adapter_id) is not None:
+    if made is None:
         return
+    before = adapters.get(tx, made.adapter_id)
+    if before is not None and int(before.job_id) >= int(job.id):  # of snowflakes the later is the larger
+        return  # it is recorded, or has learned on since
     if made.adapter_id != job.train.adapter_id:
         raise ValueError(f"the outcome of job {job.id} is an adapter that it was not asked for")
     adapter = Adapter(
@@ -55,7 +60,7 @@ def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> N
         owner_id=job.owner_id,
         owner_name=job.owner_name,
         guild_id=job.guild_id,
-        name=_free_name(tx, job.owner_id, job.train.name),
+        name=before.name if before is not None else _free_name(tx, job.owner_id, job.train.name),
         kind=made.kind,
         subject_kind=job.train.kind,
         trigger=made.trigger,
@@ -81,9 +86,19 @@ def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> N
         chosen=made.chosen,
         choose_until=now + CHOOSE_FOR_S if len(made.candidates) > 1 else None,
     )
-    adapters.insert(tx, adapter)
+    if before is None:
+        adapters.insert(tx, adapter)
+    else:
+        _replace_adapter(tx, before, adapter, now)
     others = {candidate.file.blob for candidate in made.candidates} - {adapter.blob}
     garbage.add(tx, others, now + CHOOSE_FOR_S)
+
+
+def _replace_adapter(tx: Connection, before: Adapter, after: Adapter, now: float) -> None:
+    """An adapter has learned on: its file of before goes a day later, the photos that were kept for it at once."""
+    adapters.update(tx, after)
+    garbage.add(tx, [outcome_path(before.job_id), before.blob], now + OLD_VERSION_KEPT_S)
+    jobs.stop_keeping_photos(tx, before.job_id)
 
 
 def choose_candidate(tx: Connection, adapter: Adapter, place: int, until: float) -> Adapter:
@@ -209,14 +224,18 @@ def end_holds(tx: Connection, why: Hold, kept_s: float, now: float) -> list[Job]
     return expired
 
 
-def throw_away_pictures(tx: Connection, job_id: str, outcome_path: str, now: float) -> None:
+def throw_away_pictures(tx: Connection, job_id: str, now: float) -> None:
     """Delete a job's pictures, and mark their files and the outcome that lists them as garbage."""
-    garbage.add(tx, [outcome_path, *(picture.blob for picture in pictures.of_job(tx, job_id))], now)
+    garbage.add(tx, [outcome_path(job_id), *(picture.blob for picture in pictures.of_job(tx, job_id))], now)
     pictures.delete_of_job(tx, job_id)
 
 
-def throw_away_adapter(tx: Connection, adapter: Adapter, outcome_path: str, now: float) -> None:
-    """Delete an adapter, and mark its files and outcome as garbage; jobs accepted with it still find the file."""
+def throw_away_adapter(tx: Connection, adapter: Adapter, now: float) -> None:
+    """Delete an adapter, and mark its files and outcome as garbage; jobs accepted with it still find the file.
+
+    Photos that were kept for it are due at once.
+    """
     versions = [candidate.file.blob for candidate in adapter.candidates]
-    garbage.add(tx, [outcome_path, adapter.blob, *versions], now)
+    garbage.add(tx, [outcome_path(adapter.job_id), adapter.blob, *versions], now)
+    jobs.stop_keeping_photos(tx, adapter.job_id)
     adapters.delete(tx, adapter.id)

@@ -50,6 +50,8 @@ class TrainOrder(Order, frozen=True):
     kind: Kind = "subject"
     base: str | None = None  # None: the default
     recipe: Recipe = Recipe()
+    keep_photos: bool = False  # after success, to go on learning from
+    continue_from: str | None = None  # name of an adapter of the member's own that goes on learning
     captions: tuple[str | None, ...] = ()  # written in a form, one an upload; (): none were
 
 

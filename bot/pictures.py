@@ -11,7 +11,6 @@ from bot.errors import UserError
 from bot.store import jobs, pictures
 from bot.store.database import Database
 from bot.store.records import Job, Picture
-from trainer.contract.names import outcome_path
 
 
 class Pictures:
@@ -42,7 +41,7 @@ class Pictures:
                 raise UserError(
                     f"These pictures belong to {job.owner_name}: only they, or a moderator, can delete them."
                 )
-            lifecycle.throw_away_pictures(tx, job_id, outcome_path(job_id), self._clock())
+            lifecycle.throw_away_pictures(tx, job_id, self._clock())
             return job
 
         return await self._database.write(change)

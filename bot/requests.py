@@ -24,6 +24,8 @@ def request_of(job: Job) -> Request:
         captions=spec.captions,
         focuses=spec.focuses,
         recipe=spec.recipe,
+        continue_from=spec.continue_from,
+        keep_photos_days=spec.keep_photos_days,
         card=card_of(job),
     )
 

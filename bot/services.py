@@ -11,11 +11,12 @@ import aiohttp
 import structlog
 
 from bot.adapters import Adapters
+from bot.admission import Admission, Limits
 from bot.control import Control
 from bot.dispatch import Dispatcher
 from bot.errors import QueueDown, StartupFault
 from bot.events import EventReader
-from bot.jobs import Jobs, Limits
+from bot.jobs import Jobs
 from bot.outbox import Listener, Outbox
 from bot.photos import Photos
 from bot.pictures import Pictures
@@ -24,6 +25,7 @@ from bot.reviews import Reviews
 from bot.settings import Settings, prepare_data_folder
 from bot.store.database import open_database
 from bot.sweep import Sweeper
+from bot.trainings import Trainings
 from trainer.contract.blobs import Blobs, open_blobs
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,7 @@ class Services:
     """
 
     jobs: Jobs
+    trainings: Trainings
     control: Control
     reviews: Reviews
     adapters: Adapters
@@ -108,21 +111,23 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             sweeper.wake()
 
         events.on_change = changed
-        jobs = Jobs(
+        limits = Limits(train=settings.darkroom_max_waiting_train, imagine=settings.darkroom_max_waiting_imagine)
+        fallback_base = EMBEDDED_BASE if settings.darkroom_bases is None and not settings.hub_ids else None
+        admission = Admission(limits, fallback_base)
+        trainings = Trainings(
             database,
-            queue,
             blobs,
             photos,
-            outbox,
-            limits=Limits(train=settings.darkroom_max_waiting_train, imagine=settings.darkroom_max_waiting_imagine),
-            fallback_base=EMBEDDED_BASE if settings.darkroom_bases is None and not settings.hub_ids else None,
+            admission=admission,
+            keep_photos_days=settings.darkroom_keep_photos_days,
             on_change=dispatcher.wake,
         )
         services = Services(
-            jobs=jobs,
+            jobs=Jobs(database, queue, blobs, outbox, admission=admission, on_change=dispatcher.wake),
+            trainings=trainings,
             control=Control(database, outbox, on_change=dispatcher.wake),
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
-            adapters=Adapters(database),
+            adapters=Adapters(database, on_delete=sweeper.wake),
             pictures=Pictures(database),
             blobs=blobs,
             outbox=outbox,

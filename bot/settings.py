@@ -18,6 +18,7 @@ class Settings(CommonSettings):
     discord_cdn_base: OptionalText = None  # None: Discord's own CDN hosts
     darkroom_max_waiting_train: Annotated[int, Field(ge=1)] = 3  # a member's trainings at a time: each takes minutes
     darkroom_max_waiting_imagine: Annotated[int, Field(ge=1)] = 10
+    darkroom_keep_photos_days: Annotated[int, Field(ge=0, le=365)] = 30  # of trainings whose member asks for it
 
     @property
     def database_path(self) -> Path:

@@ -50,6 +50,7 @@ class Sweeper:
                 await self.delete_due_photos()
                 if time.monotonic() - last_full >= EVERY_S:
                     await self.end_expired_holds()
+                    await self.delete_checkpoints()
                     await self.delete_orphaned_photos()
                     await self.collect_garbage()
                     last_full = time.monotonic()
@@ -62,7 +63,10 @@ class Sweeper:
                 continue
 
     async def delete_due_photos(self) -> list[str]:
-        """Delete photos and checkpoints of trainings that succeeded, or ended otherwise a day ago; their job ids."""
+        """Delete photos and checkpoints of trainings that succeeded or ended otherwise a day ago; their job ids.
+
+        After a success photos stay as long as their member wanted.
+        """
         now = self._clock()
         due = await self._database.read(lambda tx: jobs.with_photos_to_delete(tx, now, now - KEPT_AFTER_FAILURE_S))
         for job_id in due:
@@ -88,6 +92,11 @@ class Sweeper:
         if ended:
             self._outbox.wake()
         return [job.id for job in ended]
+
+    async def delete_checkpoints(self) -> None:
+        """Delete checkpoints of trainings that succeeded, where their photos are kept longer."""
+        for job_id in await self._database.read(jobs.with_kept_photos):
+            await self._blobs.delete_all(checkpoint_prefix(job_id))
 
     async def delete_orphaned_photos(self) -> list[str]:
         """Delete photos of submissions that never became a job (the bot died in between); their job ids."""

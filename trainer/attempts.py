@@ -243,7 +243,7 @@ class Attempts:
             if isinstance(request, ImagineRequest):
                 raise Refusal("An adapter of this prompt was deleted meanwhile: take it out and try again.") from None
             if missing.path == request.continue_from:
-                raise Refusal("The adapter that was to go on learning was deleted meanwhile.") from None
+                raise Refusal("The adapter that was to learn on was deleted meanwhile: train a new one.") from None
             raise Refusal("The photos of this training were deleted meanwhile: send them again.") from None
         try:
             resume = await self.blobs.read(_checkpoint_path(request.job_id))

@@ -90,6 +90,11 @@ def trained(request: TrainRequest, outcome: Outcome, picture: str | None) -> Fac
     if made is None:
         raise ValueError(f"the outcome of training {request.job_id} holds no adapter")
     text = f"<@{request.card.requester_id}>, **{looks.plain(request.name)}** has been learned. {_use(request, made)}"
+    if request.keep_photos_days:
+        text += (
+            f" Its photos are kept for {request.keep_photos_days} days, so that it can go on learning from them;"
+            " `/adapter delete` deletes them at once."
+        )
     fields = []
     if outcome.report:
         fields.append(("How it turned out", looks.one_line(outcome.report, _LONGEST_FIELD)))

@@ -60,8 +60,9 @@ class AdapterCog(commands.GroupCog, group_name="adapter", group_description="The
     async def delete(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Asks once more, for there is no way back."""
         adapter = await self._adapters.own_of_name(name, owner_id=interaction.user.id, guild_id=interaction.guild_id)
+        gone = "are gone" if adapter.photos_kept_until is None else "are kept, and deleted with it"
         await interaction.response.send_message(
-            f"`{adapter.name}` was trained on {adapter.photos} photos, which are gone: once deleted, it can't be made"
+            f"`{adapter.name}` was trained on {adapter.photos} photos, which {gone}: once deleted, it can't be made"
             " again without them.",
             view=views.under_forgetting(adapter.id, adapter.name),
             ephemeral=True,

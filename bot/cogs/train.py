@@ -8,14 +8,16 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.adapters import Adapters
 from bot.advanced import read_advanced
 from bot.captions import check_form
 from bot.errors import UserError
 from bot.jobs import Jobs
 from bot.orders import CONSENT_STATEMENT, TrainOrder
 from bot.photos import check_uploads
+from bot.trainings import Trainings
 from bot.ui.answers import accept, origin_of, uploads_of
-from bot.ui.choices import METHOD_CHOICES, PRESET_CHOICES, base_choices
+from bot.ui.choices import METHOD_CHOICES, PRESET_CHOICES, adapter_choices, base_choices
 from bot.ui.forms import CaptionsForm, TrainForm
 from trainer.contract.requests import Kind, Method, Preset
 
@@ -23,8 +25,8 @@ from trainer.contract.requests import Kind, Method, Preset
 class TrainCog(commands.Cog):
     """Teaching a subject, a face or a style."""
 
-    def __init__(self, bot: commands.Bot, jobs: Jobs) -> None:
-        self._tree, self._jobs = bot.tree, jobs
+    def __init__(self, bot: commands.Bot, jobs: Jobs, trainings: Trainings, adapters: Adapters) -> None:
+        self._tree, self._jobs, self._trainings, self._adapters = bot.tree, jobs, trainings, adapters
         self._menu: app_commands.ContextMenu = app_commands.ContextMenu(
             name="Train on these photos", callback=self.train_on_message
         )
@@ -46,6 +48,8 @@ class TrainCog(commands.Cog):
         preset="How long and how thoroughly; balanced unless you say otherwise",
         advanced="Settings as key: value with commas between, for example steps: 800, rank: 8",
         write_captions="Say what is in each photo, in a form",
+        keep_photos="Keep the photos for a while after the training, so that it can go on learning from them",
+        continue_from="An adapter of yours that goes on learning; under its own name it is replaced",
         **{f"photo{number}": "Another photo" for number in range(2, 11)},
     )
     async def train(
@@ -70,6 +74,8 @@ class TrainCog(commands.Cog):
         preset: str | None = None,
         advanced: str | None = None,
         write_captions: bool = False,
+        keep_photos: bool = False,
+        continue_from: str | None = None,
     ) -> None:
         """Photos become an adapter; without photos a form asks for them."""
         options = (photo1, photo2, photo3, photo4, photo5, photo6, photo7, photo8, photo9, photo10)
@@ -79,13 +85,14 @@ class TrainCog(commands.Cog):
         order = TrainOrder(
             origin=origin_of(interaction), name=name, uploads=uploads_of([photo for photo in options if photo]),
             consent=consent, class_word=class_word, kind=kind, base=base, recipe=recipe,
+            keep_photos=keep_photos, continue_from=continue_from,
         )  # fmt: skip
         if write_captions:
             check_form(order)
-            await self._jobs.check_train(order)
+            await self._trainings.check(order)
             await interaction.response.send_modal(CaptionsForm(order, self._submit))
-        elif not order.uploads:
-            await self._jobs.check_recipe(recipe, base)
+        elif not order.uploads and continue_from is None:
+            await self._trainings.check_recipe(recipe, base)
             await interaction.response.send_modal(TrainForm(order, self._submit))
         else:
             await self._submit(interaction, order)
@@ -93,6 +100,12 @@ class TrainCog(commands.Cog):
     @train.autocomplete("base")
     async def _complete_base(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         return base_choices(await self._jobs.bases(), typed)
+
+    @train.autocomplete("continue_from")
+    async def _complete_own(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
+        viewer_id = interaction.user.id
+        found = await self._adapters.complete(typed, viewer_id=viewer_id, guild_id=None)  # None: nothing shared
+        return adapter_choices(found, viewer_id)
 
     async def train_on_message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """The same for the attachments of one's own message; a form asks for the rest, consent first of all."""
@@ -106,7 +119,7 @@ class TrainCog(commands.Cog):
         await interaction.response.send_modal(TrainForm(order, self._submit))
 
     async def _submit(self, interaction: discord.Interaction[Any], order: TrainOrder) -> None:
-        await accept(interaction, self._jobs, self._jobs.submit_train(order))
+        await accept(interaction, self._jobs, self._trainings.submit(order))
 
 
 def _may_be_photos(file: discord.Attachment) -> bool:

@@ -12,7 +12,9 @@ from trainer.contract.events import Candidate
 
 _SELECT = (
     "SELECT adapters.*, members.name AS owner_name,"
-    " (SELECT group_concat(guild_id) FROM shares WHERE shares.adapter_id = adapters.id) AS shared"
+    " (SELECT group_concat(guild_id) FROM shares WHERE shares.adapter_id = adapters.id) AS shared,"
+    " (SELECT finished_at + 86400.0 * keep_photos_days FROM jobs WHERE jobs.id = adapters.job_id"
+    " AND state = 'succeeded' AND photos_deleted_at IS NULL) AS photos_kept_until"
     " FROM adapters JOIN members ON members.id = adapters.owner_id"
 )
 # a viewer sees their own, and what is shared with the guild they are in (NULL in a direct message: nothing)
@@ -49,7 +51,7 @@ def update(tx: Connection, adapter: Adapter) -> None:
 
 def _fields(adapter: Adapter) -> dict[str, object]:
     fields = msgspec.structs.asdict(adapter)
-    del fields["shared_with"], fields["owner_name"]
+    del fields["shared_with"], fields["owner_name"], fields["photos_kept_until"]
     fields["candidates"] = msgspec.json.encode(adapter.candidates).decode()
     return fields
 

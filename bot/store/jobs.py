@@ -241,14 +241,10 @@ def set_photos_deleted(tx: Connection, job_id: str, now: float) -> None:
     tx.execute("UPDATE jobs SET photos_deleted_at = ? WHERE id = ?", (now, job_id))
 
 
-def photos_kept_until(tx: Connection, job_id: str) -> float | None:
-    """Until when the photos of a training that succeeded are kept; None when they are gone, or about to go."""
-    row = tx.execute(
-        "SELECT finished_at + 86400.0 * keep_photos_days FROM jobs WHERE id = ? AND state = 'succeeded'"
-        " AND photos_deleted_at IS NULL AND keep_photos_days IS NOT NULL",
-        (job_id,),
-    ).fetchone()
-    return float(row[0]) if row else None
+def with_kept_photos(tx: Connection) -> list[str]:
+    """Ids of trainings that succeeded and whose photos are kept."""
+    where = "state = 'succeeded' AND photos_deleted_at IS NULL AND keep_photos_days IS NOT NULL"
+    return [row[0] for row in tx.execute(f"SELECT id FROM jobs WHERE lane = 'train' AND {where}")]
 
 
 def stop_keeping_photos(tx: Connection, job_id: str) -> None:

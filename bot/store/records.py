@@ -39,7 +39,8 @@ class TrainSpec(Record, tag="train", frozen=True):
     focuses: tuple[tuple[float, float] | None, ...] = ()  # per photo: what a crop keeps in the middle
     recipe: Recipe = Recipe()
     keep_photos_days: int | None = None  # after success, for a continuation; None: not at all
-    continue_from: str | None = None  # blob of the adapter that goes on learning; ``adapter_id`` is then its own
+    continues: str | None = None  # id of the adapter that goes on learning; ``adapter_id``, too, if it is replaced
+    continue_from: str | None = None  # blob of that adapter
 
 
 class AdapterPick(Record, frozen=True):
@@ -159,6 +160,7 @@ class Adapter(Record, frozen=True):
     candidates: tuple[Candidate, ...] = ()  # the versions to choose from
     chosen: int = 0  # which of them it is
     choose_until: float | None = None  # then the other versions are deleted
+    photos_kept_until: float | None = None  # what it was trained on, to go on learning from; None: not any more
     shared_with: tuple[int, ...] = ()  # guild ids
 
     def name_for(self, viewer_id: int) -> str:

@@ -217,8 +217,9 @@ class RetryButton(JobButton, template=r"dr:retry:(?P<id>\d+)(?::(?P<place>\d+))?
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """Its owner alone may, as long as the photos are kept."""
-        jobs = bot.services.jobs
-        await accept(interaction, jobs, jobs.retry_train(self.subject_id, origin_of(interaction)))
+        services = bot.services
+        retrying = services.trainings.retry(self.subject_id, origin_of(interaction))
+        await accept(interaction, services.jobs, retrying)
 
 
 class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d+))?"):

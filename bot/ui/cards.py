@@ -186,6 +186,7 @@ def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int
         ("Weights", f"{adapter.weight_low:g} to {adapter.weight_high:g}, {adapter.weight_best:g} at best"),
         ("File", f"{adapter.size_bytes / 1e6:.1f} MB"),
         ("Shared", shared),
+        ("Photos", _photos(adapter)),
         ("Made", f"<t:{int(adapter.created_at)}:R>"),
     ):
         embed.add_field(name=name, value=value)
@@ -202,6 +203,11 @@ def _how_to_use(adapter: Adapter, viewer_id: int) -> str:
         f"Write `{tag(adapter, viewer_id)}` in a prompt. Its trigger is `{adapter.trigger}`; where a prompt lacks it,"
         f" `{adapter.trigger} {adapter.class_word}` takes the tag's place."
     )
+
+
+def _photos(adapter: Adapter) -> str:
+    """How long they are kept; with an adapter that is deleted they go at once."""
+    return "deleted" if adapter.photos_kept_until is None else f"kept until <t:{int(adapter.photos_kept_until)}:D>"
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------

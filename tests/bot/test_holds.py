@@ -31,7 +31,7 @@ async def test_a_held_training_is_entered_at_once(world: World) -> None:
     order = world.train_order()
     await world.jobs.submit_imagine(world.imagine_order())  # the member is known
     path = photo_path(order.origin.job_id, 0)
-    spec = entries.train_spec(order, "thnos", "monster", StoredPhotos((path,), (None,)))
+    spec = entries.train_spec(order, StoredPhotos((path,), (None,)))
     new = entries.new_job(order.origin, "train", "emoji-64", spec, world.clock.now, held="review")
     job = await world.database.write(lambda tx: jobs.insert(tx, new))
     assert (job.held, job.held_at, job.state) == ("review", world.clock.now, "queued")

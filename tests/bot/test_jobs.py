@@ -21,8 +21,8 @@ async def test_an_order_that_comes_twice_is_one_job(world: World) -> None:
     first = await world.jobs.submit_imagine(order)
     assert await world.jobs.submit_imagine(order) == first
     training = world.train_order()
-    accepted = await world.jobs.submit_train(training)
-    assert await world.jobs.submit_train(training) == accepted
+    accepted = await world.trainings.submit(training)
+    assert await world.trainings.submit(training) == accepted
     assert world.photos.collected == [accepted.id]
 
 
@@ -35,13 +35,13 @@ async def test_consent_is_stored_with_its_words_before_anything_is_fetched(world
 
     world.photos.collect = collect  # type: ignore[assignment]
     with pytest.raises(UserError, match="stop here"):
-        await world.jobs.submit_train(world.train_order())
+        await world.trainings.submit(world.train_order())
     assert await world.jobs.of_member(MEMBERS["ada"]) == []
 
 
 async def test_without_consent_nothing_is_fetched(world: World) -> None:
     with pytest.raises(UserError, match="choose it in `consent`"):
-        await world.jobs.submit_train(world.train_order(consent=False))
+        await world.trainings.submit(world.train_order(consent=False))
     assert world.photos.collected == []
 
 
@@ -60,7 +60,7 @@ async def test_without_consent_nothing_is_fetched(world: World) -> None:
 )
 async def test_a_bad_name_is_answered_with_one_that_would_do(world: World, name: str, proposal: str) -> None:
     with pytest.raises(UserError, match="can't be a name") as error:
-        await world.jobs.submit_train(world.train_order(name=name))
+        await world.trainings.submit(world.train_order(name=name))
     assert error.value.message.endswith(f"for example {proposal}.")
     assert "@everyone" not in error.value.message
     assert len(error.value.message) < 250
@@ -69,10 +69,10 @@ async def test_a_bad_name_is_answered_with_one_that_would_do(world: World, name:
 async def test_a_name_in_training_is_taken_and_free_again_after_cancelling(world: World) -> None:
     job = await world.train(name="thnos")
     with pytest.raises(UserError, match=r"under way: take another name, for example `thnos-2`"):
-        await world.jobs.submit_train(world.train_order(name="THNOS"))
-    await world.jobs.submit_train(world.train_order("ben", name="thnos"))
+        await world.trainings.submit(world.train_order(name="THNOS"))
+    await world.trainings.submit(world.train_order("ben", name="thnos"))
     await world.jobs.cancel(job.id, MEMBERS["ada"])
-    await world.jobs.submit_train(world.train_order(name="thnos"))
+    await world.trainings.submit(world.train_order(name="thnos"))
 
 
 async def test_photos_of_a_training_that_lost_the_race_for_its_name_are_deleted(world: World) -> None:
@@ -86,7 +86,7 @@ async def test_photos_of_a_training_that_lost_the_race_for_its_name_are_deleted(
 
     world.photos.collect = slow  # type: ignore[assignment]
     with pytest.raises(UserError, match="under way"):
-        await world.jobs.submit_train(late)
+        await world.trainings.submit(late)
     assert await world.blobs.list(photos_prefix(late.origin.job_id)) == []
 
 
@@ -135,7 +135,7 @@ async def test_a_weight_out_of_range_is_named(world: World, weight: float) -> No
 
 async def trained(world: World, member: str = "ada", name: str = "thnos", base: str | None = None) -> str:
     """The id of an adapter that a member has trained."""
-    job = await world.jobs.submit_train(world.train_order(member, name, base=base))
+    job = await world.trainings.submit(world.train_order(member, name, base=base))
     await world.jobs.attach_card(job.id, 1)
     await world.commit(job)
     await world.hear(Delivered(job_id=job.id, attempt=0, channel_id=200, message_id=2, at=0.0))

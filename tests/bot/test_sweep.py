@@ -50,7 +50,7 @@ async def test_photos_of_a_submission_that_died_half_way_go_after_an_hour(world:
     world.photos.collect = dies  # type: ignore[assignment]
     order = world.train_order(name="half-done")
     with pytest.raises(UserError):
-        await world.jobs.submit_train(order)
+        await world.trainings.submit(order)
     assert await world.sweeper.delete_orphaned_photos() == []
     world.clock.now += 3601
     assert await world.sweeper.delete_orphaned_photos() == [order.origin.job_id]

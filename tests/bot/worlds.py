@@ -9,11 +9,12 @@ import msgspec
 import redis.asyncio
 
 from bot.adapters import Adapters
+from bot.admission import Admission, Limits
 from bot.control import Control
 from bot.dispatch import Dispatcher
 from bot.events import EventReader
 from bot.findings import Scale
-from bot.jobs import Jobs, Limits
+from bot.jobs import Jobs
 from bot.orders import ImagineOrder, Origin, TrainOrder, Upload
 from bot.outbox import Outbox
 from bot.photos import Photos, StoredPhotos
@@ -21,6 +22,7 @@ from bot.queue import Queue
 from bot.store.database import Database
 from bot.store.records import Job
 from bot.sweep import Sweeper
+from bot.trainings import Trainings
 from trainer.contract import names
 from trainer.contract.blobs import Blobs
 from trainer.contract.events import AdapterResult, BaseInfo, Candidate, Event, Heartbeat, Outcome, OutputFile
@@ -121,16 +123,9 @@ class World:
         self.sweeper = Sweeper(database, blobs, self.outbox, clock=clock)
         self.adapters = Adapters(database, clock=clock)
         self.control = Control(database, self.outbox, clock=clock)
-        self.jobs = Jobs(
-            database,
-            queue,
-            blobs,
-            self.photos,
-            self.outbox,
-            limits=Limits(train=3, imagine=30),
-            fallback_base="emoji-64",
-            clock=clock,
-        )
+        admission = Admission(Limits(train=3, imagine=30), "emoji-64")
+        self.jobs = Jobs(database, queue, blobs, self.outbox, admission=admission, clock=clock)
+        self.trainings = Trainings(database, blobs, self.photos, admission=admission, clock=clock)
         self.listener = RecordingListener()
         self._ids = itertools.count(10_000)
 
@@ -166,7 +161,7 @@ class World:
     async def train(self, member: str = "ada", name: str = "thnos", **changes: object) -> Job:
         """An accepted training with its card; a second later than what was before."""
         self.clock.now += 1
-        job = await self.jobs.submit_train(self.train_order(member, name, **changes))
+        job = await self.trainings.submit(self.train_order(member, name, **changes))
         return await self.jobs.attach_card(job.id, 500_000 + int(job.id))
 
     async def job(self, job_id: str) -> Job:

@@ -56,6 +56,8 @@ class SketchBackend:
             _moment()
         metadata = {"darkroom.base_hash": "00", "darkroom.trainer": "0.1.0"}
         data = b"%s learned from %d photos" % (request.name.encode(), len(command.photos))
+        if command.source is not None:
+            data += b" on top of " + command.source
         if command.resume is not None:
             data += b" on top of step %d" % first
         examples = tuple(_picture(seed, 64, 64, request.name) for seed in (1, 2, 3))

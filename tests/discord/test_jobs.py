@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.admission import Admission, Limits
 from sandbox.members import Exchange, Member, Message
 from tests.discord.backend import ENDLESS
 from tests.discord.house import CHANNEL, PATIENCE_S, House, labels
@@ -131,19 +132,17 @@ async def test_somebody_elses_job_is_not_stopped(home: House) -> None:
     await stop_all(home, home.ada, taken[1:])
 
 
-async def test_the_limit_of_jobs_is_told_with_the_way_out(home: House) -> None:
-    home.services.jobs._limits, kept = type(home.services.jobs._limits)(train=1, imagine=1), home.services.jobs._limits
-    try:
-        picture, training = await home.imagine(home.ada, ENDLESS), await home.train(home.ada, "a", class_word=ENDLESS)
-        words = await home.refusal(await home.imagine(home.ada, "another"))
-        assert words == (
-            "You have 1 picture under way, and 1 at a time is the most: wait for one to finish, or stop one with"
-            " `/cancel`."
-        )
-        assert "You have 1 training under way" in await home.refusal(await home.train(home.ada, "b"))
-        await stop_all(home, home.ada, [picture, training])
-    finally:
-        home.services.jobs._limits = kept
+async def test_the_limit_of_jobs_is_told_with_the_way_out(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = Admission(Limits(train=1, imagine=1))
+    for service in (home.services.jobs, home.services.trainings):
+        monkeypatch.setattr(service, "_admission", few)
+    picture, training = await home.imagine(home.ada, ENDLESS), await home.train(home.ada, "a", class_word=ENDLESS)
+    words = await home.refusal(await home.imagine(home.ada, "another"))
+    assert words == (
+        "You have 1 picture under way, and 1 at a time is the most: wait for one to finish, or stop one with `/cancel`."
+    )
+    assert "You have 1 training under way" in await home.refusal(await home.train(home.ada, "b"))
+    await stop_all(home, home.ada, [picture, training])
 
 
 async def test_many_long_jobs_fit_into_one_card(home: House) -> None:

@@ -77,6 +77,7 @@ class TrainRequest(Message, tag="train", frozen=True):
     card: Card
     focuses: tuple[tuple[float, float] | None, ...] = ()  # per photo: what a crop keeps in the middle, (x, y) in 0…1
     continue_from: str | None = None  # blob path of the adapter that goes on learning
+    keep_photos_days: int | None = None  # after success, so that the card can say it; None: not at all
 
     @property
     def takes_device(self) -> bool:

@@ -269,6 +269,22 @@ async def test_a_training_that_is_handed_back_goes_on_from_its_checkpoint(studio
     assert await studio.blobs.read(adapter.file.blob) == b"adapter from step 3 of 3 photos"
 
 
+async def test_an_adapter_that_learns_on_is_brought_to_the_engine(studio: Studio) -> None:
+    blob = await studio.blobs.put(b"what it knows", ".safetensors")
+    request = await studio.training(continue_from=blob, keep_photos_days=30)
+    command = await studio.attempts._command(request)
+    assert command.source == b"what it knows"
+    await studio.carry_out(request)
+    text = studio.message(request).text
+    assert "Its photos are kept for 30 days, so that it can go on learning from them; `/adapter delete`" in text
+    await studio.blobs.delete(blob)
+    again = msgspec.structs.replace(request, job_id="9")
+    await studio.carry_out(again)
+    *_, failed = await studio.events("9")
+    assert isinstance(failed, Failed)
+    assert failed.message == "The adapter that was to learn on was deleted meanwhile: train a new one."
+
+
 async def test_progress_is_on_the_card_and_in_redis(studio: Studio) -> None:
     request = await studio.picture("endless")
     studio.begin(request)
