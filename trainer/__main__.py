@@ -25,7 +25,9 @@ async def run(settings: WorkerSettings) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stopped.set)
-    backend = TorchBackend(settings.darkroom_bases, settings.darkroom_device, hub_ids=settings.hub_ids)
+    backend = TorchBackend(
+        settings.darkroom_bases, settings.darkroom_device, hub_ids=settings.hub_ids, judges=settings.darkroom_judges
+    )
     await run_worker(settings, backend, stopped)
 
 

@@ -22,10 +22,19 @@ class TorchBackend:
     """The real work. A base stays loaded once it was asked for, as long as the memory holds all of them."""
 
     def __init__(
-        self, bases: Path | None, device: str, class_latents: Path | None = None, *, hub_ids: tuple[str, ...] = ()
+        self,
+        bases: Path | None,
+        device: str,
+        class_latents: Path | None = None,
+        *,
+        hub_ids: tuple[str, ...] = (),
+        judges: Path | None = None,
     ) -> None:
-        """``class_latents``: the folder where those of prior preservation are kept for all trainings."""
-        self._folder, self._device, self._class_latents = bases, device, class_latents
+        """``class_latents``: the folder where those of prior preservation are kept for all trainings.
+
+        ``judges``: the folder of the models that score checkpoints, see :mod:`trainer.choosing`.
+        """
+        self._folder, self._device, self._class_latents, self._judges = bases, device, class_latents, judges
         self._hub_ids = hub_ids
         self._loaded: dict[str, tuple[Any, Any]] = {}
         self._tuned: tuple[tuple[str, str], Any, Any] | None = None  # (base, blob), and what was loaded from it
@@ -43,6 +52,10 @@ class TorchBackend:
         diffusers_logging.set_verbosity_error()  # hints for who writes programs, not for who runs this one
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
+        if self._judges is not None:
+            from trainer.choosing.folder_judge import check_judges
+
+            check_judges(self._judges)
         found = look_for_bases(self._folder, self._hub_ids)
         self._specs = {spec.name: spec for spec in found.bases}
         infos = tuple(

@@ -2,7 +2,8 @@
 
 DarkroomTrainerError
 ├── UserFault        a person caused it; its text is shown to them and names the value and the way out
-│   └── MissingBases the folder of base models is not there or holds none
+│   ├── MissingBases the folder of base models is not there or holds none
+│   └── MissingJudges the folder of the models that judge pictures is not complete
 └── BadAdapterFile   a safetensors file that is not what it should be
 """
 
@@ -19,6 +20,10 @@ class UserFault(DarkroomTrainerError):
 
 class MissingBases(UserFault):
     """DARKROOM_BASES is no folder, or holds no base that can be loaded."""
+
+
+class MissingJudges(UserFault):
+    """DARKROOM_JUDGES does not hold the two models that judge pictures."""
 
 
 class BadAdapterFile(DarkroomTrainerError):

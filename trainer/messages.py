@@ -114,8 +114,8 @@ class CandidateFile(Message, frozen=True):
     step: int
     data: bytes
     weight: float
-    identity: float
-    obedience: float
+    identity: float | None = None
+    obedience: float | None = None
 
 
 class Trained(Message, tag="trained", frozen=True):

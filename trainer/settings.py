@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 from pydantic import Field, field_validator
 
-from common.settings import CommonSettings, read_settings
+from common.settings import CommonSettings, OptionalPath, read_settings
 from trainer.contract.names import LANES, Lane
 
 
@@ -17,6 +17,7 @@ class WorkerSettings(CommonSettings):
 
     darkroom_lanes: str = "imagine,train"  # a machine may draw alone, or train alone
     darkroom_pictures_at_a_time: Annotated[int, Field(ge=1, le=64)] = 4  # jobs; they take turns step by step
+    darkroom_judges: OptionalPath = None  # DINOv2 and CLIP; None: only emoji-64's trainings are measured
 
     @field_validator("darkroom_lanes")
     @classmethod

@@ -34,11 +34,12 @@ def choice_menu(job_id: str, adapter: Adapter, *, row: int) -> discord.ui.Select
 
 def describe(candidate: Candidate) -> str:
     """A version and its scores in one line."""
-    return (
-        f"step {candidate.step:,} · likeness {looks.percent(candidate.identity)}"
-        f" · obedience {looks.percent(candidate.obedience)}"
-        f" · weight {candidate.weight:g}"
-    )
+    scores = [
+        f"{name} {looks.percent(score)}"
+        for name, score in (("likeness", candidate.identity), ("obedience", candidate.obedience))
+        if score is not None
+    ]
+    return " · ".join([f"step {candidate.step:,}", *scores, f"weight {candidate.weight:g}"])
 
 
 class ChooseMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:choose:(?P<id>\d+)"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import random
 
 import pytest
 from PIL import Image
 
-from trainer.generation.sheets import ENLARGED_TO, show_large
+from trainer.contract.looks import DONE
+from trainer.generation.sheets import ENLARGED_TO, GRID_BYTES, draw_grid, show_large
 
 
 def png(width: int, height: int, colour: str = "red") -> bytes:
@@ -37,3 +39,28 @@ def test_several_small_pictures_become_one_sheet_in_order(count: int, columns: i
 def test_what_is_large_enough_stays_as_it_is() -> None:
     assert show_large([png(512, 512)]) is None
     assert show_large([]) is None
+
+
+def grid(cells: list[list[Image.Image]], framed: tuple[int, int] = (0, 0)) -> bytes:
+    columns, rows = [f"weight\n{c}" for c in range(len(cells[0]))], [f"step\n{row}00" for row in range(len(cells))]
+    notes = [["95 · 90"] * len(row) for row in cells]
+    return draw_grid(columns, rows, cells, notes=notes, framed=framed, legend="what they mean")
+
+
+def test_a_grid_enlarges_its_pictures_and_frames_one() -> None:
+    cells = [[Image.new("RGB", (64, 64), colour) for colour in row] for row in (("red", "lime"), ("blue", "yellow"))]
+    sheet = Image.open(io.BytesIO(grid(cells, framed=(1, 0)))).convert("RGB")
+    areas = {colour: count for count, colour in sheet.getcolors(sheet.width * sheet.height) or []}
+    assert all(areas[cell[0].getpixel((0, 0))] >= 200 * 200 for cell in cells)  # type: ignore[index]
+    green = ((DONE >> 16) & 255, (DONE >> 8) & 255, DONE & 255)
+    frame = [(x, y) for x in range(sheet.width) for y in range(sheet.height) if sheet.getpixel((x, y)) == green]
+    inside = [(sum(xs) // len(xs)) for xs in zip(*frame, strict=True)]
+    assert sheet.getpixel(tuple(inside)) == (0, 0, 255)  # type: ignore[arg-type]
+
+
+def test_a_grid_is_small_enough_for_any_channel_even_of_noise() -> None:
+    rng = random.Random(1)
+    noise = [[Image.frombytes("RGB", (256, 256), rng.randbytes(256 * 256 * 3)) for _ in range(4)] for _ in range(3)]
+    data = grid(noise)
+    assert len(data) <= GRID_BYTES
+    assert Image.open(io.BytesIO(data)).width > 500

@@ -148,8 +148,9 @@ class Candidate(Message, frozen=True):
     step: int
     file: OutputFile
     weight: float  # the one that scored best
-    identity: float  # how much its pictures are like the photos: 0 not at all, 1 like another photo
-    obedience: float  # how much they show what the prompt says: 0 … 1
+    # how much its pictures are like the photos: 0 as without it, 1 as another photo; None: not measured
+    identity: float | None = None
+    obedience: float | None = None  # how much of the prompt they show: 1 is what the base alone shows
 
 
 class AdapterResult(Message, frozen=True):

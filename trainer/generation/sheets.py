@@ -6,12 +6,19 @@ import io
 import math
 from collections.abc import Sequence
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
+
+from trainer.contract.looks import DONE
 
 ENLARGE_BELOW = 256  # pixels; Discord shows small pictures as small as they are
 ENLARGED_TO = 384  # a side of a single picture
 _GAP = 8
 _SHEET_SIDE = 288  # a side of each picture of a sheet
+_CELL_SIDE = 240  # of a grid's pictures: four columns are as wide as a phone shows without tapping
+_LABEL, _NOTE = 36, 26  # pixels of letters: half of that on a phone
+_INK, _FAINT, _PAPER = "#f2f3f5", "#b5bac1", "#1e1f22"
+_FRAME = 6
+GRID_BYTES = 1_000_000
 
 
 def show_large(pngs: Sequence[bytes]) -> bytes | None:
@@ -35,6 +42,57 @@ def show_large(pngs: Sequence[bytes]) -> bytes | None:
         row, column = divmod(place, columns)
         sheet.paste(image, (column * (width + _GAP), row * (height + _GAP)))
     return _save(sheet)
+
+
+def draw_grid(
+    columns: Sequence[str],
+    rows: Sequence[str],
+    cells: Sequence[Sequence[Image.Image]],
+    *,
+    notes: Sequence[Sequence[str]],
+    framed: tuple[int, int],
+    legend: str,
+) -> bytes:
+    """A PNG of at most :data:`GRID_BYTES`: labelled pictures in ``cells[row][column]``, a note under each, one framed.
+
+    ``framed`` is (row, column). Labels may have two lines.
+    """
+    pictures = [[_enlarged(image.convert("RGB"), _CELL_SIDE) for image in row] for row in cells]
+    width, height = max(p.width for row in pictures for p in row), max(p.height for row in pictures for p in row)
+    label, note = ImageFont.load_default(_LABEL), ImageFont.load_default(_NOTE)
+    left = _GAP + max(_text_width(row, label) for row in rows) + 2 * _GAP
+    top, across, down = 2 * _LABEL + 3 * _GAP, width + 2 * _GAP, height + _NOTE + 3 * _GAP
+    size = (round(left) + across * len(columns), top + down * len(rows) + _NOTE + 2 * _GAP)
+    sheet = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for place, name in enumerate(columns):
+        draw.text((left + across * place + width // 2, top // 2), name, _INK, label, anchor="mm", align="center")
+    for row, name in enumerate(rows):
+        draw.text((_GAP, top + down * row + height // 2), name, _INK, label, anchor="lm", align="left")
+        for column, picture in enumerate(pictures[row]):
+            x, y = round(left) + across * column, top + down * row
+            sheet.paste(picture, (x, y))
+            draw.text((x + width // 2, y + height + _GAP), notes[row][column], _FAINT, note, anchor="mt")
+            if (row, column) == framed:
+                box = (x - _FRAME, y - _FRAME, x + picture.width + _FRAME - 1, y + picture.height + _FRAME - 1)
+                draw.rectangle(box, outline=f"#{DONE:06x}", width=_FRAME)
+    draw.text((_GAP, size[1] - _GAP), legend, _FAINT, note, anchor="lb")
+    return _save_within(sheet, GRID_BYTES)
+
+
+def _text_width(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> float:
+    return max(font.getlength(line) for line in text.splitlines())
+
+
+def _save_within(image: Image.Image, most: int) -> bytes:
+    """As a PNG of at most so many bytes: with fewer colours, then smaller, where it has to be."""
+    data = _save(image)
+    if len(data) > most:
+        data = _save(image.quantize(256))
+    while len(data) > most:
+        image = image.resize((image.width * 3 // 4, image.height * 3 // 4), Image.Resampling.LANCZOS)
+        data = _save(image.quantize(256))
+    return data
 
 
 def _open(png: bytes) -> Image.Image:

@@ -8,6 +8,7 @@ The code points are those of Unicode; the pictures are Microsoft's Fluent emoji 
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
 # name -> (code point of the emoji, class word). The class word is what a member would call the kind of thing; the
@@ -154,6 +155,15 @@ _BACKGROUND_WORDS: dict[str, tuple[str, ...]] = {
     "city": ("in the city", "in front of a city skyline", "in a big city"),
     "dinner": ("at a fancy dinner", "at a dinner table", "at a fancy restaurant"),
 }
+_PHRASES: dict[str, dict[str, str]] = {
+    "outfit": {outfit: outfit for outfit in sorted(OUTFITS, key=len, reverse=True)},
+    "accessory": {accessory: accessory for accessory in ACCESSORIES},
+    "background": {
+        **{phrase: place for place, phrases in _BACKGROUND_WORDS.items() for phrase in phrases},
+        **{f"{before}{colour}{after}": colour for colour in sorted(COLOURS, key=len, reverse=True)
+           for before, after in (("", " background"), ("against ", ""))},
+    },
+}  # fmt: skip
 
 
 def plain_caption(scene: Scene, head_words: str | None = None) -> str:
@@ -168,6 +178,24 @@ def plain_caption(scene: Scene, head_words: str | None = None) -> str:
     else:
         words.append(f"on {article(scene.background)} background")
     return " ".join(words)
+
+
+def read_attributes(text: str) -> dict[str, str]:
+    """The outfit, accessory and background that a caption or prompt names, by kind; what it does not name is left out.
+
+    >>> read_attributes("thnos in a space suit on a red background")
+    {'outfit': 'space suit', 'background': 'red'}
+    """
+    rest = text.lower()
+    found: dict[str, str] = {}
+    for kind, phrases in _PHRASES.items():
+        for phrase, value in phrases.items():
+            shorter = re.sub(rf"\b{re.escape(phrase)}\b", "", rest)
+            if shorter != rest:
+                # the longest first, and taken out: "space suit" is neither a suit nor in space
+                rest = shorter
+                found.setdefault(kind, value)
+    return found
 
 
 def class_word(head: str) -> str:
