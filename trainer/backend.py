@@ -46,6 +46,7 @@ class TorchBackend:
         from transformers.utils import logging as transformers_logging
 
         from trainer.contract.events import BaseInfo
+        from trainer.models import memory
         from trainer.models.loading import choose_device
         from trainer.models.registry import look_for_bases
 
@@ -58,16 +59,19 @@ class TorchBackend:
             check_judges(self._judges)
         found = look_for_bases(self._folder, self._hub_ids)
         self._specs = {spec.name: spec for spec in found.bases}
+        device = choose_device(self._device)
+        free, gpu = memory.free_bytes(device), device.type != "cpu"
         infos = tuple(
             BaseInfo(
                 name=spec.name, family=spec.family, hash=spec.hash, width=spec.defaults.width,
                 height=spec.defaults.height, max_side=spec.defaults.max_side,
                 num_inference_steps=spec.defaults.num_inference_steps, guidance_scale=spec.defaults.guidance_scale,
                 embedded=spec.embedded, example_prompts=spec.defaults.example_prompts,
+                unavailable=memory.find_unavailable(spec, free, gpu=gpu), bucket_step=spec.defaults.bucket_step,
             )
             for spec in self._specs.values()
         )  # fmt: skip
-        return messages.Ready(str(choose_device(self._device)), infos, found.refused)
+        return messages.Ready(str(device), infos, found.refused)
 
     def _base(self, name: str) -> tuple[Any, Any]:
         import torch

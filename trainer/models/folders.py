@@ -62,3 +62,10 @@ def find_variant(folder: Path) -> str | None:
     """``fp16`` where a part's weights are there in float16 alone."""
     names = [path.name for path in folder.glob("*.safetensors")]
     return "fp16" if names and all(".fp16" in name for name in names) else None
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that a part is loaded from, of all that lie there in several precisions."""
+    files = sorted(folder.glob("*.safetensors"))
+    plain = [file for file in files if ".fp16" not in file.name and ".non_ema" not in file.name]
+    return plain or [file for file in files if ".fp16" in file.name]

@@ -12,7 +12,7 @@ import msgspec
 
 from trainer.errors import MissingBases
 from trainer.models.families import CLIP_VOCABULARY, FAMILIES, Family, PredictionType
-from trainer.models.folders import check_folder, read_json
+from trainer.models.folders import check_folder, read_json, weight_files
 from trainer.models.header import read_shapes, tell_family, text_config
 from trainer.training.recipes import RecipeDefaults
 
@@ -83,6 +83,12 @@ def _hash_files(files: tuple[tuple[Path, int, int], ...]) -> str:
 def read_base(folder: Path, *, embedded: bool = False, description: Path | None = None) -> BaseSpec:
     """Describe the base in ``folder``. Raises :class:`MissingBases` for one that is not whole, or can't be used."""
     family = check_folder(folder)
+    try:
+        for part in ("unet", "vae", *(tower.name for tower in FAMILIES[family].towers)):
+            for file in weight_files(folder / part):
+                read_shapes(file)
+    except MissingBases as fault:  # such as what git-lfs leaves in its place
+        raise MissingBases(f"{folder.name}: {fault}") from fault
     scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     defaults = _read_defaults(description or folder / "darkroom.json", family, scheduler.get("prediction_type"))
     name = EMBEDDED_NAME if embedded else folder.name

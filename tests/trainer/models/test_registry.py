@@ -137,6 +137,14 @@ def test_a_folder_with_pickled_weights_is_refused(tiny_bases: Path, tmp_path: Pa
         find_bases(tmp_path)
 
 
+def test_a_folder_with_what_git_lfs_leaves_is_refused(tiny_bases: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_bases / "sd1", tmp_path / "cloned")
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:30ebc7\nsize 3438167534\n"
+    (tmp_path / "cloned" / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(pointer)
+    with pytest.raises(MissingBases, match=r"cloned: diffusion_pytorch_model\.safetensors is no whole .*fetch it"):
+        find_bases(tmp_path)
+
+
 def test_a_folder_for_another_pipeline_is_refused(tmp_path: Path) -> None:
     (tmp_path / "flux").mkdir()
     (tmp_path / "flux" / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
