@@ -17,15 +17,18 @@ from tests.benchmarks.reference import (
     Watch,
     untimed,
 )
+from trainer.contract.requests import Recipe
 from trainer.models.registry import EMBEDDED_FOLDER, read_base
-from trainer.training.recipes import RecipeDefaults
+from trainer.training.recipes import ResolvedRecipe, resolve_recipe
 
 PHOTOS = tuple(sorted((Path(__file__).parents[2] / "sandbox" / "photos").glob("*.jpg"))) * 2
 """Six photos twice: three whole batches of four, so that no epoch of the reference's ends in a smaller one."""
 
 
-def _emoji_recipe() -> RecipeDefaults:
-    return read_base(EMBEDDED_FOLDER, embedded=True).defaults.recipe
+def _emoji_recipe() -> ResolvedRecipe:
+    """emoji-64's own recipe, as a member gets it who leaves all open."""
+    defaults = read_base(EMBEDDED_FOLDER, embedded=True).defaults.recipe
+    return resolve_recipe(Recipe(), defaults, len(PHOTOS), "subject")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Case:
     make_modules: Callable[[], Modules]
     batch: int
     rank: int = 16
-    lora_alpha: int = 16
+    lora_alpha: float = 16
     target_modules: tuple[str, ...] = ATTENTION
     learning_rate: float = 1e-4
     num_vectors: int = 4
@@ -71,7 +74,13 @@ CASES = {
         _emoji_lora("lora_kl", emoji_with_kl),
         _emoji_lora("lora_kl_wide", lambda: emoji_with_kl(SD_WIDTH)),
         Case("lora_sd15", "lora", sd15_shape, batch=1, threads=2),
-        Case("inversion", "textual_inversion", load_modules, batch=_EMOJI.batch, learning_rate=5e-4 * _EMOJI.batch),
+        Case(
+            "inversion",
+            "textual_inversion",
+            load_modules,
+            batch=_EMOJI.batch,
+            learning_rate=_EMOJI.inversion_learning_rate,
+        ),
         Case("inversion_sd15", "textual_inversion", sd15_shape, batch=1, learning_rate=5e-4, threads=2),
         Case("dreambooth", "dreambooth", load_modules, batch=_EMOJI.batch, learning_rate=5e-6),
     )
