@@ -25,7 +25,7 @@ def test_a_good_one() -> None:
 
 
 def test_one_that_is_hardly_alike_says_what_to_do() -> None:
-    assert "more steps or `preset: detailed`" in report(*[Scores(0.3, 1.0)] * 3)
+    assert "more steps, `preset: detailed`" in report(*[Scores(0.3, 1.0)] * 3)
 
 
 def test_one_that_learned_by_heart_says_what_to_do() -> None:
