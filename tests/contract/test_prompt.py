@@ -54,6 +54,8 @@ def test_strict_leaves_the_words_as_they_are() -> None:
         ("a photo of <ti:moss>, smiling", "a photo of moss, smiling"),
         ("(<TI:moss:-0.25>, a suit)", "( (moss:-0.25), a suit)"),
         ("<lora:thnos:0.5> and <lora:moss:0.5>", "thnos monster and (moss:0.5)"),
+        ("<lora:moss> (moss:1.2) in a suit", "(moss:1.2) in a suit"),
+        ("<lora:moss:0.5> moss in a suit", "(moss:0.5) moss in a suit"),
     ],
 )
 @pytest.mark.parametrize("strict", [False, True])

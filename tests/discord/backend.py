@@ -10,7 +10,7 @@ from PIL import Image
 
 from trainer import messages
 from trainer.contract.events import BaseInfo
-from trainer.contract.requests import ImagineRequest
+from trainer.contract.requests import AdapterKind, ImagineRequest
 from trainer.engine import Steps
 from trainer.errors import UserFault
 from trainer.generation.metadata import parameters_text
@@ -61,7 +61,8 @@ class SketchBackend:
         if command.resume is not None:
             data += b" on top of step %d" % first
         examples = tuple(_picture(seed, 64, 64, request.name) for seed in (1, 2, 3))
-        trained = messages.Trained(request.job_id, data, metadata, 16, step, 0.1, 100.0, examples)
+        kind: AdapterKind = "textual_inversion" if request.recipe.method == "textual_inversion" else "lora"
+        trained = messages.Trained(request.job_id, data, metadata, 16, step, 0.1, 100.0, examples, kind)
         return _with_choices(trained) if request.class_word == CHOOSY else trained
 
     def imagine(self, command: messages.StartImagining) -> Steps:

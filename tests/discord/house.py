@@ -15,7 +15,6 @@ from typing import Any
 from unittest.mock import patch
 
 import discord
-import msgspec
 import structlog.testing
 from PIL import Image
 
@@ -24,7 +23,7 @@ from bot.errors import UserError
 from bot.queue import Queue
 from bot.services import Services, open_services
 from bot.settings import Settings
-from bot.store import adapters, consents
+from bot.store import consents
 from bot.store.records import Adapter, Consent, Job
 from sandbox.members import Exchange, File, Member, Message
 from sandbox.server import Sandbox
@@ -207,12 +206,6 @@ class House:
     async def trained(self, who: Member, name: str, **options: Any) -> Message:
         """An adapter of this name is there, and its card."""
         return await self.result(await self.train(who, name, **options))
-
-    async def inverted(self, who: Member, name: str, **options: Any) -> None:
-        """A textual inversion of this name is there."""
-        await self.trained(who, name, **options)
-        adapter = msgspec.structs.replace(await self.adapter(who, name), kind="textual_inversion")
-        await self.services.adapters._database.write(lambda tx: adapters.update(tx, adapter))
 
     async def drawn(self, who: Member, prompt: str, **options: Any) -> Message:
         """A picture of this prompt is there."""

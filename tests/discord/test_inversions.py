@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import pytest_asyncio
 
@@ -10,6 +12,11 @@ from tests.discord.backend import BASE, OTHER_BASE
 from tests.discord.house import CHANNEL, House
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def invert(home: House, who: Member, name: str, **options: Any) -> None:
+    """A textual inversion of this name is there."""
+    await home.trained(who, name, method="textual_inversion", **options)
 
 
 async def share(who: Member, name: str) -> None:
@@ -24,10 +31,10 @@ async def _adapters(module_house: House) -> None:
     """
     home = module_house
     await home.trained(home.ada, "thnos", class_word="monster")
-    await home.inverted(home.ada, "glow")
-    await home.inverted(home.ada, "lichen", base=OTHER_BASE)
-    await home.inverted(home.ben, "fern")
-    await home.inverted(home.cleo, "secret")
+    await invert(home, home.ada, "glow")
+    await invert(home, home.ada, "lichen", base=OTHER_BASE)
+    await invert(home, home.ben, "fern")
+    await invert(home, home.cleo, "secret")
     await share(home.ben, "fern")
 
 
@@ -77,7 +84,7 @@ async def test_a_shared_word_does_not_change_the_base(home: House) -> None:
 async def test_a_named_adapter_goes_before_somebodys_word(home: House) -> None:
     """Ben's `twig` is an inversion; Ada's own LoRA of that name answers to the same word."""
     await home.trained(home.ada, "twig")
-    await home.inverted(home.ben, "twig")
+    await invert(home, home.ben, "twig")
     await share(home.ben, "twig")
     settings = await home.settings_of(home.ada, await home.drawn(home.ada, "<lora:twig:0.8> in a suit"))
     assert settings.splitlines()[0] == "twig character in a suit"
@@ -87,7 +94,7 @@ async def test_a_named_adapter_goes_before_somebodys_word(home: House) -> None:
 
 
 async def test_a_word_stands_for_one_adapter_at_a_time(home: House) -> None:
-    await home.inverted(home.cleo, "fern")
+    await invert(home, home.cleo, "fern")
     await share(home.cleo, "fern")
     words = await home.refusal(await home.imagine(home.ada, "<ti:ben/fern> and <ti:cleo/fern>"))
     assert words == "`ben/fern` and `cleo/fern` both answer to `fern`: draw with one of them at a time."
@@ -100,3 +107,12 @@ async def test_again_draws_with_the_same_word(home: House) -> None:
     card = await home.drawn(home.ada, "(fern:1.1) on a stone")
     again = await home.result(await home.ben.click(card, "Again"))
     assert (await home.settings_of(home.ben, again)).endswith("Adapters: ben/fern for fern")
+
+
+async def test_the_cards_say_that_the_word_is_all_it_takes(home: House) -> None:
+    card = await home.trained(home.cleo, "ember", method="textual_inversion")
+    assert "Write `/imagine prompt:(ember:0.8) in a suit`" in card.text
+    shown = await (await home.cleo.slash("adapter show", channel=CHANNEL, name="ember")).response()
+    assert "Write `ember` in a prompt, or `(ember:1.2)` for more of it; `<ti:ember>` says" in shown.text
+    drawn = await home.drawn(home.cleo, "ember, in a suit")
+    assert {field["value"] for field in drawn.embeds[0]["fields"] if field["name"] == "Adapters"} == {"ember"}

@@ -136,6 +136,8 @@ PROMPTS = {
     "comma behind the border": "a " * 75 + ", b c",
     "comma 20 back": "a " * 55 + ", " + "b " * 30,
     "comma 21 back": "a " * 54 + ", " + "b " * 30,
+    "weights are carried along": "a " * 60 + ", (b b:1.3) " + "b " * 20,
+    "a comma that has no room": "a " * 60 + ", " + "b " * 14 + ", c",
     "inversion at the border": "a " * 73 + "thnos b",
     "inversion that just fits": "a " * 71 + "thnos b",
     "inversion behind a comma": "a " * 70 + ", b thnos b b b",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -67,6 +68,16 @@ def test_another_size(base: Base) -> None:
     )
     assert picture[0].image.size == (96, 64)
     assert "Size: 96x64" in picture[0].parameters
+
+
+def test_a_prompt_longer_than_75_tokens_is_drawn_whole(base: Base) -> None:
+    bank, long = AdapterBank(base.modules), "a fox in a suit, " * 15
+    job = GenerationJob(long, "rain", seed=1, num_inference_steps=2)
+    ends = [
+        run(generate(base, bank, dataclasses.replace(job, prompt=long + end)))[0].image.tobytes()
+        for end in ("", "on a red background", "(on a red background:1.5)")
+    ]
+    assert len(set(ends)) == 3
 
 
 def test_settings_travel_in_the_png() -> None:

@@ -36,7 +36,7 @@ def adapter_hashes(adapters: Iterable[tuple[AdapterUse, bytes]]) -> dict[str, st
     for use, data in adapters:
         if use.kind == "textual_inversion":
             found["TI hashes"][use.trigger] = hashlib.sha256(data).hexdigest()[:12]
-        else:
+        elif use.kind == "lora":
             found["Lora hashes"][use.name] = _lora_hash(data)[:12]
     return {key: ", ".join(f"{name}: {digits}" for name, digits in each.items()) for key, each in found.items() if each}
 

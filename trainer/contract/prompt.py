@@ -137,14 +137,17 @@ def place_triggers(
 
     ``triggers`` maps a network's name to its trigger and class word. Where the trigger is absent as a whole word,
     ``trigger class_word`` takes the first tag's place; ``strict`` leaves the words as they were written. ``inversions``
-    maps the names of textual inversions to their triggers: each of their tags is nothing but the trigger with a weight.
+    maps the names of textual inversions to their triggers: each of their tags is nothing but the trigger with a weight,
+    and nothing at all where it adds neither.
     """
     placed: set[str] = set()
 
     def replace(match: re.Match[str]) -> str:
         name = match["name"].strip()
         if inversions and name in inversions:
-            return f" {emphasise(inversions[name], _read_tag(match).weight)} "
+            weight = _read_tag(match).weight
+            there = weight == 1 and _has_word(prompt.text, inversions[name])
+            return " " if there else f" {emphasise(inversions[name], weight)} "
         if strict or name not in triggers or name in placed:
             return " "
         placed.add(name)
