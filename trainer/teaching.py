@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,30 @@ from PIL import Image
 
 from trainer import messages
 from trainer.adapters.bank import AdapterBank
-from trainer.adapters.files import TRAINER_VERSION
-from trainer.contract.requests import TrainRequest
+from trainer.adapters.describing import describe
+from trainer.choosing.choose import Checkpoint, Choice, Verdict, choose, shortlist
+from trainer.choosing.judges import Judge
+from trainer.choosing.scores import (
+    Scores,
+    Yardstick,
+    has_stopped_improving,
+    judge_checkpoint,
+    make_yardstick,
+    plan_look,
+)
 from trainer.generation.metadata import write_png
-from trainer.generation.pipeline import GenerationJob, Picture
+from trainer.generation.pipeline import GenerationJob, Picture, generate
 from trainer.models.loading import Base
 from trainer.training.captions import name_subject
+from trainer.training.checkpoints import step_of
 from trainer.training.continuing import read_source
 from trainer.training.control import Control, Pause
 from trainer.training.dreambooth import DreamBoothLearner
-from trainer.training.loop import Hooks, Learned, Training, TrainingJob, TrainStep, prepare_photos
+from trainer.training.learner import Drawing, Learner
+from trainer.training.loop import Hooks, Learned, Snapshot, Training, TrainingJob, TrainStep, prepare_photos
 
+PATIENCE = 2  # looks without anything better, after which it is enough
+EXAMPLES = 3
 Steps = Generator[messages.Report | None, None, messages.Report]
 
 
@@ -32,90 +46,134 @@ class Room:
 
     base: Base
     bank: AdapterBank
+    judge: Judge | None = None
     class_latents: Path | None = None  # the folder where those of all trainings are kept
+
+
+class Lesson:
+    """One request under way."""
+
+    def __init__(self, room: Room, command: messages.StartTraining, control: Control) -> None:
+        self._room, self._request = room, command.request
+        request, recipe = command.request, command.request.recipe
+        self._job = TrainingJob(request.trigger, request.class_word, request.kind, recipe)
+        self._images = [Image.open(io.BytesIO(data), formats=("PNG",)) for data in command.photos]
+        self._checkpoints: list[bytes] = []
+        self._yardstick: Yardstick | None = None
+        self._began_at = 0 if command.resume is None else step_of(command.resume)
+        source = None
+        if command.source is not None:
+            source = read_source(room.base, command.source, recipe.method, request.trigger)
+        hooks = Hooks(
+            control, self._checkpoints.append, command.resume, room.class_latents, source,
+            look=None if room.judge is None else self._look, is_enough=self._is_enough,
+        )  # fmt: skip
+        photos = prepare_photos(self._job, self._images, request.captions, request.focuses)
+        self._training = Training(room.base, room.bank, photos, self._job, hooks)
+
+    def run(self) -> Steps:
+        """One step a turn; its last report is Trained, or Paused."""
+        job_id, planned = self._request.job_id, self._training.recipe.steps
+        yield messages.Planned(job_id, self._began_at, planned)
+        previews = {planned * quarter // 4 for quarter in (1, 2, 3)}
+        steps = self._training.run()
+        while True:
+            try:
+                taken = next(steps)
+            except StopIteration as end:
+                learned: Learned = end.value
+                break
+            except Pause as pause:
+                return messages.Paused(job_id, pause.step, pause.steps, pause.checkpoint)
+            if self._checkpoints:
+                yield messages.Checkpointed(job_id, self._checkpoints.pop())
+            yield (yield from self._report(taken, previews)) if taken else None
+        try:
+            return (yield from self._finish(learned))
+        finally:
+            learned.learner.close()
+
+    def _report(self, taken: TrainStep, previews: set[int]) -> Generator[None, None, messages.Stepped]:
+        """What the card shows; now and then a preview, of the same prompt and seed each time: one sees it grow."""
+        preview = None
+        if taken.step in previews:
+            look = GenerationJob(self._prompts()[0])
+            [picture] = yield from quietly(self._training.learner.draw(look))
+            preview = write_png(picture.image, picture.parameters)
+        return messages.Stepped(self._request.job_id, taken.step, taken.steps, preview)
+
+    def _prompts(self) -> list[str]:
+        """The base's example prompts, about what is learned."""
+        request = self._request
+        subject = name_subject(request.trigger, request.class_word, "subject", request.recipe.method)
+        words = self._room.base.spec.defaults.example_prompts
+        return [f"{subject} {each}" for each in words[:EXAMPLES]] or [subject]
+
+    # -- looking while it learns --------------------------------------------------------------------------------------
+
+    def _look(self, learner: Learner) -> Generator[None, None, list[float]]:
+        """The scores of what is being learned."""
+        yardstick = yield from self._measure()
+        scores = yield from judge_checkpoint(yardstick, learner.draw)
+        return [] if scores is None else [scores.identity, scores.obedience]
+
+    def _measure(self) -> Generator[None, None, Yardstick]:
+        """What pictures are measured against, made once."""
+        if self._yardstick is None:
+            request, defaults = self._request, self._room.base.spec.defaults
+            look = plan_look(defaults, request.trigger, request.class_word, request.kind, request.recipe.method)
+            self._yardstick = yield from make_yardstick(look, self._images, self._draw_bare, self._room.judge)
+        return self._yardstick
+
+    def _draw_bare(self, job: GenerationJob, weight: float = 0.0) -> Drawing:
+        return generate(self._room.base, self._room.bank, job)
+
+    def _is_enough(self, scores: list[list[float]]) -> bool:
+        return has_stopped_improving([Scores(*pair) for pair in scores], PATIENCE)
+
+    # -- at the end ---------------------------------------------------------------------------------------------------
+
+    def _finish(self, learned: Learned) -> Generator[None, None, messages.Trained]:
+        """Choose, write the files and draw with the best."""
+        places = shortlist([Scores(*pair) for pair in learned.scores] or [None] * len(learned.snapshots))
+        snapshots = [learned.snapshots[place] for place in places]
+        learner, request = learned.learner, self._request
+        with ExitStack() as held:
+            draws = [held.enter_context(learner.hold(snapshot.weights)) for snapshot in snapshots]
+            yardstick = yield from self._measure()
+            checkpoints = [Checkpoint(snapshot.step, draw) for snapshot, draw in zip(snapshots, draws, strict=True)]
+            choice: Choice = yield from choose(yardstick, checkpoints)
+            best = choice.weights[1]
+            examples: list[messages.PictureFile] = []
+            for prompt in self._prompts():
+                pictures = yield from quietly(draws[choice.index](GenerationJob(prompt), best))
+                examples += picture_files(pictures)
+        candidates = tuple(
+            self._candidate(learned, snapshot, verdict)
+            for snapshot, verdict in zip(snapshots, choice.verdicts, strict=True)
+        )
+        chosen = snapshots[choice.index].step
+        fidelity = learner.fidelity if isinstance(learner, DreamBoothLearner) else None
+        return messages.Trained(
+            request.job_id, candidates[choice.index].data, describe(self._room.base, request, learned, chosen),
+            learned.recipe.rank, chosen, learned.final_loss, learned.seconds, tuple(examples), learner.kind,
+            candidates=candidates if len(candidates) > 1 else (), chosen=choice.index if len(candidates) > 1 else 0,
+            weights=choice.weights, grid=choice.grid, report=" ".join([choice.report, *learned.notes]),
+            fidelity=fidelity,
+        )  # fmt: skip
+
+    def _candidate(self, learned: Learned, snapshot: Snapshot, verdict: Verdict) -> messages.CandidateFile:
+        metadata = describe(self._room.base, self._request, learned, snapshot.step)
+        scores = verdict.scores or Scores(0.0, 0.0)
+        return messages.CandidateFile(
+            snapshot.step, learned.learner.write(snapshot.weights, metadata), verdict.weight, scores.identity,
+            scores.obedience,
+        )  # fmt: skip
 
 
 def teach(room: Room, command: messages.StartTraining, control: Control) -> Steps:
     """Train the adapter that is asked for, one step a turn; its last report is Trained, or Paused."""
-    request = command.request
-    job = TrainingJob(request.trigger, request.class_word, request.kind, request.recipe)
-    checkpoints: list[bytes] = []
-    source = None
-    if command.source is not None:
-        source = read_source(room.base, command.source, request.recipe.method, request.trigger)
-    hooks = Hooks(control, checkpoints.append, command.resume, room.class_latents, source)
-    images = [Image.open(io.BytesIO(data), formats=("PNG",)) for data in command.photos]
-    photos = prepare_photos(job, images, request.captions, request.focuses)
-    training = Training(room.base, room.bank, photos, job, hooks)
-    previews = {training.recipe.steps * quarter // 4 for quarter in (1, 2, 3)}
-    steps = training.run()
-    while True:
-        try:
-            taken = next(steps)
-        except StopIteration as end:
-            learned: Learned = end.value
-            break
-        except Pause as pause:
-            return messages.Paused(request.job_id, pause.step, pause.steps, pause.checkpoint)
-        if checkpoints:
-            yield messages.Checkpointed(request.job_id, checkpoints.pop())
-        yield (yield from _report(training, request, taken, previews)) if taken else None
-    try:
-        return (yield from _finish(room, request, learned))
-    finally:
-        learned.learner.close()
-
-
-def _report(
-    training: Training, request: TrainRequest, taken: TrainStep, previews: set[int]
-) -> Generator[None, None, messages.Stepped]:
-    """What the card shows; now and then with a preview, of the same prompt and seed each time: one sees it grow."""
-    preview = None
-    if taken.step in previews:
-        look = GenerationJob(_prompts(training.base, request)[0])
-        [picture] = yield from quietly(training.learner.draw(look))
-        preview = write_png(picture.image, picture.parameters)
-    return messages.Stepped(request.job_id, taken.step, taken.steps, preview)
-
-
-def _prompts(base: Base, request: TrainRequest) -> list[str]:
-    """The base's example prompts, about what is learned."""
-    subject = name_subject(request.trigger, request.class_word, "subject", request.recipe.method)
-    return [f"{subject} {words}" for words in base.spec.defaults.example_prompts] or [subject]
-
-
-def _finish(room: Room, request: TrainRequest, learned: Learned) -> Generator[None, None, messages.Trained]:
-    """Write the adapter's file and draw with it."""
-    learner, chosen = learned.learner, learned.snapshots[-1]
-    metadata = describe(room.base, request, learned, chosen.step)
-    examples: list[messages.PictureFile] = []
-    for prompt in _prompts(room.base, request)[:3]:
-        pictures = yield from quietly(learner.draw(GenerationJob(prompt), chosen.weights))
-        examples += picture_files(pictures)
-    fidelity = None
-    if isinstance(learner, DreamBoothLearner) and learner.extraction is not None:
-        fidelity = learner.extraction.fidelity
-    return messages.Trained(
-        request.job_id, learner.write(chosen.weights, metadata), metadata, learned.recipe.rank, chosen.step,
-        learned.final_loss, learned.seconds, tuple(examples), learner.kind, report=" ".join(learned.notes),
-        fidelity=fidelity,
-    )  # fmt: skip
-
-
-def describe(base: Base, request: TrainRequest, learned: Learned, steps: int) -> dict[str, str]:
-    """The metadata header; texts alone, as safetensors wants them. No captions, no paths, no names of people."""
-    return {
-        "darkroom.trigger": request.trigger,
-        "darkroom.class_word": request.class_word,
-        "darkroom.kind": request.kind,
-        "darkroom.method": learned.recipe.method,
-        "darkroom.base": base.spec.name,
-        "darkroom.base_hash": base.spec.hash,
-        "darkroom.rank": str(learned.recipe.rank),
-        "darkroom.steps": str(steps),
-        "darkroom.photos": str(len(request.photos)),
-        "darkroom.trainer": TRAINER_VERSION,
-    }
+    return (yield from Lesson(room, command, control).run())
 
 
 def quietly(steps: Generator[Any, None, Any]) -> Generator[None, None, Any]:

@@ -38,12 +38,17 @@ def pack(step: int, parts: Parts) -> bytes:
 
 def unpack(data: bytes) -> tuple[int, dict[str, dict[str, torch.Tensor]]]:
     """What :func:`pack` wrote: the step and the parts."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in load(data).items():
         part, name = key.split("/", 1)
         parts.setdefault(part, {})[name] = tensor
-    return int(header["__metadata__"]["step"]), parts
+    return step_of(data), parts
+
+
+def step_of(data: bytes) -> int:
+    """The step in what :func:`pack` wrote."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return int(header["__metadata__"]["step"])
 
 
 def save_state(path: Path, step: int, parts: Parts) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +14,7 @@ from diffusers import AutoencoderTiny
 
 from trainer.adapters.bank import AdapterBank, copy_without_adapters, state_without_adapters
 from trainer.adapters.checkpoint_files import write_checkpoint
-from trainer.adapters.extraction import Extraction, extract_lora
+from trainer.adapters.extraction import extract_lora
 from trainer.adapters.files import write_lora
 from trainer.adapters.safetensors_file import tensor_bytes
 from trainer.contract.requests import AdapterKind
@@ -20,8 +22,8 @@ from trainer.errors import UserFault
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning
-from trainer.training.learner import CaptionCache, Drawing, Weights, encode_live
-from trainer.training.lora import draw_with
+from trainer.training.learner import CaptionCache, Draw, Drawing, Weights, encode_live
+from trainer.training.lora import draw_named, in_bank
 from trainer.training.recipes import ResolvedRecipe
 
 
@@ -38,7 +40,7 @@ class DreamBoothLearner:
         if self._text_learns:
             text = [p for tower in self.tuned.towers for p in tower.text_encoder.parameters()]
             self.groups.append({"params": text, "lr": recipe.text_encoder_learning_rate})
-        self.extraction: Extraction | None = None
+        self.fidelity: float | None = None  # of the LoRA: the share of the change that it keeps
 
     @property
     def kind(self) -> AdapterKind:
@@ -65,23 +67,28 @@ class DreamBoothLearner:
         tuned = _state(self.tuned)
         if self._recipe.output == "checkpoint":
             return {name: tensor.half().cpu() for name, tensor in tuned.items()}
-        self.extraction = extract_lora(
-            {name: tensor for name, tensor in _state(self._frozen).items() if name in tuned}, tuned,
-            self._recipe.extracted_rank, seed=self._recipe.seed,
-        )  # fmt: skip
-        return {name: tensor.half().cpu() for name, tensor in self.extraction.weights.items()}
+        original = {name: tensor for name, tensor in _state(self._frozen).items() if name in tuned}
+        extraction = extract_lora(original, tuned, self._recipe.extracted_rank, seed=self._recipe.seed)
+        self.fidelity = extraction.fidelity
+        return {name: tensor.half().cpu() for name, tensor in extraction.weights.items()}
 
     def load(self, weights: Weights) -> None:
         """A whole model starts from the base alone."""
         raise UserFault("a whole model can't go on from an adapter: choose the method lora")
 
-    def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
-        """With the copy as it is; or with the LoRA that was extracted, by its weight."""
-        if weights is not None and self.kind == "lora":
-            return (yield from draw_with(self._frozen, self._bank, job, weights, weight))
+    def draw(self, job: GenerationJob, weight: float = 1.0) -> Drawing:
+        """With the copy as it is now, or with the base: there is nothing in between."""
         self._bank.activate({})
-        chosen = self.tuned if weight else self._frozen
-        return (yield from generate(chosen, AdapterBank({}), dataclasses.replace(job, adapters={})))
+        return generate(self.tuned if weight else self._frozen, AdapterBank({}), job)
+
+    @contextmanager
+    def hold(self, weights: Weights) -> Iterator[Draw]:
+        """The LoRA that was extracted is in the bank meanwhile; a checkpoint is the copy itself."""
+        if self.kind == "checkpoint":
+            yield self.draw
+            return
+        with in_bank(self._bank, weights) as name:
+            yield partial(draw_named, self._frozen, self._bank, name)
 
     def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
         """A LoRA in the diffusers format, or a checkpoint in the original layout where that has a place for it."""

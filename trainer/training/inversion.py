@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +17,7 @@ from trainer.errors import BadAdapterFile
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning, Vectors
-from trainer.training.learner import Drawing, Weights, encode_live
+from trainer.training.learner import Draw, Drawing, Weights, encode_live
 from trainer.training.recipes import ResolvedRecipe
 
 
@@ -65,15 +67,24 @@ class InversionLearner:
             for name, vectors in self.vectors.items():
                 vectors.copy_(weights[name])
 
-    def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
+    def draw(self, job: GenerationJob, weight: float = 1.0) -> Drawing:
+        """With the vectors as they are now."""
+        return self._draw_with(self.weights(), job, weight)
+
+    @contextmanager
+    def hold(self, weights: Weights) -> Iterator[Draw]:
+        """Nothing is put into the base for it."""
+        yield partial(self._draw_with, weights)
+
+    def _draw_with(self, weights: Weights, job: GenerationJob, weight: float = 1.0) -> Drawing:
         """The trigger in the prompt stands for the vectors, with A1111's emphasis for the weight."""
-        vectors = {name: tensor.detach() for name, tensor in (weights or self.vectors).items()}
-        if weight == 0:
-            return (yield from generate(self._base, self._bank, job))
-        emphasised = f"({self._trigger}:{weight:g})" if weight != 1 else self._trigger
+        if not weight:
+            return generate(self._base, self._bank, job)
+        vectors = {name: tensor.to(self._base.device) for name, tensor in weights.items()}
+        emphasised = self._trigger if weight == 1 else f"({self._trigger}:{weight:g})"
         prompt = job.prompt.replace(self._trigger, emphasised)
         job = dataclasses.replace(job, prompt=prompt, inversions={self._trigger: vectors})
-        return (yield from generate(self._base, self._bank, job))
+        return generate(self._base, self._bank, job)
 
     def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
         """In the form that A1111 reads."""

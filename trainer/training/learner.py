@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +17,13 @@ IN_TRAINING = "in_training"  # of the adapter in the bank while it is trained
 
 Weights = Mapping[str, torch.Tensor]  # what was learned, as adapter files name it
 Drawing = Generator[Any, None, list[Picture]]
+
+
+class Draw(Protocol):
+    """Draws with one state of a training at a weight."""
+
+    def __call__(self, job: GenerationJob, weight: float = 1.0) -> Drawing:
+        """The pictures of ``job``, which names no adapters."""
 
 
 class Learner(Protocol):
@@ -42,8 +50,11 @@ class Learner(Protocol):
     def load(self, weights: Weights) -> None:
         """Go on from what another training has learned. Raises UserFault or BadAdapterFile where that can't be."""
 
-    def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
-        """Draw with what is being learned, or with ``weights`` that were; ``weight`` is the adapter's."""
+    def draw(self, job: GenerationJob, weight: float = 1.0) -> Drawing:
+        """Draw with what is being learned; ``weight`` is the adapter's, at 0 the base draws alone."""
+
+    def hold(self, weights: Weights) -> AbstractContextManager[Draw]:
+        """Draw with ``weights``, which were learned before, as long as the context lasts."""
 
     def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
         """The adapter's file."""

@@ -101,6 +101,7 @@ class Learned:
     learner: Learner
     recipe: recipes.ResolvedRecipe
     snapshots: tuple[Snapshot, ...]
+    scores: tuple[list[float], ...]  # of the snapshots, where they are looked at
     steps: int
     final_loss: float
     seconds: float
@@ -188,9 +189,11 @@ class Training:
         except BaseException:
             self.learner.close()
             raise
+        finally:
+            self._memory.close()
         return Learned(
-            self.learner, self.recipe, tuple(self._snapshots), step, self._loss, time.monotonic() - began,
-            tuple(self._notes),
+            self.learner, self.recipe, tuple(self._snapshots), tuple(self._state.memo.scores), step, self._loss,
+            time.monotonic() - began, tuple(self._notes),
         )  # fmt: skip
 
     def _begin(self) -> int:
@@ -243,12 +246,12 @@ class Training:
             if step and step % CHECKPOINT_EVERY == 0 and step < steps:
                 self._checkpoint(step)
             yield TrainStep(step, steps, self._loss)
-            if step in looks and step > self._looked_at and (yield from self._look(step)):
+            if step in looks and step > self._looked_at and (yield from self._look(step)) and step < steps:
+                self._notes.append(f"It stopped at step {step:,} of {steps:,}, since it got no better any more.")
                 break
         self._check(step)
         if step > self._looked_at:
-            with self._state.averaged():
-                self._snapshots.append(Snapshot(step, self.learner.weights()))
+            yield from self._look(step)
         self._state.settle()
         return step
 
@@ -353,7 +356,7 @@ class Training:
         return self._snapshots[-1].step if self._snapshots else 0
 
     def _look(self, step: int) -> Generator[None, None, bool]:
-        """Keep what was learned so far and have it scored; whether to stop, since it does not get better any more."""
+        """Keep what was learned so far and have it scored; whether that is enough."""
         with self._state.averaged():
             self._snapshots.append(Snapshot(step, self.learner.weights()))
             if self._hooks.look is None:
@@ -365,8 +368,6 @@ class Training:
             or not self._hooks.is_enough(self._state.memo.scores)
         ):
             return False
-        self._notes.append(f"It stopped at step {step:,} of {self.recipe.steps:,}, since it got no better any more.")
-        return True
 
     def _checkpoint(self, step: int) -> None:
         if self._hooks.checkpoint is not None and self._state.is_packable:

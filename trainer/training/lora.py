@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,8 +17,10 @@ from trainer.contract.requests import AdapterKind
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning
-from trainer.training.learner import IN_TRAINING, CaptionCache, Drawing, Weights, encode_live
+from trainer.training.learner import IN_TRAINING, CaptionCache, Draw, Drawing, Weights, encode_live
 from trainer.training.recipes import TEXT_ATTENTION, ResolvedRecipe
+
+_numbers = itertools.count()  # of adapters that are held
 
 
 class LoraLearner:
@@ -62,9 +67,15 @@ class LoraLearner:
         """From another adapter of the same layers and rank."""
         self._bank.fill(IN_TRAINING, weights)
 
-    def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
-        """``weights`` are in the bank only as long."""
-        return draw_with(self._base, self._bank, job, weights, weight)
+    def draw(self, job: GenerationJob, weight: float = 1.0) -> Drawing:
+        """With the adapter in training."""
+        return draw_named(self._base, self._bank, IN_TRAINING, job, weight)
+
+    @contextmanager
+    def hold(self, weights: Weights) -> Iterator[Draw]:
+        """They are in the bank meanwhile."""
+        with in_bank(self._bank, weights) as name:
+            yield partial(draw_named, self._base, self._bank, name)
 
     def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
         """In the diffusers format."""
@@ -75,13 +86,17 @@ class LoraLearner:
         self._bank.remove(IN_TRAINING)
 
 
-def draw_with(base: Base, bank: AdapterBank, job: GenerationJob, weights: Weights | None, weight: float) -> Drawing:
-    """Draw with the adapter in training, or with ``weights``, put into the bank for as long as it takes."""
-    name = IN_TRAINING if weights is None else f"{IN_TRAINING}_{id(job)}"
-    if weights is not None:
-        bank.add(name, {key: tensor.float() for key, tensor in weights.items()})
+def draw_named(base: Base, bank: AdapterBank, name: str, job: GenerationJob, weight: float = 1.0) -> Drawing:
+    """Draw with one adapter of the bank."""
+    return generate(base, bank, dataclasses.replace(job, adapters={name: weight} if weight else {}))
+
+
+@contextmanager
+def in_bank(bank: AdapterBank, weights: Weights) -> Iterator[str]:
+    """Put an adapter into the bank for as long as the context lasts; its name there."""
+    name = f"{IN_TRAINING}_{next(_numbers)}"
+    bank.add(name, {key: tensor.float() for key, tensor in weights.items()})
     try:
-        return (yield from generate(base, bank, dataclasses.replace(job, adapters={name: weight} if weight else {})))
+        yield name
     finally:
-        if weights is not None:
-            bank.remove(name)
+        bank.remove(name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,8 +18,8 @@ from trainer.generation.pipeline import GenerationJob
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning
 from trainer.training.inversion import InversionLearner
-from trainer.training.learner import CaptionCache, Drawing, Weights
-from trainer.training.lora import LoraLearner, draw_with
+from trainer.training.learner import IN_TRAINING, CaptionCache, Draw, Drawing, Weights
+from trainer.training.lora import LoraLearner, draw_named, in_bank
 from trainer.training.recipes import ResolvedRecipe
 
 VECTORS = "vectors."  # of the names under which an adapter carries vectors: vectors.text_encoder
@@ -59,11 +61,22 @@ class PivotalLearner:
         self._lora.load(lora)
         self.inversion.load(vectors)
 
-    def draw(self, job: GenerationJob, weights: Weights | None = None, weight: float = 1.0) -> Drawing:
+    def draw(self, job: GenerationJob, weight: float = 1.0) -> Drawing:
+        """With both as they are now."""
+        return self._draw_with(IN_TRAINING, self.inversion.weights(), job, weight)
+
+    @contextmanager
+    def hold(self, weights: Weights) -> Iterator[Draw]:
+        """The LoRA is in the bank meanwhile."""
+        lora, vectors = _split(weights)
+        with in_bank(self._bank, lora) as name:
+            yield partial(self._draw_with, name, vectors)
+
+    def _draw_with(self, name: str, vectors: Weights, job: GenerationJob, weight: float = 1.0) -> Drawing:
         """The vectors act as they are, the LoRA with its weight."""
-        lora, vectors = _split(self.weights() if weights is None else weights)
-        job = dataclasses.replace(job, inversions={self._trigger: vectors} if weight else {})
-        return (yield from draw_with(self._base, self._bank, job, None if weights is None else lora, weight))
+        on_device = {tower: tensor.to(self._base.device) for tower, tensor in vectors.items()}
+        job = dataclasses.replace(job, inversions={self._trigger: on_device} if weight else {})
+        return draw_named(self._base, self._bank, name, job, weight)
 
     def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
         """A LoRA that carries its vectors."""

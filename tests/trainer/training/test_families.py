@@ -47,8 +47,9 @@ def test_it_learns_draws_and_writes_a_file_that_reads_back(
     assert math.isfinite(learned.final_loss)
     weights = learned.snapshots[-1].weights
     request = GenerationJob("thnos monster", num_inference_steps=2)
-    [taught] = run(learned.learner.draw(request, weights))
-    [plain] = run(learned.learner.draw(request, weights, 0.0))
+    with learned.learner.hold(weights) as draw:
+        [taught] = run(draw(request))
+        [plain] = run(draw(request, 0.0))
     assert taught.image.tobytes() != plain.image.tobytes()
     data = write(learned)
     if recipe["method"] == "textual_inversion":
