@@ -26,7 +26,11 @@ async def run(settings: WorkerSettings) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stopped.set)
     backend = TorchBackend(
-        settings.darkroom_bases, settings.darkroom_device, hub_ids=settings.hub_ids, judges=settings.darkroom_judges
+        settings.darkroom_bases,
+        settings.darkroom_device,
+        class_latents=settings.darkroom_data / "class-latents",
+        hub_ids=settings.hub_ids,
+        judges=settings.darkroom_judges,
     )
     await run_worker(settings, backend, stopped)
 

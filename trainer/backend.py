@@ -130,10 +130,12 @@ class TorchBackend:
             self._at_work[base] -= 1
 
     def _train(self, command: messages.StartTraining, control: Control) -> Steps:
+        from trainer.choosing.judges import open_judge
         from trainer.teaching import Room, teach
 
         base, bank = self._base(command.request.base)
-        return (yield from teach(Room(base, bank, self._class_latents), command, control))
+        room = Room(base, bank, open_judge(base, self._judges), self._class_latents)
+        return (yield from teach(room, command, control))
 
     def _imagine(self, command: messages.StartImagining) -> Steps:
         from trainer.adapters.uses import adapter_hashes, read_adapter

@@ -153,12 +153,15 @@ class Lesson:
             for snapshot, verdict in zip(snapshots, choice.verdicts, strict=True)
         )
         chosen = snapshots[choice.index].step
-        fidelity = learner.fidelity if isinstance(learner, DreamBoothLearner) else None
+        fidelity, notes = None, list(learned.notes)
+        if isinstance(learner, DreamBoothLearner) and learner.fidelity is not None:
+            fidelity = learner.fidelity
+            notes.append(f"The LoRA keeps {fidelity:.0%} of what the whole model has learned.")
         return messages.Trained(
             request.job_id, candidates[choice.index].data, describe(self._room.base, request, learned, chosen),
             learned.recipe.rank, chosen, learned.final_loss, learned.seconds, tuple(examples), learner.kind,
             candidates=candidates if len(candidates) > 1 else (), chosen=choice.index if len(candidates) > 1 else 0,
-            weights=choice.weights, grid=choice.grid, report=" ".join([choice.report, *learned.notes]),
+            weights=choice.weights, grid=choice.grid, report=" ".join([choice.report, *notes]),
             fidelity=fidelity,
         )  # fmt: skip
 

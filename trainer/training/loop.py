@@ -362,6 +362,7 @@ class Training:
             if self._hooks.look is None:
                 return False
             self._state.memo.scores.append((yield from self._hooks.look(self.learner)))
+        return self.recipe.early_stop and self._hooks.is_enough(self._state.memo.scores)
         if (
             step == self.recipe.steps
             or not self.recipe.early_stop

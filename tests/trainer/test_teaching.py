@@ -1,0 +1,116 @@
+"""From a request to an adapter, as the engine does it: what is planned, shown, chosen and written."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from PIL import Image
+
+from trainer import messages
+from trainer.adapters.bank import AdapterBank
+from trainer.adapters.files import read_lora
+from trainer.choosing.judges import open_judge
+from trainer.contract.requests import Card, Recipe, TrainRequest
+from trainer.models.loading import Base
+from trainer.teaching import Room, teach
+from trainer.training import loop
+from trainer.training.control import Control
+
+CARD = Card(channel_id=1, message_id=2, posted_at=0, requester_id=3)
+
+
+def command(photos: list[Image.Image], **recipe: Any) -> messages.StartTraining:
+    files = []
+    for photo in photos:
+        buffer = io.BytesIO()
+        photo.save(buffer, "PNG")
+        files.append(buffer.getvalue())
+    request = TrainRequest(
+        job_id="1", attempt=1, base="emoji-64", adapter_id="a", name="thnos", trigger="thnos", class_word="monster",
+        kind="subject", photos=tuple("pqrstu"[: len(files)]), captions=(None,) * len(files),
+        recipe=Recipe(**{"steps": 16, "seed": 1, "learning_rate": 3e-3, **recipe}), card=CARD,
+    )  # fmt: skip
+    return messages.StartTraining(request, tuple(files))
+
+
+def run(base: Base, asked: messages.StartTraining, *, judged: bool = True) -> tuple[list[Any], Any]:
+    """All reports on the way, and the last one."""
+    room, reports = Room(base, AdapterBank(base.modules), open_judge(base, None) if judged else None), []
+    steps = teach(room, asked, Control())
+    while True:
+        try:
+            reports.append(next(steps))
+        except StopIteration as end:
+            return [report for report in reports if report is not None], end.value
+
+
+@pytest.fixture
+def base(base: Base) -> Base:
+    """Its examples are drawn in four steps."""
+    spec = replace(base.spec, defaults=msgspec.structs.replace(base.spec.defaults, num_inference_steps=4))
+    return replace(base, spec=spec)
+
+
+@pytest.fixture(autouse=True)
+def two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At so few steps only the end would be looked at."""
+    monkeypatch.setattr(loop, "LOOKS", 2)
+    monkeypatch.setattr(loop, "LEAST_STEPS_LOOKED_AT", 2)
+
+
+def test_the_best_checkpoint_is_chosen_and_the_others_can_be(base: Base, photos: list[Image.Image]) -> None:
+    reports, trained = run(base, command(photos))
+    assert reports[0] == messages.Planned("1", 0, 4)
+    previews = [report.step for report in reports if isinstance(report, messages.Stepped) and report.preview]
+    assert previews == [1, 2, 3]
+    assert [candidate.step for candidate in trained.candidates] == [2, 4]
+    chosen = trained.candidates[trained.chosen]
+    assert (chosen.data, chosen.step, chosen.weight) == (trained.data, trained.steps, trained.weights[1])
+    assert f"Step {trained.steps} at weight {trained.weights[1]:.1f}" in trained.report
+    assert Image.open(io.BytesIO(trained.grid)).width > 300
+    assert len(trained.examples) == 3
+    file = read_lora(trained.data)
+    assert file.metadata["darkroom.steps"] == str(trained.steps)
+    assert file.metadata["ss_num_train_images"] == "6"
+    assert not any("photo of" in value for value in file.metadata.values())
+
+
+def test_without_a_judge_the_last_one_is_proposed(base: Base, photos: list[Image.Image]) -> None:
+    _, trained = run(base, command(photos), judged=False)
+    assert trained.chosen == 1
+    assert trained.steps == 4
+    assert "no judge" in trained.report
+
+
+@pytest.mark.parametrize("recipe", [{"method": "dreambooth"}, {"method": "dreambooth", "output": "checkpoint"}])
+def test_a_whole_model_is_delivered_as_it_was_asked_for(
+    base: Base, photos: list[Image.Image], recipe: dict[str, Any]
+) -> None:
+    _, trained = run(base, command(photos, **recipe))
+    assert trained.kind == ("checkpoint" if "output" in recipe else "lora")
+    assert trained.candidates == ()
+    if trained.kind == "lora":
+        assert 0 < trained.fidelity < 1
+        assert f"{trained.fidelity:.0%}" in trained.report
+    else:
+        assert trained.fidelity is None
+
+
+def test_a_resumed_training_says_where_it_goes_on(base: Base, photos: list[Image.Image]) -> None:
+    asked = command(photos)
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(loop, "CHECKPOINT_EVERY", 3)
+    try:
+        reports, whole = run(base, asked)
+    finally:
+        monkey.undo()
+    [checkpoint] = [report.data for report in reports if isinstance(report, messages.Checkpointed)]
+    resumed = messages.StartTraining(asked.request, asked.photos, checkpoint)
+    reports, again = run(base, resumed)
+    assert reports[0] == messages.Planned("1", 3, 4)
+    assert again.data == whole.data
+    assert again.grid == whole.grid
