@@ -192,6 +192,27 @@ async def test_the_doctor_names_what_is_wrong_and_the_way_out(
     assert all(finding.way_out for finding in findings if finding.verdict != "ok")
 
 
+async def test_the_doctor_names_the_bases_in_all_their_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bases = tmp_path / "bases"
+    (bases / "sd15").mkdir(parents=True)
+    (bases / "sd15" / "model_index.json").write_text("{}")
+    (bases / "photon.safetensors").touch()
+    (bases / "old.ckpt").touch()
+    settings = settings_of(
+        monkeypatch, DARKROOM_BASES=str(bases), DARKROOM_HUB_BASES="me/xl", DARKROOM_DATA=str(tmp_path / "data"),
+        REDIS_URL=f"unix://{tmp_path}/gone.sock",
+    )  # fmt: skip
+    [found] = [finding for finding in await examine(settings) if finding.subject == "Bases"]
+    assert found.verdict == "look"
+    assert found.found == "photon.safetensors, sd15, me/xl of the hub; pickles are never opened: old.ckpt"
+
+
+def test_a_hub_id_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StartupFault, match=r"DARKROOM_HUB_BASES can't be used: takes ids such as .* got 'sdxl'"):
+        settings_of(monkeypatch, DARKROOM_HUB_BASES="me/xl, sdxl")
+    assert settings_of(monkeypatch, DARKROOM_HUB_BASES="me/xl, you/sd ,").hub_ids == ("me/xl", "you/sd")
+
+
 def test_the_doctor_runs_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["doctor"], env={"DISCORD_TOKEN": "", "DARKROOM_DATA": str(tmp_path)})

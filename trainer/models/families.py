@@ -73,7 +73,11 @@ FAMILIES: dict[Family, FamilyLayout] = {
                 penultimate=True, pooled=True,
             ),
         ),
-        defaults={"width": 1024, "height": 1024, "max_side": 1536, "num_inference_steps": 30, "guidance_scale": 5.0},
+        defaults={
+            "width": 1024, "height": 1024, "max_side": 1536, "num_inference_steps": 30, "guidance_scale": 5.0,
+            # what the field takes for ten photos; SD1.5's numbers leave SDXL undertrained
+            "recipe": {"steps": {"per_photo": 150, "least": 1000, "most": 2000}},
+        },
     ),
 }  # fmt: skip
 

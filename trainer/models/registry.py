@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -115,15 +116,16 @@ def read_file_base(file: Path) -> BaseSpec:
 
 def _read_defaults(description: Path, family: Family, prediction_type: str | None) -> BaseFile:
     """The operator's words over those of the family; ``prediction_type`` is what the model itself says of it."""
-    given: dict[str, object] = {}
+    given: dict[str, Any] = {}
     if description.exists():
         try:
             msgspec.json.decode(description.read_bytes(), type=BaseFile)
             given = msgspec.json.decode(description.read_bytes())
         except msgspec.DecodeError as error:
             raise MissingBases(f"{description} can't be read: {error}; mend or delete that file") from error
-    layout = FAMILIES[given.get("family") or family]  # type: ignore[index]
+    layout = FAMILIES[given.get("family") or family]
     usual = dict(layout.defaults)
+    given["recipe"] = {**usual.get("recipe", {}), **given.get("recipe", {})}
     given.setdefault("prediction_type", prediction_type or layout.prediction_type)
     if layout is FAMILIES["sd2"] and given["prediction_type"] == "epsilon":  # stable-diffusion-2-1-base
         usual |= {"width": 512, "height": 512, "max_side": 1024}

@@ -15,6 +15,7 @@ from tests.trainer.bases import FAMILIES, make_base
 from trainer.errors import MissingBases
 from trainer.models.loading import load_base
 from trainer.models.registry import BaseSpec, find_bases, look_for_bases
+from trainer.training.recipes import Steps
 
 SD1_UNET = "model.diffusion_model.input_blocks.0.0.weight"
 
@@ -49,7 +50,15 @@ def test_what_the_operator_leaves_open_is_as_the_family_has_it(tiny_bases: Path,
     sizes = {name: (spec.defaults.width, spec.defaults.guidance_scale) for name, spec in found.items()}
     assert sizes == {"sd1": (512, 7.0), "sd2": (768, 7.0), "sdxl": (1024, 5.0)}
     assert found["sdxl"].defaults.num_inference_steps == 12
+    assert found["sdxl"].defaults.recipe.steps == Steps(150, 1000, 2000)
     assert [spec.defaults.prediction_type for spec in found.values()] == ["epsilon", "v_prediction", "epsilon"]
+
+
+def test_a_recipe_may_be_told_in_part(tiny_bases: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_bases / "sdxl", tmp_path / "sdxl")
+    (tmp_path / "sdxl" / "darkroom.json").write_text('{"recipe": {"rank": 8}}')
+    [spec] = find_bases(tmp_path)
+    assert (spec.defaults.recipe.rank, spec.defaults.recipe.steps.least) == (8, 1000)
 
 
 def test_sd2_without_v_prediction_is_said_beside_the_file(tiny_bases: Path, tmp_path: Path) -> None:
