@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from trainer.models.families import Family
 from trainer.models.registry import EMBEDDED_FOLDER
@@ -82,12 +82,10 @@ def make_base(folder: Path, family: Family = "sd1", *, variant: str | None = Non
     }
     for place, config in enumerate(_TOWERS[family]):
         suffix = "_2" if place else ""
-        tokenizer = CLIPTokenizer.from_pretrained(
-            EMBEDDED_FOLDER / "tokenizer", pad_token="!" if config["hidden_act"] == "gelu" else "<|endoftext|>"
-        )
-        tokenizer.save_pretrained(folder / f"tokenizer{suffix}")
+        pad_token = "!" if config["hidden_act"] == "gelu" else "<|endoftext|>"
+        vocabulary = _write_tokenizer(folder / f"tokenizer{suffix}", pad_token)
         kind = CLIPTextModelWithProjection if place else CLIPTextModel
-        text = CLIPTextConfig(vocab_size=len(tokenizer), bos_token_id=0, pad_token_id=1, eos_token_id=2, **config)
+        text = CLIPTextConfig(vocab_size=vocabulary, bos_token_id=0, pad_token_id=1, eos_token_id=2, **config)
         parts[f"text_encoder{suffix}"] = kind(text)
         index |= {f"tokenizer{suffix}": ["transformers", "CLIPTokenizer"]}
     for name, module in parts.items():
@@ -95,11 +93,39 @@ def make_base(folder: Path, family: Family = "sd1", *, variant: str | None = Non
         for weight in module.parameters():
             weight.data = weight.data.half() if variant else weight.data.half().float()
         module.save_pretrained(folder / name, variant=variant)
+        if name.startswith("text"):
+            _name_as_published(folder / name)
     (folder / "scheduler").mkdir()
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(_SCHEDULERS[family]))
     (folder / "model_index.json").write_text(json.dumps(index))
     (folder / "darkroom.json").write_text(json.dumps(SIZE))
     return folder
+
+
+def _write_tokenizer(folder: Path, pad_token: str) -> int:
+    """emoji-64's tokenizer in the four files that the published models have; how many words it knows."""
+    model = json.loads((EMBEDDED_FOLDER / "tokenizer" / "tokenizer.json").read_text())["model"]
+    ends = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
+    plain = {"lstrip": False, "normalized": True, "rstrip": False, "single_word": False}
+    special = {name: {"content": word, **plain} for name, word in ends.items()}
+    config = {name: {"__type": "AddedToken", **token} for name, token in special.items()}
+    config |= {"pad_token": pad_token, "model_max_length": 77, "tokenizer_class": "CLIPTokenizer",
+               "add_prefix_space": False, "do_lower_case": True, "errors": "replace"}  # fmt: skip
+    folder.mkdir(parents=True)
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"]))
+    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    (folder / "special_tokens_map.json").write_text(json.dumps(special | {"pad_token": pad_token}))
+    return len(model["vocab"])
+
+
+def _name_as_published(folder: Path) -> None:
+    """A text encoder's weights under the names from before transformers 5.6, with the position ids of those days."""
+    [file] = folder.glob("*.safetensors")
+    named = {name if name == "text_projection.weight" else f"text_model.{name.removeprefix('text_model.')}": tensor
+             for name, tensor in load_file(file).items()}  # fmt: skip
+    save_file(named | {"text_model.embeddings.position_ids": torch.arange(77)[None]}, file, {"format": "pt"})
 
 
 def make_single_file(folder: Path, file: Path, family: Family, dtype: torch.dtype = torch.float16) -> Path:
@@ -197,7 +223,8 @@ def _vae_name(name: str) -> str:
 
 
 def _bare(state: Tensors) -> Tensors:
-    return {name.removeprefix("text_model."): tensor for name, tensor in state.items()}
+    bare = {name.removeprefix("text_model."): tensor for name, tensor in state.items()}
+    return {name: tensor for name, tensor in bare.items() if name != "embeddings.position_ids"}
 
 
 def _clip(state: Tensors, prefix: str) -> Tensors:

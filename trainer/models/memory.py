@@ -90,7 +90,7 @@ def measure(
 
 
 def _count(shapes: Shapes) -> int:
-    return sum(math.prod(shape) for shape in shapes.values())
+    return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith("position_ids"))
 
 
 def count_features(config: Mapping[str, Any]) -> float:
