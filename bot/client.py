@@ -70,9 +70,9 @@ class DarkroomBot(commands.Bot):
     async def setup_hook(self) -> None:
         """Load the cogs, register the commands, finish what a bot before left open, start the services' loops."""
         services = self.services
-        jobs, adapters = services.jobs, services.adapters
+        jobs, reviews, adapters = services.jobs, services.reviews, services.adapters
         cogs: tuple[commands.Cog, ...] = (
-            TrainCog(self, jobs, services.trainings, adapters), PhotosCog(jobs, services.reviews),
+            TrainCog(self, jobs, services.trainings, reviews, adapters), PhotosCog(jobs, reviews),
             ImagineCog(jobs, adapters), AdapterCog(adapters), JobsCog(jobs),
         )  # fmt: skip
         for cog in cogs:

@@ -22,10 +22,12 @@ _LABEL_PX, _LEAST_LABEL_PX = 34, 18
 
 
 def preview(photo: Image.Image) -> Image.Image:
-    """The photo as small as the sheet shows it at most, so that a hundred of them fit into memory."""
-    small = photo.convert("RGBA")
+    """The photo as small as the sheet shows it at most, so that a hundred of them fit into memory; RGB, over white."""
+    small = photo.copy()
     small.thumbnail((SHEET_WIDTH // 2, SHEET_WIDTH // 2), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return small
+    if small.mode != "RGBA":
+        return small
+    return Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")
 
 
 def draw_sheet(previews: Sequence[Image.Image], report: Report) -> bytes:
@@ -44,7 +46,7 @@ def draw_sheet(previews: Sequence[Image.Image], report: Report) -> bytes:
         for column, index in enumerate(row):
             left = GAP + column * (cell + GAP)
             _draw_label(sheet, (left, top), cell, str(index + 1), said.get(index))
-            sheet.paste(tiles[index], (left + (cell - tiles[index].width) // 2, top + HEADROOM), tiles[index])
+            sheet.paste(tiles[index], (left + (cell - tiles[index].width) // 2, top + HEADROOM))
     return _encoded(sheet)
 
 
@@ -56,7 +58,7 @@ def _tile(
     bright = small.resize(
         (max(1, round(small.width * fit)), max(1, round(small.height * fit))), Image.Resampling.LANCZOS
     )
-    tile = Image.blend(bright, Image.new("RGBA", bright.size, GROUND), 0.7)
+    tile = Image.blend(bright, Image.new("RGB", bright.size, GROUND), 0.7)
     left, top, right, bottom = (round(side * bright.width / width) for side in box)
     tile.paste(bright.crop((left, top, right, bottom)), (left, top))
     line = max(3, cell // 110)

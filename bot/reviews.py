@@ -88,9 +88,9 @@ class Reviews:
             before = _held(tx, job_id, member_id, "say how it goes on")
             if report is None:
                 raise UserError(ANSWERED)
-            if (obstacle := why_not_drop(report)) is not None:
+            if (obstacle := why_not_drop(report, before)) is not None:
                 raise UserError(obstacle)
-            jobs.set_spec(tx, job_id, _only(before.train, report.kept()))
+            jobs.set_spec(tx, job_id, _only(before.train, left_without(report, before)))
             return before, jobs.release(tx, job_id) or before
 
         before, after = await self._database.write(answer)
@@ -115,12 +115,20 @@ def _only(spec: TrainSpec, kept: Sequence[int]) -> TrainSpec:
     return msgspec.structs.replace(spec, photos=photos, captions=captions, focuses=focuses)
 
 
-def why_not_drop(report: Report) -> str | None:
+def left_without(report: Report, job: Job) -> tuple[int, ...]:
+    """The photos that are left without those that have findings, from 0.
+
+    Behind the photos that were sent, which the report is about, may lie others that an earlier training has kept.
+    """
+    return (*report.kept(), *range(len(report.photos), len(job.train.photos)))
+
+
+def why_not_drop(report: Report, job: Job) -> str | None:
     """Why the photos with findings can't be left out; None: they can."""
-    kept = report.kept()
-    if len(kept) >= LEAST_PHOTOS:
+    count = len(left_without(report, job))
+    if count >= LEAST_PHOTOS:
         return None
-    left = {0: "none", 1: "one"}.get(len(kept), str(len(kept)))
+    left = {0: "none", 1: "one"}.get(count, str(count))
     return f"Without them {left} would be left, and {LEAST_PHOTOS} photos are the fewest to learn from."
 
 

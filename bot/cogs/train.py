@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, cast
 
+import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -15,8 +17,9 @@ from bot.errors import UserError
 from bot.jobs import Jobs
 from bot.orders import CONSENT_STATEMENT, TrainOrder
 from bot.photos import check_uploads
+from bot.reviews import Reviews
 from bot.trainings import Trainings
-from bot.ui.answers import accept, origin_of, uploads_of
+from bot.ui.answers import accept, origin_of, show_crops, uploads_of
 from bot.ui.choices import METHOD_CHOICES, PRESET_CHOICES, adapter_choices, base_choices
 from bot.ui.forms import CaptionsForm, TrainForm
 from trainer.contract.requests import Kind, Method, Preset
@@ -25,8 +28,11 @@ from trainer.contract.requests import Kind, Method, Preset
 class TrainCog(commands.Cog):
     """Teaching a subject, a face or a style."""
 
-    def __init__(self, bot: commands.Bot, jobs: Jobs, trainings: Trainings, adapters: Adapters) -> None:
-        self._tree, self._jobs, self._trainings, self._adapters = bot.tree, jobs, trainings, adapters
+    def __init__(
+        self, bot: commands.Bot, jobs: Jobs, trainings: Trainings, reviews: Reviews, adapters: Adapters
+    ) -> None:
+        self._tree, self._jobs, self._trainings = bot.tree, jobs, trainings
+        self._reviews, self._adapters = reviews, adapters
         self._menu: app_commands.ContextMenu = app_commands.ContextMenu(
             name="Train on these photos", callback=self.train_on_message
         )
@@ -119,7 +125,11 @@ class TrainCog(commands.Cog):
         await interaction.response.send_modal(TrainForm(order, self._submit))
 
     async def _submit(self, interaction: discord.Interaction[Any], order: TrainOrder) -> None:
-        await accept(interaction, self._jobs, self._trainings.submit(order))
+        job = await accept(interaction, self._jobs, self._trainings.submit(order))
+        if job.held == "review":
+            # a failure is no fault of the training's, and its card has a button for the same
+            with suppress(UserError, discord.HTTPException, aiohttp.ClientError, OSError):
+                await show_crops(interaction, self._reviews, job.id)
 
 
 def _may_be_photos(file: discord.Attachment) -> bool:

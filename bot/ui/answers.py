@@ -13,7 +13,7 @@ import structlog
 from bot.errors import QueueDown, UserError, new_reference
 from bot.jobs import Jobs
 from bot.orders import Origin, Upload
-from bot.reviews import why_not_drop
+from bot.reviews import Reviews, why_not_drop
 from bot.store.records import Job
 from bot.ui import cards, reports, views
 
@@ -108,8 +108,8 @@ async def think_privately(interaction: discord.Interaction[Any]) -> None:
     interaction.extras[_PRIVATE] = True
 
 
-async def accept(interaction: discord.Interaction[Any], jobs: Jobs, submitting: Coroutine[Any, Any, Job]) -> None:
-    """Submit an order and post its card. Raises what ``submitting`` raises."""
+async def accept(interaction: discord.Interaction[Any], jobs: Jobs, submitting: Coroutine[Any, Any, Job]) -> Job:
+    """Submit an order and post its card; the accepted job. Raises what ``submitting`` raises."""
     work = asyncio.ensure_future(_submit(jobs, submitting))
     await asyncio.wait({work}, timeout=PATIENCE_S)
     if not work.done():
@@ -120,6 +120,17 @@ async def accept(interaction: discord.Interaction[Any], jobs: Jobs, submitting: 
         await jobs.give_up_card(job.id)
     else:
         await jobs.attach_card(job.id, message_id)
+    return job
+
+
+async def show_crops(interaction: discord.Interaction[Any], reviews: Reviews, job_id: str) -> None:
+    """The photos of a training that waits for an answer, to its member alone. Raises UserError."""
+    report, sheet = await reviews.look(job_id, interaction.user.id)
+    embed, file = reports.private(report, sheet, kept=True)
+    if interaction.response.is_done():
+        await interaction.followup.send(embed=embed, file=file, ephemeral=True)
+    else:
+        await interaction.response.send_message(embed=embed, file=file, ephemeral=True)
 
 
 async def _submit(
@@ -156,6 +167,6 @@ async def _post_card(interaction: discord.Interaction[Any], embed: discord.Embed
 async def waiting_card(jobs: Jobs, job: Job) -> tuple[discord.Embed, discord.ui.View]:
     """The placeholder of a job: what is to be answered, or its place in the queue and the button that stops it."""
     if job.held == "review" and (report := await jobs.report(job)) is not None:
-        return reports.held(job, report), views.under_review(job.id, can_drop=why_not_drop(report) is None)
+        return reports.held(job, report), views.under_review(job.id, can_drop=why_not_drop(report, job) is None)
     embed = cards.waiting(job, await jobs.position(job), served=await jobs.is_served(job))
     return embed, views.under_waiting(job.id)

@@ -12,8 +12,8 @@ from bot.errors import UserError
 from bot.orders import ImagineOrder
 from bot.prompts import read_prompt
 from bot.store.records import Job
-from bot.ui import cards, reports
-from bot.ui.answers import accept, answer_fault, is_moderator, origin_of
+from bot.ui import cards
+from bot.ui.answers import accept, answer_fault, is_moderator, origin_of, show_crops
 from trainer.contract.names import Lane
 
 if TYPE_CHECKING:
@@ -121,9 +121,7 @@ class CropsButton(JobButton, template=r"dr:crops:(?P<id>\d+)(?::(?P<place>\d+))?
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """To its owner alone."""
-        report, sheet = await bot.services.reviews.look(self.subject_id, interaction.user.id)
-        embed, file = reports.private(report, sheet, kept=True)
-        await interaction.response.send_message(embed=embed, file=file, ephemeral=True)
+        await show_crops(interaction, bot.services.reviews, self.subject_id)
 
 
 class SettingsButton(JobButton, template=r"dr:settings:(?P<id>\d+)(?::(?P<place>\d+))?"):

@@ -10,7 +10,7 @@ import io
 import discord
 
 from bot.findings import Report, cut_lines, lines
-from bot.reviews import why_not_drop
+from bot.reviews import left_without, why_not_drop
 from bot.store.records import Job
 from bot.ui.cards import fitting
 from trainer.contract import looks
@@ -22,7 +22,7 @@ _TWICE = "What is shown twice teaches as much as once."
 
 def held(job: Job, report: Report) -> discord.Embed:
     """The card of a training that waits for an answer: what was found, and what can be done."""
-    text = [f"{_count(report)} would teach it little:", _listed(lines(report)), "", _what_is_left(report)]
+    text = [f"{_count(report)} would teach it little:", _listed(lines(report)), "", _what_is_left(job, report)]
     text.append("Nothing is learned before you choose. After a day it is stopped, and the photos are deleted.")
     embed = discord.Embed(title=f"{job.train.name} waits for your word", colour=looks.WORKING)
     embed.description = "\n".join(text)
@@ -56,5 +56,5 @@ def _listed(said: list[str]) -> str:
     return fitting([f"• {looks.sentence(line)}" for line in said], _LONGEST // 2, "and {} more")
 
 
-def _what_is_left(report: Report) -> str:
-    return why_not_drop(report) or f"Without them {len(report.kept())} are left."
+def _what_is_left(job: Job, report: Report) -> str:
+    return why_not_drop(report, job) or f"Without them {len(left_without(report, job))} are left."

@@ -10,7 +10,7 @@ from PIL import Image
 
 from bot.crops import FRAME, GAP, MOST_BYTES, RED, SHEET_WIDTH, draw_sheet, preview
 from bot.findings import Inspected, Scale, report_on
-from tests.bot.test_inspection import scene
+from tests.bot.scenes import scene
 
 SCALE = Scale(resolution=64, step=8)
 
@@ -71,6 +71,6 @@ def test_any_number_of_photos_fits(count: int) -> None:
     sheet_of([scene(shapes[number % 4], seed=number) for number in range(count)])
 
 
-def test_a_cut_out_is_drawn_on_the_ground_of_the_sheet() -> None:
-    sheet = sheet_of([Image.new("RGBA", (300, 200), (255, 255, 255, 0))])
-    assert sheet.getpixel((GAP + 250, sheet.height // 2 + 20))[0] < 60
+def test_a_cut_out_is_drawn_on_white_as_it_is_learned() -> None:
+    sheet = sheet_of([Image.new("RGBA", (300, 200), (0, 0, 0, 0))])
+    assert sheet.getpixel((GAP + 250, sheet.height // 2 + 20))[0] > 240

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from bot.findings import ALIKE_BITS, BLUR_SHOWS_FROM_PX
 from bot.inspection import blur_px, fingerprint, focus, inspect
+from tests.bot.scenes import scene
 
 FACE = Path(__file__).parent / "pictures" / "astronaut.jpg"
 DEMO = sorted((Path(__file__).parents[2] / "sandbox" / "photos").glob("*.jpg"))
@@ -19,17 +20,6 @@ DEMO = sorted((Path(__file__).parents[2] / "sandbox" / "photos").glob("*.jpg"))
 def face() -> Image.Image:
     """A portrait of 320 × 320 pixels with the face at (165, 112)."""
     return Image.open(FACE).convert("RGB")
-
-
-def scene(size: tuple[int, int] = (640, 480), *, seed: int = 1) -> Image.Image:
-    """Shapes with sharp edges in all directions."""
-    rng = np.random.default_rng(seed)
-    image = Image.new("RGB", size, tuple(rng.integers(60, 200, 3)))
-    pen = ImageDraw.Draw(image)
-    for _ in range(40):
-        x, y, side = int(rng.integers(size[0])), int(rng.integers(size[1])), int(rng.integers(20, 120))
-        pen.regular_polygon((x, y, side), int(rng.integers(3, 9)), fill=tuple(rng.integers(0, 255, 3)))
-    return image
 
 
 def sharp() -> list[Image.Image]:

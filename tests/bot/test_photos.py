@@ -15,10 +15,13 @@ from aiohttp import web
 from PIL import Image, ImageDraw
 
 from bot.errors import UserError
-from bot.findings import Scale
+from bot.findings import Scale, lines
 from bot.orders import Upload
 from bot.photos import MOST_PHOTO_BYTES, Photos, check_uploads
+from bot.reviews import report_of
+from tests.bot.scenes import scene
 from trainer.contract.blobs import Blobs
+from trainer.contract.names import photos_prefix, sheet_path
 
 
 class Cdn:
@@ -162,6 +165,42 @@ async def test_unusual_pixels_become_rgb_or_rgba(cdn: Cdn, photos: Photos, blobs
     assert [image.mode for image in images] == ["RGB"] * 4 + ["RGBA", "RGB", "RGB"]
     assert images[0].getpixel((5, 5)) == (255, 255, 255)
     assert images[6].getpixel((5, 5)) == (255, 0, 0)
+
+
+async def test_transparency_is_kept_and_crops_keep_what_is_opaque(cdn: Cdn, photos: Photos, blobs: Blobs) -> None:
+    cut_out = picture((200, 100), "RGBA")
+    mask = Image.new("L", cut_out.size, 0)
+    ImageDraw.Draw(mask).rectangle((140, 20, 179, 59), fill=255)
+    cut_out.putalpha(mask)
+    names = ("a.png", "b.png", "c.png")
+    result = await photos.collect("123", [cdn.put(name, encoded(cut_out, "PNG")) for name in names], SCALE)
+    for path in result.paths:
+        image = Image.open(io.BytesIO(await blobs.read(path)))
+        assert image.mode == "RGBA"
+        assert image.getchannel("A").tobytes() == mask.tobytes()
+    assert result.focuses == (pytest.approx((0.8, 0.4), abs=0.01),) * 3
+
+
+async def test_a_report_with_findings_lies_among_the_photos(cdn: Cdn, photos: Photos, blobs: Blobs) -> None:
+    good = [encoded(scene((300, 200), seed=seed), "PNG") for seed in (1, 2, 3)]
+    result = await photos.collect("123", [cdn.put(f"{n}.png", data) for n, data in enumerate(good)], SCALE)
+    assert not result.flagged
+    assert await blobs.list("photos/123/") == list(result.paths)
+    twice = [*good[:2], good[0]]
+    result = await photos.collect("124", [cdn.put(f"{n}.png", data) for n, data in enumerate(twice)], SCALE)
+    assert result.flagged
+    assert sheet_path("124") in await blobs.list(photos_prefix("124"))
+    report = await report_of(blobs, "124")
+    assert report is not None
+    assert lines(report, named=True) == ["photo 3 (`2.png`) shows the same as photo 1"]
+
+
+async def test_checking_photos_keeps_nothing(cdn: Cdn, photos: Photos, blobs: Blobs, tmp_path: Path) -> None:
+    report, sheet = await photos.check([cdn.put(name, JPEG) for name in ("a.jpg", "b.jpg", "c.jpg")], SCALE)
+    assert [finding.photo for finding in report.findings] == [1, 2]
+    assert Image.open(io.BytesIO(sheet)).format == "JPEG"
+    assert await blobs.list("photos/") == []
+    assert list((tmp_path / "incoming").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ class House:
         await exchange.response(PATIENCE_S)
         (who,) = [member for member in self.sandbox.members if member.id == exchange.member_id]
         answer = await self.sandbox.wait_for(
-            lambda message: message.ephemeral_to == who.id and _came_of(message, exchange),
+            lambda message: message.ephemeral_to == who.id and came_of(message, exchange),
             seen_by=who, timeout_s=PATIENCE_S,
         )  # fmt: skip
         assert answer.embeds == []
@@ -241,7 +241,7 @@ class House:
         return job is not None and job.state == "running"
 
     async def _shows_nothing_of(self, exchange: Exchange) -> bool:
-        return not any(_came_of(message, exchange) for message in self.sandbox.messages(exchange.channel_id))
+        return not any(came_of(message, exchange) for message in self.sandbox.messages(exchange.channel_id))
 
     async def settings_of(self, who: Member, message: Message) -> str:
         """What the Settings button says to this member."""
@@ -250,7 +250,8 @@ class House:
         return answer.content.strip("`\n")
 
 
-def _came_of(message: Message, exchange: Exchange) -> bool:
+def came_of(message: Message, exchange: Exchange) -> bool:
+    """Whether the message answers that interaction, at first or later."""
     return (message.record.interaction or {}).get("id") == str(exchange.id)
 
 

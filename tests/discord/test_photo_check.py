@@ -8,9 +8,10 @@ import zipfile
 import pytest
 from PIL import Image, ImageFilter
 
+from bot.errors import UserError
 from sandbox.members import Exchange, File, Message
-from tests.bot.test_inspection import scene
-from tests.discord.house import CHANNEL, PATIENCE_S, House, as_options, labels, six_photos
+from tests.bot.scenes import scene
+from tests.discord.house import CHANNEL, PATIENCE_S, House, as_options, came_of, labels, six_photos
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HELD = ["Leave them out", "Train anyway", "Show the photos", "Cancel"]
@@ -34,7 +35,19 @@ def mixed() -> list[File]:
 async def held(home: House, name: str, files: list[File] | None = None) -> tuple[Exchange, Message]:
     """A training of Ada's that waits for her answer, and its card."""
     exchange = await home.train(home.ada, name, files=mixed() if files is None else files)
-    return exchange, await exchange.response(PATIENCE_S)
+    card = await exchange.response(PATIENCE_S)
+    await crops(home, exchange)
+    return exchange, card
+
+
+async def crops(home: House, exchange: Exchange) -> Message:
+    """What Ada alone is shown at once."""
+    return await home.sandbox.wait_for(
+        lambda message: (
+            message.ephemeral_to == home.ada.id and message.files != [] and came_of(message, exchange)
+        ),
+        seen_by=home.ada, timeout_s=PATIENCE_S,
+    )  # fmt: skip
 
 
 async def click(home: House, message: Message, label: str) -> Message:
@@ -63,6 +76,11 @@ async def test_photos_with_findings_wait_for_an_answer(home: House) -> None:
     job = await home.job(exchange.id)
     assert job is not None
     assert (job.held, job.outstanding, job.attempt) == ("review", False, 0)
+
+
+async def test_its_member_is_shown_the_crops_at_once(home: House) -> None:
+    exchange, _ = await held(home, "at-once")
+    assert "Photo 3 (`IMG_secret.png`) is blurred." in (await crops(home, exchange)).text
 
 
 async def test_train_anyway_learns_from_all(home: House) -> None:
@@ -119,12 +137,15 @@ async def test_its_owner_alone_sees_the_photos(home: House) -> None:
 
 
 async def test_an_answer_is_given_once(home: House) -> None:
-    _, card = await held(home, "once")
+    """Two taps, or two devices: the second comes too late."""
+    exchange, card = await held(home, "once")
     await click(home, card, "Train anyway")
-    for label in ("Leave them out", "Show the photos"):
-        answer = await click(home, card, label)
-        assert answer.content.startswith("This training")
+    reviews = home.services.reviews
+    for late in (reviews.train, reviews.drop, reviews.look):
+        with pytest.raises(UserError, match="This training"):
+            await late(str(exchange.id), home.ada.id)
     await ready(home, card, "once")
+    assert (await home.adapter(home.ada, "once")).photos == 6
 
 
 async def test_a_held_training_can_be_stopped_and_tried_again_with_the_same_choice(home: House) -> None:
@@ -169,7 +190,7 @@ async def nothing_is_kept(home: House) -> None:
 
 
 async def test_a_check_reports_to_its_member_alone_and_keeps_nothing(home: House) -> None:
-    before = await home.services.blobs.list("photos/")
+    before = set(await home.services.blobs.list("photos/"))
     answer = await check(home, mixed())
     assert answer.ephemeral_to == home.ada.id
     assert answer.embeds[0]["title"] == "2 of the 6 photos would teach little"
@@ -178,7 +199,7 @@ async def test_a_check_reports_to_its_member_alone_and_keeps_nothing(home: House
     assert "64 × 64 pixels" in answer.text
     assert "Your photos are deleted again" in answer.text
     assert len(answer.files) == 1
-    assert await home.services.blobs.list("photos/") == before
+    assert set(await home.services.blobs.list("photos/")) <= before  # the sweep deletes those of others meanwhile
     await nothing_is_kept(home)
 
 
