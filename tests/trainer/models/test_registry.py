@@ -201,3 +201,25 @@ def test_a_folder_in_float16_alone_is_loaded(tmp_path: Path) -> None:
     make_base(tmp_path / "half", "sd1", variant="fp16")
     [spec] = find_bases(tmp_path)
     assert load_base(spec).unet.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [
+        ("unet", "mid_block.attentions.0.proj_in.weight"),
+        ("vae", "decoder.conv_out.bias"),
+        ("text_encoder", "text_model.encoder.layers.1.mlp.fc1.bias"),
+        ("text_encoder_2", "text_projection.weight"),
+    ],
+)
+def test_a_folder_that_lacks_a_weight_is_refused_when_it_is_loaded(
+    tiny_bases: Path, tmp_path: Path, part: str, key: str
+) -> None:
+    shutil.copytree(tiny_bases / "sdxl", tmp_path / "torn")
+    [file] = (tmp_path / "torn" / part).glob("*.safetensors")
+    tensors = load_file(file)
+    del tensors[key]
+    save_file(tensors, file, {"format": "pt"})
+    [spec] = find_bases(tmp_path)
+    with pytest.raises(MissingBases, match=rf"torn lacks weights of its {part}, such as .*{key[-12:]}; fetch"):
+        load_base(spec)
