@@ -29,6 +29,7 @@ async def run(settings: WorkerSettings) -> None:
         class_latents=settings.darkroom_data / "class-latents",
         hub_ids=settings.hub_ids,
         judges=settings.darkroom_judges,
+        hashes=settings.darkroom_data / "base-hashes.json",
     )
     await run_worker(settings, backend, stopped)
 

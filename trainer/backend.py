@@ -29,13 +29,15 @@ class TorchBackend:
         *,
         hub_ids: tuple[str, ...] = (),
         judges: Path | None = None,
+        hashes: Path | None = None,
     ) -> None:
         """``class_latents``: the folder where those of prior preservation are kept for all trainings.
 
-        ``judges``: the folder of the models that score checkpoints, see :mod:`trainer.choosing`.
+        ``judges``: the folder of the models that score checkpoints, see :mod:`trainer.choosing`. ``hashes``: the file
+        in which those of the bases are written down, for the engine that is started next.
         """
         self._folder, self._device, self._class_latents, self._judges = bases, device, class_latents, judges
-        self._hub_ids = hub_ids
+        self._hub_ids, self._hashes = hub_ids, hashes
         self._loaded: dict[str, tuple[Any, Any]] = {}
         self._tuned: tuple[tuple[str, str], Any, Any] | None = None  # (base, blob), and what was loaded from it
         self._at_work: Counter[str] = Counter()  # jobs by base
@@ -46,7 +48,7 @@ class TorchBackend:
         from transformers.utils import logging as transformers_logging
 
         from trainer.contract.events import BaseInfo
-        from trainer.models import memory
+        from trainer.models import hashes, memory
         from trainer.models.loading import choose_device
         from trainer.models.registry import look_for_bases
 
@@ -60,6 +62,8 @@ class TorchBackend:
         found = look_for_bases(self._folder, self._hub_ids)
         self._specs = {spec.name: spec for spec in found.bases}
         device = choose_device(self._device)
+        if self._hashes is not None:
+            hashes.recall(self._hashes)
         free, gpu = memory.free_bytes(device), device.type != "cpu"
         infos = tuple(
             BaseInfo(
@@ -71,6 +75,8 @@ class TorchBackend:
             )
             for spec in self._specs.values()
         )  # fmt: skip
+        if self._hashes is not None:
+            hashes.write_down(self._hashes)
         return messages.Ready(str(device), infos, found.refused)
 
     def _base(self, name: str) -> tuple[Any, Any]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import msgspec
 from trainer.errors import MissingBases
 from trainer.models.families import CLIP_VOCABULARY, FAMILIES, Family, PredictionType
 from trainer.models.folders import check_folder, read_json, weight_files
+from trainer.models.hashes import hash_files
 from trainer.models.header import read_shapes, tell_family, text_config
 from trainer.training.recipes import RecipeDefaults
 
@@ -58,8 +57,7 @@ class BaseSpec:
     @property
     def hash(self) -> str:
         """SHA-256 of the single file, as A1111 shows it, or over the UNet's weights of a folder; 10 digits."""
-        files = [self.file] if self.file else sorted((self.folder / "unet").glob("*.safetensors"))
-        return _hash_files(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+        return hash_files([self.file] if self.file else sorted((self.folder / "unet").glob("*.safetensors")))
 
 
 @dataclass(frozen=True)
@@ -68,17 +66,6 @@ class Found:
 
     bases: tuple[BaseSpec, ...]
     refused: tuple[str, ...] = ()
-
-
-@cache
-def _hash_files(files: tuple[tuple[Path, int, int], ...]) -> str:
-    """Read once as long as size and time stay: 7 GB take some ten seconds."""
-    digest = hashlib.sha256()
-    for path, _, _ in files:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()[:10]
 
 
 def read_base(folder: Path, *, embedded: bool = False, description: Path | None = None) -> BaseSpec:

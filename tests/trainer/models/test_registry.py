@@ -12,7 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.trainer.bases import FAMILIES, make_base
+from trainer.backend import TorchBackend
 from trainer.errors import MissingBases
+from trainer.models import hashes
 from trainer.models.loading import load_base
 from trainer.models.registry import BaseSpec, find_bases, look_for_bases
 from trainer.training.recipes import Steps
@@ -84,6 +86,24 @@ def test_the_hash_of_a_file_is_that_of_a1111(tiny_bases: Path) -> None:
     digest = hashlib.sha256((tiny_bases / "sd1-file.safetensors").read_bytes()).hexdigest()
     assert found["sd1-file"].hash == digest[:10]
     assert len(found["sd1"].hash) == 10
+
+
+def test_hashes_that_were_written_down_are_not_made_again(
+    tiny_bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = tmp_path / "data" / "base-hashes.json"
+    first = TorchBackend(tiny_bases, "cpu", hashes=book).start()
+    monkeypatch.setattr(hashes, "_known", {})  # another process
+    monkeypatch.setattr(hashlib, "sha256", None)
+    second = TorchBackend(tiny_bases, "cpu", hashes=book).start()
+    assert [base.hash for base in second.bases] == [base.hash for base in first.bases]
+
+
+def test_a_book_of_hashes_that_is_torn_is_made_anew(tiny_bases: Path, tmp_path: Path) -> None:
+    book = tmp_path / "base-hashes.json"
+    book.write_text('{"')
+    TorchBackend(tiny_bases, "cpu", hashes=book).start()
+    assert len(json.loads(book.read_text())) >= 6
 
 
 def test_a_file_that_changed_has_another_hash(tiny_bases: Path, tmp_path: Path) -> None:
