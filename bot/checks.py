@@ -105,12 +105,13 @@ def one_base(tagged: Sequence[tuple[AdapterPick, Adapter]], base: str) -> None:
         )
 
 
-def no_checkpoint(pick: AdapterPick, adapter: Adapter) -> None:
-    """A whole model is drawn with by itself."""
-    if adapter.kind == "checkpoint":
+def one_checkpoint(found: Sequence[tuple[AdapterPick, Adapter]]) -> None:
+    """A whole model takes the place of the base, so there can't be two."""
+    whole = [pick for pick, adapter in found if adapter.kind == "checkpoint"]
+    if len(whole) > 1:
         raise UserError(
-            f"{quoted(pick.written)} is a whole model and can't be put into a prompt: whoever runs this bot can put its"
-            " file among the models, and `model` then offers it."
+            f"{quoted(whole[0].written)} and {quoted(whole[1].written)} are whole models, and one alone can draw: leave"
+            " the other out."
         )
 
 

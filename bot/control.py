@@ -12,6 +12,7 @@ from bot.outbox import Outbox
 from bot.store import jobs
 from bot.store.database import Database
 from bot.store.records import Job
+from trainer.contract.names import CARD_STALE_AFTER_S
 
 _OVER = {"succeeded": "is done already", "failed": "is over, it did not work", "cancelled": "was stopped"}
 
@@ -60,6 +61,14 @@ class Control:
         self._on_change()
         return job
 
+    async def check_resumable(self, job_id: str, member_id: int) -> Job:
+        """The training that :meth:`resume` would let go on. Raises UserError, as that would."""
+        return await self._database.read(lambda tx: _paused(tx, job_id, member_id))
+
+    def is_card_old(self, job: Job) -> bool:
+        """Whether the worker could soon not edit its card any more, so that it should go on with a new one."""
+        return job.card == "posted" and self._clock() - (job.card_posted_at or 0.0) > CARD_STALE_AFTER_S / 2
+
     async def resume(self, job_id: str, member_id: int) -> Job:
         """Let a paused training wait for a worker again, which goes on where it was.
 
@@ -67,9 +76,7 @@ class Control:
         """
 
         def change(tx: Connection) -> tuple[Job, Job]:
-            job = own_training(tx, job_id, member_id, "let it go on")
-            if job.held != "paused":
-                raise UserError(f"`{job.train.name}` is not paused, so there is nothing to resume: see `/jobs`.")
+            job = _paused(tx, job_id, member_id)
             return job, jobs.release(tx, job_id) or job
 
         before, after = await self._database.write(change)
@@ -109,4 +116,11 @@ def own_training(tx: Connection, job_id: str, member_id: int, what: str) -> Job:
         raise UserError(f"This training {_OVER[job.state]}, so nothing of it runs any more.")
     if job.cancel_requested_at is not None:
         raise UserError("This training is being stopped already.")
+    return job
+
+
+def _paused(tx: Connection, job_id: str, member_id: int) -> Job:
+    job = own_training(tx, job_id, member_id, "let it go on")
+    if job.held != "paused":
+        raise UserError(f"`{job.train.name}` is not paused, so there is nothing to resume: see `/jobs`.")
     return job

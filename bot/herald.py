@@ -15,6 +15,7 @@ from bot.jobs import Jobs
 from bot.store.records import Job
 from bot.ui import cards, views
 from bot.ui.answers import waiting_card
+from trainer.contract import looks
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +92,15 @@ class Herald:
     async def on_resumed(self, job: Job) -> None:
         """It has a place in the queue again."""
         await self._show_waiting(job, *await waiting_card(self._jobs, job))
+
+    async def point_on(self, job: Job, message_id: int) -> None:
+        """Say on an old card where its training goes on; the new one is what counts."""
+        place = f"https://discord.com/channels/{job.guild_id or '@me'}/{job.channel_id}/{message_id}"
+        text = f"`{job.train.name}` goes on [further down]({place})."
+        try:
+            await self._edit(job, embed=cards.simple("Resumed", text, looks.WAITING), view=None)
+        except discord.HTTPException as error:
+            log.info("card.left_as_it_is", job=job.id, error=str(error))
 
     async def _show_waiting(self, job: Job, embed: discord.Embed, view: discord.ui.View) -> None:
         """Edit the card of a job that waits still. Files are left alone, so that a race lost can't take a picture."""

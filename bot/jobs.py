@@ -97,9 +97,9 @@ class Jobs:
         leading = next((adapter for _, adapter in tagged or own), None)
         base = self._admission.base(tx, order.base or (leading.base if leading else None))
         checks.one_base(tagged, base)
-        for pick, adapter in found:
+        checks.one_checkpoint(found)
+        for pick in order.adapters:
             checks.weight(pick)
-            checks.no_checkpoint(pick, adapter)
         return tuple(entries.current_pick(pick, adapter) for pick, adapter in found if adapter.base == base), base
 
     # -- cards --------------------------------------------------------------------------------------------------------

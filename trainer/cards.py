@@ -98,8 +98,6 @@ def trained(request: TrainRequest, outcome: Outcome, picture: str | None) -> Fac
     fields = []
     if outcome.report:
         fields.append(("How it turned out", looks.one_line(outcome.report, _LONGEST_FIELD)))
-    if made.fidelity is not None:
-        fields.append(("Out of the whole model", f"{looks.percent(made.fidelity)} of what it learned is in this file."))
     rank = [f"rank {made.rank}"] if made.rank else []  # a textual inversion has none
     facts = (
         f"{made.photos} photos", f"{made.steps:,} steps", *rank, _size(made.file), made.base,
@@ -111,7 +109,10 @@ def trained(request: TrainRequest, outcome: Outcome, picture: str | None) -> Fac
 def _use(request: TrainRequest, made: AdapterResult) -> str:
     """How to draw with it."""
     if made.kind == "checkpoint":
-        return "It is a whole model: whoever runs this bot can put its file among the models to draw with."
+        return (
+            f"Write `/imagine prompt:<lora:{request.name}> in a suit`, or press a button below. It is a whole model, so"
+            " a weight says nothing to it. Only you can use it until you share it."
+        )
     low, best, high = made.weights
     tag = f"<lora:{request.name}:{best:g}>"
     if made.kind == "textual_inversion":

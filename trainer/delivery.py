@@ -21,7 +21,7 @@ from discord.http import Route
 
 from trainer.cards import Face
 from trainer.contract import looks
-from trainer.contract.names import button_id
+from trainer.contract.names import CARD_STALE_AFTER_S, button_id
 from trainer.contract.requests import Card
 from trainer.errors import UserFault
 
@@ -29,7 +29,6 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 EDIT_EVERY_S = 5.0
-STALE_AFTER_S = 50 * 60  # edits of messages older than an hour are rate-limited hard
 RETRY_S = (1.0, 4.0, 15.0, 30.0)  # discord.py itself gives up at once on 503 and on a reset connection
 _SEARCHED = 50  # of the newest messages, in which a repeat looks for its own result
 _ARCHIVED = 50083
@@ -98,7 +97,7 @@ class Delivery:
         state = self._states.setdefault(job_id, _State())
         if card.message_id is None or card.private or state.closed or state.lock.locked():
             return False
-        if self._clock() - state.edited_at < EDIT_EVERY_S or self._clock() - card.posted_at > STALE_AFTER_S:
+        if self._clock() - state.edited_at < EDIT_EVERY_S or self._clock() - card.posted_at > CARD_STALE_AFTER_S:
             return False
         # shielded: an edit that is on its way when its job ends would else be overtaken by the last word, and cover it
         return await asyncio.shield(self._edit(state, job_id, card.channel_id, card.message_id, face, preview))
@@ -135,7 +134,7 @@ class Delivery:
                 )
             if face.picture not in {file.filename for file in kept}:
                 embed.set_image(url=None)
-            fresh = self._clock() - card.posted_at <= STALE_AFTER_S
+            fresh = self._clock() - card.posted_at <= CARD_STALE_AFTER_S
             if card.message_id is not None and not card.private and fresh:
                 message = self._message(card.channel_id, card.message_id)
                 try:

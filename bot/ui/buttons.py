@@ -13,7 +13,7 @@ from bot.orders import ImagineOrder
 from bot.prompts import read_prompt
 from bot.store.records import Job
 from bot.ui import cards
-from bot.ui.answers import accept, answer_fault, is_moderator, origin_of, show_crops
+from bot.ui.answers import accept, answer_fault, is_moderator, origin_of, show_crops, waiting_card
 from trainer.contract.names import Lane
 
 if TYPE_CHECKING:
@@ -81,9 +81,20 @@ class ResumeButton(JobButton, template=r"dr:resume:(?P<id>\d+)(?::(?P<place>\d+)
     """Lets a paused training go on."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
-        """Its owner alone may; the card tells the rest."""
-        await bot.services.control.resume(self.subject_id, interaction.user.id)
-        await interaction.response.send_message("It goes on where it was, as soon as there is room.", ephemeral=True)
+        """Its owner alone may; the card tells the rest, a new one where the old one is too old to be edited often."""
+        control = bot.services.control
+        job = await control.check_resumable(self.subject_id, interaction.user.id)
+        anew = control.is_card_old(job) and interaction.channel_id == job.channel_id
+        if anew:  # before it goes to a worker, which is told the card
+            embed, view = await waiting_card(bot.services.jobs, job)
+            posted = await interaction.response.send_message(embed=embed, view=view)
+            if posted.message_id is not None:
+                await bot.services.jobs.attach_card(job.id, posted.message_id)
+                await bot.herald.point_on(job, posted.message_id)
+        await control.resume(self.subject_id, interaction.user.id)
+        if not anew:
+            words = "It goes on where it was, as soon as there is room."
+            await interaction.response.send_message(words, ephemeral=True)
 
 
 class FinishButton(JobButton, template=r"dr:finish:(?P<id>\d+)(?::(?P<place>\d+))?"):

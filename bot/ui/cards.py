@@ -152,15 +152,19 @@ def adapters_list(adapters: Sequence[Adapter], viewer_id: int) -> discord.Embed:
 
 def tag(adapter: Adapter, viewer_id: int) -> str:
     """How this viewer writes the adapter in a prompt, at its best weight."""
-    return f"<lora:{adapter.name_for(viewer_id)}:{adapter.weight_best:g}>"
+    return written(adapter, adapter.name_for(viewer_id))
+
+
+def written(adapter: Adapter, name: str) -> str:
+    """The tag of that name, with the adapter's best weight; a whole model has none."""
+    return f"<lora:{name}>" if adapter.kind == "checkpoint" else f"<lora:{name}:{adapter.weight_best:g}>"
 
 
 def shared(adapter: Adapter) -> str:
     """What its owner is told after sharing it."""
-    written = f"<lora:{adapter.owner_name}/{adapter.name}:{adapter.weight_best:g}>"
+    tag = written(adapter, f"{adapter.owner_name}/{adapter.name}")
     return (
-        f"Everybody on this server can use it now, as `{written}` or by its name alone. `/adapter unshare` takes it"
-        " back."
+        f"Everybody on this server can use it now, as `{tag}` or by its name alone. `/adapter unshare` takes it back."
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import discord
 
 from bot.store.records import Adapter
+from bot.ui import cards
 from bot.ui.answers import answer_fault
 from trainer.contract import looks
 from trainer.contract.events import Candidate
@@ -74,6 +75,6 @@ class ChooseMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:c
         await interaction.response.edit_message(view=self.view)
         words = (
             f"`{adapter.name}` is the version of step {adapter.steps:,} now. Write it as"
-            f" `<lora:{adapter.name}:{adapter.weight_best:g}>`."
+            f" `{cards.written(adapter, adapter.name)}`."
         )
         await interaction.followup.send(words, ephemeral=True)

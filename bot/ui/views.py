@@ -66,10 +66,9 @@ def under_pictures(job_id: str) -> discord.ui.View:
 
 def under_training(job_id: str, examples: Sequence[str], adapter: Adapter | None, *, in_guild: bool) -> discord.ui.View:
     """Prompts to try, sharing, the exact settings, and the adapter's other versions where there are any."""
-    drawn_with = adapter is None or adapter.kind != "checkpoint"
     tries = [
         _button("example", job_id, words, place=place, style=discord.ButtonStyle.primary, row=0)
-        for place, words in enumerate(examples[:5] if drawn_with else ())
+        for place, words in enumerate(examples[:5])
     ]
     share = [_button("share", job_id, "Share with this server", emoji="🤝", row=1)] if in_guild else []
     menu = choice_menu(job_id, adapter, row=2) if adapter is not None else None
@@ -83,9 +82,14 @@ def under_ended(job: Job) -> discord.ui.View:
 
 
 def under_jobs(active: Sequence[Job], names: Sequence[str]) -> discord.ui.View | None:
-    """A button that stops each of the first few jobs."""
-    pairs = list(zip(active, names, strict=True))[:MOST_CANCELS]
-    buttons = [_button("cancel", job.id, f"Cancel {name}", row=row) for row, (job, name) in enumerate(pairs)]
+    """Buttons that stop each of the first few jobs, or pause it or let it go on, a row a job."""
+    buttons: list[discord.ui.Button[discord.ui.View]] = []
+    for row, (job, name) in enumerate(list(zip(active, names, strict=True))[:MOST_CANCELS]):
+        buttons.append(_button("cancel", job.id, f"Cancel {name}", row=row))
+        if job.held == "paused":
+            buttons.append(_button("resume", job.id, f"Resume {name}", row=row))
+        elif job.lane == "train" and job.held is None:
+            buttons.append(_button("pause", job.id, f"Pause {name}", row=row))
     return _view(*buttons) if buttons else None
 
 

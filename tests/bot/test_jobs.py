@@ -165,6 +165,18 @@ async def test_adapters_of_two_bases_cant_draw_together(world: World) -> None:
     assert (await world.imagine(adapters=picks[:1])).base == "sd15"
 
 
+async def test_one_whole_model_draws_and_two_are_a_sentence(world: World) -> None:
+    ids = [await trained(world, name=name) for name in ("one", "two")]
+    await world.database.write(lambda tx: tx.execute("UPDATE adapters SET kind = 'checkpoint'"))
+    picks = tuple(
+        AdapterPick(adapter_id=i, written=n, blob="", weight=1.0) for i, n in zip(ids, ("one", "two"), strict=True)
+    )
+    job = await world.imagine(adapters=picks[:1])
+    assert [use.kind for use in job.imagine.adapters] == ["checkpoint"]
+    with pytest.raises(UserError, match="`one` and `two` are whole models, and one alone can draw"):
+        await world.imagine(adapters=picks)
+
+
 async def test_the_communitys_own_base_is_the_default(world: World) -> None:
     assert (await world.imagine()).base == "emoji-64"
     await world.beat(bases=("emoji-64", "sd15"))

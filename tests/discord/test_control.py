@@ -116,6 +116,44 @@ async def _is_served(home: House) -> bool:
     return bool(await home.queue.heartbeats())
 
 
+async def test_a_training_that_goes_on_much_later_gets_a_new_card(home: House) -> None:
+    exchange = await home.train(home.ada, "slowly", class_word=ENDLESS)
+    await learning(home, exchange)
+    await press(home, exchange, "Pause")
+    old = await shows(home, exchange, "slowly is paused")
+    await home.services.jobs._database.write(
+        lambda tx: tx.execute("UPDATE jobs SET card_posted_at = card_posted_at - 3600 WHERE id = ?", (exchange.id,))
+    )
+    new = await (await home.ada.click(old, "Resume")).response(PATIENCE_S)
+    assert new.ephemeral_to is None
+    assert new.id != old.id
+    assert "goes on [further down](" in (await shows(home, exchange, "Resumed")).text
+    assert f"/{new.id})" in old.text
+    assert old.buttons == []
+    with patch("trainer.delivery.EDIT_EVERY_S", 0.1):
+        await home.sandbox.wait_for(
+            lambda message: message.id == new.id and labels(message) == ["Pause", "Stop and keep", "Cancel"],
+            timeout_s=PATIENCE_S,
+        )
+    await home.ada.click(new, "Stop and keep")
+    await home.sandbox.wait_for(
+        lambda message: message.id == new.id and "slowly is ready" in message.text, timeout_s=PATIENCE_S
+    )
+
+
+async def test_jobs_pauses_and_resumes_too(home: House) -> None:
+    exchange = await home.train(home.ada, "listed", class_word=ENDLESS)
+    await learning(home, exchange)
+    shown = await (await home.ada.slash("jobs", channel=CHANNEL)).response()
+    assert labels(shown) == ["Cancel learning listed", "Pause learning listed"]
+    await home.ada.click(shown, "Pause learning listed")
+    await shows(home, exchange, "listed is paused")
+    shown = await (await home.ada.slash("jobs", channel=CHANNEL)).response()
+    assert labels(shown) == ["Cancel learning listed", "Resume learning listed"]
+    answer = await (await home.ada.click(shown, "Resume learning listed")).response(PATIENCE_S)
+    assert answer.content == "It goes on where it was, as soon as there is room."
+
+
 async def test_a_training_that_waits_is_paused_and_goes_on_before_any_worker_is_there(
     tmp_path_factory: pytest.TempPathFactory, redis_url: str
 ) -> None:

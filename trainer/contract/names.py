@@ -22,6 +22,7 @@ HEARTBEAT_EVERY_S = 5
 HEARTBEAT_DEAD_AFTER_S = 15
 CANCEL_KEPT_S = 24 * 3600
 PROGRESS_KEPT_S = 3600
+CARD_STALE_AFTER_S = 50 * 60  # edits of messages older than an hour are rate-limited hard
 
 
 def queue_name(lane: Lane, base: str) -> str:

@@ -162,6 +162,25 @@ def test_before_it_learns_it_says_what_that_will_take() -> None:
     assert text == "Looking at 3 photos…\n1,200 steps, about 6 min, about 5.0 GiB of memory"
 
 
+def test_a_result_says_how_it_turned_out_and_how_to_draw_with_it() -> None:
+    outcome = trained_outcome()
+    assert outcome.adapter is not None
+    made = msgspec.structs.replace(outcome.adapter, weights=(0.5, 0.7, 0.9))
+    outcome = msgspec.structs.replace(outcome, adapter=made, report="It is *very* much like the photos.")
+    face = cards.trained(TRAINING, outcome, None)
+    assert "`/imagine prompt:<lora:thnos:0.7> in a suit`" in face.text
+    assert "at weights from 0.5 to 0.9, and best at 0.7." in face.text
+    assert face.fields == (("How it turned out", r"It is \*very\* much like the photos."),)
+    whole = msgspec.structs.replace(made, kind="checkpoint", rank=0)
+    face = cards.trained(TRAINING, msgspec.structs.replace(outcome, adapter=whole), None)
+    assert "`/imagine prompt:<lora:thnos> in a suit`" in face.text
+    assert "It is a whole model" in face.text
+    assert "rank" not in face.footer
+    tiny = msgspec.structs.replace(FILE, size_bytes=3_200)
+    small = msgspec.structs.replace(outcome, adapter=msgspec.structs.replace(made, file=tiny))
+    assert "3 kB" in cards.trained(TRAINING, small, None).footer
+
+
 def labels(face: cards.Face) -> list[str]:
     return [label for _, label in face.buttons]
 

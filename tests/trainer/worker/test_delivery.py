@@ -9,8 +9,9 @@ import pytest
 
 from sandbox.server import Sandbox
 from trainer.cards import Face
+from trainer.contract.names import CARD_STALE_AFTER_S
 from trainer.contract.requests import Card
-from trainer.delivery import EDIT_EVERY_S, STALE_AFTER_S, Attached, Delivery
+from trainer.delivery import EDIT_EVERY_S, Attached, Delivery
 from trainer.errors import UserFault
 
 PICTURE = Attached("thnos.png", b"\x89PNG\r\n\x1a\n" + b"x" * 100)
@@ -101,7 +102,7 @@ async def test_a_card_that_is_old_or_gone_is_answered_once_by_a_new_message(
     sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock, age: str
 ) -> None:
     if age == "old":
-        clock.now += STALE_AFTER_S + 1
+        clock.now += CARD_STALE_AFTER_S + 1
     else:
         await delivery._message(card.channel_id, card.message_id or 0).delete()
     places = {await delivery.deliver("7", card, result(), [PICTURE]) for _ in range(2)}
@@ -114,7 +115,7 @@ async def test_a_card_that_is_old_or_gone_is_answered_once_by_a_new_message(
 async def test_a_card_that_is_too_old_says_where_the_result_is(
     sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock
 ) -> None:
-    clock.now += STALE_AFTER_S + 1
+    clock.now += CARD_STALE_AFTER_S + 1
     _, posted = await delivery.deliver("7", card, result(), [PICTURE])
     old, new = sandbox.messages("darkroom")
     assert (old.id, new.id) == (card.message_id, posted)
@@ -134,7 +135,7 @@ async def test_in_a_thread_that_was_archived_meanwhile_the_result_is_posted_anew
 async def test_a_repeat_finds_its_result_also_in_a_lively_channel(
     sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock
 ) -> None:
-    clock.now += STALE_AFTER_S + 1
+    clock.now += CARD_STALE_AFTER_S + 1
     for number in range(60):
         await sandbox.member("ben").post(f"and another thing, {number}", channel="darkroom")
     places = {await delivery.deliver("7", card, result(), [PICTURE]) for _ in range(2)}
@@ -144,7 +145,7 @@ async def test_a_repeat_finds_its_result_also_in_a_lively_channel(
 async def test_faults_on_the_way_do_not_double_the_result(
     sandbox: Sandbox, delivery: Delivery, card: Card, clock: Clock
 ) -> None:
-    clock.now += STALE_AFTER_S + 1
+    clock.now += CARD_STALE_AFTER_S + 1
     sandbox.faults.add(method="POST", path_regex=r"/channels/\d+/messages", cut=True, after="apply", times=1)
     sandbox.faults.add(method="GET", path_regex=r"/channels/\d+/messages", status=503, times=1)
     await delivery.deliver("7", card, result(), [PICTURE])

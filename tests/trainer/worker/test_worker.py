@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import discord
+import msgspec
 import pytest
 import structlog
 import structlog.testing
@@ -201,6 +202,18 @@ def training(card: Card, job_id: str) -> TrainRequest:
         job_id=job_id, attempt=1, base=BASE, adapter_id="a1", name="thnos", trigger="thnos", class_word="slow",
         kind="subject", photos=(), captions=(), recipe=Recipe(), card=card,
     )  # fmt: skip
+
+
+async def test_the_heartbeat_tells_the_pace_of_the_last_training(site: Site) -> None:
+    await site.start()
+    assert (await site.heartbeat()).bases[0].seconds_per_step is None
+    quick = msgspec.structs.replace(training(site.card(), "1"), class_word="quick")
+    await site.queue.enqueue(quick)
+    await site.says("1", Started, Produced, Delivered)
+    await site.runs()
+    pace = (await site.heartbeat()).bases[0].seconds_per_step
+    assert pace is not None
+    assert pace > 0
 
 
 async def test_what_nobody_can_read_is_logged_and_skipped(site: Site) -> None:
