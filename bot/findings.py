@@ -77,7 +77,7 @@ def scale_of(base: BaseInfo | None, resolution: int | None = None) -> Scale:
     """
     if base is None:
         return Scale(resolution=resolution or 64, step=8)
-    return Scale(resolution=resolution or math.isqrt(base.width * base.height), step=base.bucket_step)
+    return Scale(resolution=resolution or min(base.width, base.height), step=base.bucket_step)
 
 
 def report_on(photos: Sequence[Inspected], scale: Scale) -> Report:
