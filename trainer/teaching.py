@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Generator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ class Lesson:
         """The scores of what is being learned."""
         yardstick = yield from self._measure()
         scores = yield from judge_checkpoint(yardstick, learner.draw)
-        return [] if scores is None else [scores.identity, scores.obedience]
+        return [] if scores is None else list(astuple(scores))
 
     def _measure(self) -> Generator[None, None, Yardstick]:
         """What pictures are measured against, made once."""
@@ -129,13 +129,13 @@ class Lesson:
         return generate(self._room.base, self._room.bank, job)
 
     def _is_enough(self, scores: list[list[float]]) -> bool:
-        return has_stopped_improving([Scores(*pair) for pair in scores], PATIENCE)
+        return has_stopped_improving([Scores(*each) for each in scores], PATIENCE)
 
     # -- at the end ---------------------------------------------------------------------------------------------------
 
     def _finish(self, learned: Learned) -> Generator[None, None, messages.Trained]:
         """Choose, write the files and draw with the best."""
-        places = shortlist([Scores(*pair) for pair in learned.scores] or [None] * len(learned.snapshots))
+        places = shortlist([Scores(*each) for each in learned.scores] or [None] * len(learned.snapshots))
         snapshots = [learned.snapshots[place] for place in places]
         learner, request = learned.learner, self._request
         with ExitStack() as held:
@@ -167,11 +167,10 @@ class Lesson:
 
     def _candidate(self, learned: Learned, snapshot: Snapshot, verdict: Verdict) -> messages.CandidateFile:
         metadata = describe(self._room.base, self._request, learned, snapshot.step)
-        scores = verdict.scores or Scores(0.0, 0.0)
-        return messages.CandidateFile(
-            snapshot.step, learned.learner.write(snapshot.weights, metadata), verdict.weight, scores.identity,
-            scores.obedience,
-        )  # fmt: skip
+        scores, data = verdict.scores, learned.learner.write(snapshot.weights, metadata)
+        if scores is None:
+            return messages.CandidateFile(snapshot.step, data, verdict.weight)
+        return messages.CandidateFile(snapshot.step, data, verdict.weight, scores.identity, scores.obedience)
 
 
 def teach(room: Room, command: messages.StartTraining, control: Control) -> Steps:

@@ -9,7 +9,6 @@ import discord
 
 from bot.store.records import Adapter
 from bot.ui import cards
-from bot.ui.answers import answer_fault
 from trainer.contract import looks
 from trainer.contract.events import Candidate
 from trainer.contract.names import button_id
@@ -61,6 +60,8 @@ class ChooseMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:c
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Choose; a fault goes to the one who did."""
+        from bot.ui.answers import answer_fault  # which shows views, and those show this menu
+
         try:
             await self.choose(interaction.client, interaction)
         except Exception as error:

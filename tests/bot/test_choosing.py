@@ -8,8 +8,9 @@ import pytest
 
 from bot.errors import UserError
 from bot.store.records import Adapter, AdapterPick, Job
+from bot.ui.choosing import describe
 from tests.bot.worlds import MEMBERS, World
-from trainer.contract.events import Delivered, Produced
+from trainer.contract.events import Candidate, Delivered, OutputFile, Produced
 
 ADA = MEMBERS["ada"]
 VERSIONS = (b"of step 800", b"of step 900", b"of step 1000")
@@ -101,3 +102,11 @@ async def test_one_version_alone_is_nothing_to_choose_from(world: World) -> None
     assert adapter.choose_until is None
     with pytest.raises(UserError, match="The other versions"):
         await world.adapters.choose(job.id, 0, owner_id=ADA)
+
+
+def test_a_version_that_nobody_measured_is_shown_without_scores() -> None:
+    file = OutputFile(blob="b", filename="thnos.safetensors", content_type="application/octet-stream", size_bytes=1)
+    assert describe(Candidate(step=1_000, file=file, weight=0.8)) == "step 1,000 · weight 0.8"
+    assert describe(Candidate(step=100, file=file, weight=1.0, identity=0.0, obedience=0.955)) == (
+        "step 100 · likeness 0 % · obedience 96 % · weight 1"
+    )

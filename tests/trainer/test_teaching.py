@@ -84,6 +84,7 @@ def test_without_a_judge_the_last_one_is_proposed(base: Base, photos: list[Image
     assert trained.chosen == 1
     assert trained.steps == 4
     assert "no judge" in trained.report
+    assert [(each.weight, each.identity, each.obedience) for each in trained.candidates] == [(0.8, None, None)] * 2
 
 
 @pytest.mark.parametrize("recipe", [{"method": "dreambooth"}, {"method": "dreambooth", "output": "checkpoint"}])
