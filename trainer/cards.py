@@ -117,9 +117,12 @@ def _use(request: TrainRequest, made: AdapterResult) -> str:
     tag = f"<lora:{request.name}:{best:g}>"
     if made.kind == "textual_inversion":
         tag = emphasise(made.trigger, best)
+    span = (
+        f"well at weights from {low:g} to {high:g}, and best at {best:g}" if low < high else f"best at weight {best:g}"
+    )
     return (
-        f"Write `/imagine prompt:{tag} in a suit`, or press a button below. It does well at"
-        f" weights from {low:g} to {high:g}, and best at {best:g}. Only you can use it until you share it."
+        f"Write `/imagine prompt:{tag} in a suit`, or press a button below. It does {span}. Only you can use it until"
+        " you share it."
     )
 
 

@@ -187,7 +187,7 @@ def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int
         ("Base", f"{adapter.base} ({adapter.base_hash})"),
         ("Trained on", f"{adapter.photos} photos, {adapter.steps:,} steps, {looks.duration(adapter.seconds)}"),
         ("Rank", str(adapter.rank)),
-        ("Weights", f"{adapter.weight_low:g} to {adapter.weight_high:g}, {adapter.weight_best:g} at best"),
+        ("Weights", _weights(adapter)),
         ("File", f"{adapter.size_bytes / 1e6:.1f} MB"),
         ("Shared", shared),
         ("Photos", _photos(adapter)),
@@ -207,6 +207,12 @@ def _how_to_use(adapter: Adapter, viewer_id: int) -> str:
         f"Write `{tag(adapter, viewer_id)}` in a prompt. Its trigger is `{adapter.trigger}`; where a prompt lacks it,"
         f" `{adapter.trigger} {adapter.class_word}` takes the tag's place."
     )
+
+
+def _weights(adapter: Adapter) -> str:
+    """Those that are recommended."""
+    low, best, high = adapter.weight_low, adapter.weight_best, adapter.weight_high
+    return f"{low:g} to {high:g}, {best:g} at best" if low < high else f"{best:g}"
 
 
 def _photos(adapter: Adapter) -> str:
@@ -230,7 +236,7 @@ def training_settings(adapter: Adapter, recipe: Recipe) -> str:
         "Name": adapter.name, "Trigger": adapter.trigger, "Class word": adapter.class_word,
         "Kind": adapter.subject_kind, "Method": adapter.method, "Base": f"{adapter.base} ({adapter.base_hash})",
         "Photos": adapter.photos, "Steps": adapter.steps, "Rank": adapter.rank,
-        "Weights": f"{adapter.weight_low:g} to {adapter.weight_high:g}, {adapter.weight_best:g} at best",
+        "Weights": _weights(adapter),
         "Final loss": f"{adapter.final_loss:.4f}", "Seconds": round(adapter.seconds),
         "Trainer": adapter.trainer_version,
     }  # fmt: skip

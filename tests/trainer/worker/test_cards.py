@@ -171,6 +171,8 @@ def test_a_result_says_how_it_turned_out_and_how_to_draw_with_it() -> None:
     assert "`/imagine prompt:<lora:thnos:0.7> in a suit`" in face.text
     assert "at weights from 0.5 to 0.9, and best at 0.7." in face.text
     assert face.fields == (("How it turned out", r"It is \*very\* much like the photos."),)
+    sharp = msgspec.structs.replace(outcome, adapter=msgspec.structs.replace(made, weights=(0.7, 0.7, 0.7)))
+    assert "It does best at weight 0.7. Only" in cards.trained(TRAINING, sharp, None).text
     whole = msgspec.structs.replace(made, kind="checkpoint", rank=0)
     face = cards.trained(TRAINING, msgspec.structs.replace(outcome, adapter=whole), None)
     assert "`/imagine prompt:<lora:thnos> in a suit`" in face.text
