@@ -26,7 +26,7 @@ def check_form(order: TrainOrder) -> None:
             "`write_captions` is for attached photos: in a zip the captions lie beside them, as `cat.txt` beside"
             " `cat.jpg`."
         )
-    if order.recipe.captions not in {None, "photo"}:
+    if order.recipe.captions not in {None, "photo", "captioner"}:
         raise UserError(
             f"`write_captions` does nothing where `advanced` says `captions: {order.recipe.captions}`: leave one out."
         )

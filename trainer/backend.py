@@ -29,15 +29,17 @@ class TorchBackend:
         *,
         hub_ids: tuple[str, ...] = (),
         judges: Path | None = None,
+        captioner: Path | None = None,
         hashes: Path | None = None,
     ) -> None:
         """``class_latents``: the folder where those of prior preservation are kept for all trainings.
 
-        ``judges``: the folder of the models that score checkpoints, see :mod:`trainer.choosing`. ``hashes``: the file
-        in which those of the bases are written down, for the engine that is started next.
+        ``judges``: the folder of the models that score checkpoints, see :mod:`trainer.choosing`; ``captioner``: that of
+        the model that captions photos, see :mod:`trainer.training.blip`. ``hashes``: the file in which those of the
+        bases are written down, for the engine that is started next.
         """
         self._folder, self._device, self._class_latents, self._judges = bases, device, class_latents, judges
-        self._hub_ids, self._hashes = hub_ids, hashes
+        self._hub_ids, self._captioner, self._hashes = hub_ids, captioner, hashes
         self._loaded: dict[str, tuple[Any, Any]] = {}
         self._tuned: tuple[tuple[str, str], Any, Any] | None = None  # (base, blob), and what was loaded from it
         self._at_work: Counter[str] = Counter()  # jobs by base
@@ -59,6 +61,10 @@ class TorchBackend:
             from trainer.choosing.folder_judge import check_judges
 
             check_judges(self._judges)
+        if self._captioner is not None:
+            from trainer.training.blip import check_captioner
+
+            check_captioner(self._captioner)
         found = look_for_bases(self._folder, self._hub_ids)
         self._specs = {spec.name: spec for spec in found.bases}
         device = choose_device(self._device)
@@ -72,6 +78,7 @@ class TorchBackend:
                 num_inference_steps=spec.defaults.num_inference_steps, guidance_scale=spec.defaults.guidance_scale,
                 embedded=spec.embedded, example_prompts=spec.defaults.example_prompts,
                 unavailable=memory.find_unavailable(spec, free, gpu=gpu), bucket_step=spec.defaults.bucket_step,
+                has_captioner=self._captioner is not None,
             )
             for spec in self._specs.values()
         )  # fmt: skip
@@ -138,9 +145,11 @@ class TorchBackend:
     def _train(self, command: messages.StartTraining, control: Control) -> Steps:
         from trainer.choosing.judges import open_judge
         from trainer.teaching import Room, teach
+        from trainer.training.captioner import open_captioner
 
         base, bank = self._base(command.request.base)
-        room = Room(base, bank, open_judge(base, self._judges), self._class_latents)
+        captioner = open_captioner(self._captioner, base.device)
+        room = Room(base, bank, open_judge(base, self._judges), self._class_latents, captioner)
         return (yield from teach(room, command, control))
 
     def _imagine(self, command: messages.StartImagining) -> Steps:

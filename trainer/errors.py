@@ -3,7 +3,8 @@
 DarkroomTrainerError
 ├── UserFault        a person caused it; its text is shown to them and names the value and the way out
 │   ├── MissingBases the folder of base models is not there or holds none
-│   └── MissingJudges the folder of the models that judge pictures is not complete
+│   ├── MissingJudges the folder of the models that judge pictures is not complete
+│   └── MissingCaptioner the folder of the model that captions photos does not hold one
 └── BadAdapterFile   a safetensors file that is not what it should be
 """
 
@@ -24,6 +25,10 @@ class MissingBases(UserFault):
 
 class MissingJudges(UserFault):
     """DARKROOM_JUDGES does not hold the two models that judge pictures."""
+
+
+class MissingCaptioner(UserFault):
+    """DARKROOM_CAPTIONER does not hold a model that captions photos."""
 
 
 class BadAdapterFile(DarkroomTrainerError):

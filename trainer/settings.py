@@ -18,6 +18,7 @@ class WorkerSettings(CommonSettings):
     darkroom_lanes: str = "imagine,train"  # a machine may draw alone, or train alone
     darkroom_pictures_at_a_time: Annotated[int, Field(ge=1, le=64)] = 4  # jobs; they take turns step by step
     darkroom_judges: OptionalPath = None  # DINOv2 and CLIP; None: only emoji-64's trainings are measured
+    darkroom_captioner: OptionalPath = None  # BLIP; None: `captions: captioner` is refused
 
     @field_validator("darkroom_lanes")
     @classmethod

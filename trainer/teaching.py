@@ -27,6 +27,7 @@ from trainer.choosing.scores import (
 from trainer.generation.metadata import write_png
 from trainer.generation.pipeline import GenerationJob, Picture, generate
 from trainer.models.loading import Base
+from trainer.training.captioner import Captioner, describe_photos
 from trainer.training.captions import name_subject
 from trainer.training.checkpoints import step_of
 from trainer.training.continuing import read_source
@@ -48,6 +49,7 @@ class Room:
     bank: AdapterBank
     judge: Judge | None = None
     class_latents: Path | None = None  # the folder where those of all trainings are kept
+    captioner: Captioner | None = None
 
 
 class Lesson:
@@ -64,15 +66,17 @@ class Lesson:
         source = None
         if command.source is not None:
             source = read_source(room.base, command.source, recipe.method, request.trigger)
-        hooks = Hooks(
+        self._hooks = Hooks(
             control, self._checkpoints.append, command.resume, room.class_latents, source,
             look=None if room.judge is None else self._look, is_enough=self._is_enough,
         )  # fmt: skip
-        photos = prepare_photos(self._job, self._images, request.captions, request.focuses)
-        self._training = Training(room.base, room.bank, photos, self._job, hooks)
 
     def run(self) -> Steps:
         """One step a turn; its last report is Trained, or Paused."""
+        room, request = self._room, self._request
+        captions = yield from describe_photos(room.captioner, self._job, self._images, request.captions)
+        photos = prepare_photos(self._job, self._images, captions, request.focuses)
+        self._training = Training(room.base, room.bank, photos, self._job, self._hooks)
         job_id, planned = self._request.job_id, self._training.recipe.steps
         yield messages.Planned(job_id, self._began_at, planned)
         previews = {planned * quarter // 4 for quarter in (1, 2, 3)}

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.captions import captions_form, read_captions
+from bot.captions import captions_form, check_form, read_captions
 from bot.errors import UserError
+from bot.orders import Origin, TrainOrder, Upload
+from trainer.contract.requests import CaptionSource, Recipe
 
 FILES = ("IMG_1.jpg", "cat (2): asleep.jpg", "x" * 200 + ".png")
 
@@ -76,3 +78,20 @@ def test_any_text_is_captions_or_one_sentence(text: str) -> None:
         return
     assert "\n" not in words
     assert len(words) <= 300
+
+
+@pytest.mark.parametrize("source", [None, "photo", "captioner"])
+def test_the_form_goes_with_sources_that_leave_room_for_it(source: CaptionSource | None) -> None:
+    check_form(order(source))
+
+
+@pytest.mark.parametrize("source", ["none", "template"])
+def test_the_form_is_refused_where_nothing_would_read_it(source: CaptionSource) -> None:
+    with pytest.raises(UserError, match=f"does nothing where `advanced` says `captions: {source}`: leave one out"):
+        check_form(order(source))
+
+
+def order(source: CaptionSource | None) -> TrainOrder:
+    origin = Origin(interaction_id=1, token="t", member_id=2, member_name="ada", guild_id=None, channel_id=3)
+    uploads = (Upload(filename="cat.jpg", url="http://cdn/cat.jpg", size_bytes=6),) * 3
+    return TrainOrder(origin=origin, name="thnos", uploads=uploads, consent=True, recipe=Recipe(captions=source))

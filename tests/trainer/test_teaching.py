@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Generator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from PIL import Image
 
+from tests.trainer.captioners import CAPTIONS, make_captioner
 from trainer import messages
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.files import read_lora
 from trainer.choosing.judges import open_judge
-from trainer.contract.requests import Card, Recipe, TrainRequest
+from trainer.contract.requests import CaptionSource, Card, Recipe, TrainRequest
 from trainer.models.loading import Base
 from trainer.teaching import Room, teach
 from trainer.training import loop
+from trainer.training.captioner import Captioner, open_captioner
 from trainer.training.control import Control
 
 CARD = Card(channel_id=1, message_id=2, posted_at=0, requester_id=3)
@@ -115,3 +119,35 @@ def test_a_resumed_training_says_where_it_goes_on(base: Base, photos: list[Image
     assert reports[0] == messages.Planned("1", 3, 4)
     assert again.data == whole.data
     assert again.grid == whole.grid
+
+
+def checkpoints(
+    base: Base, asked: messages.StartTraining, captioner: Captioner | None = None
+) -> Generator[bytes, None, None]:
+    """Those of a training; it goes no further than it is asked for."""
+    for report in teach(Room(base, AdapterBank(base.modules), captioner=captioner), asked, Control()):
+        if isinstance(report, messages.Checkpointed):
+            yield report.data
+
+
+def test_photos_are_learned_with_what_the_captioner_says(
+    base: Base, photos: list[Image.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if somebody had written that; the same again where the training is resumed."""
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 2)
+    captioner = open_captioner(make_captioner(tmp_path), base.device)
+    shown = [Image.new("RGB", (64, 64), colour) for colour in CAPTIONS] + photos[:1]
+
+    def asked(source: CaptionSource, captions: tuple[str | None, ...]) -> messages.StartTraining:
+        asks = command(shown, captions=source, caption_dropout=0.0, steps=24)
+        return messages.StartTraining(msgspec.structs.replace(asks.request, captions=captions), asks.photos)
+
+    described = asked("captioner", (None, None, "thnos at work"))
+    whole = checkpoints(base, described, captioner)
+    first, second = next(whole), next(whole)
+    whole.close()
+    said = ("a purple thnos monster at a table", "thnos monster, a cat in the garden", "thnos at work")
+    assert next(checkpoints(base, asked("photo", said))) == first
+    assert next(checkpoints(base, asked("photo", said[::-1]))) != first
+    resumed = messages.StartTraining(described.request, described.photos, first)
+    assert next(checkpoints(base, resumed, captioner)) == second

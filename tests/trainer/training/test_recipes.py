@@ -85,6 +85,8 @@ def test_captions_of_ones_own_come_first_and_get_the_trigger() -> None:
     subject = "thnos monster"
     assert captions_for("thnos", subject, "subject", "at work") == ("thnos at work",)
     assert captions_for("thnos", subject, "subject", "my thnos at work") == ("my thnos at work",)
+    assert captions_for("cat", "cat", "subject", "a category of Cats") == ("cat a category of Cats",)
+    assert captions_for("cat", "cat", "subject", "asleep: the Cat.") == ("asleep: the Cat.",)
     assert captions_for("thnos", subject, "subject", "at work", "none") == (subject,)
     assert captions_for("thnos", subject, "subject", None, "template", "{} on a shelf") == ("thnos monster on a shelf",)
     assert "a photo of thnos monster" in captions_for("thnos", subject, "subject", "at work", "template")

@@ -61,6 +61,7 @@ async def test_a_fault_at_start_is_one_sentence(
         ({"DISCORD_TOKEN": "MTIz.wrong.token"}, 2, "Discord refused DISCORD_TOKEN"),
         ({"DISCORD_API_BASE": "http://127.0.0.1:1/api/v10"}, 1, "Discord can't be reached"),
         ({"DARKROOM_BASES": "nowhere"}, 2, "unset DARKROOM_BASES"),
+        ({"DARKROOM_CAPTIONER": "nowhere"}, 2, "or unset DARKROOM_CAPTIONER"),
         ({"DARKROOM_DATA": "/proc/no"}, 2, "correct DARKROOM_BLOBS or DARKROOM_DATA"),
         ({"DARKROOM_BLOBS": "s4://bucket"}, 2, "correct DARKROOM_BLOBS or DARKROOM_DATA"),
     ],
