@@ -16,8 +16,10 @@ from tests.trainer.captioners import CAPTIONS, make_captioner
 from trainer import messages
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.files import read_lora
+from trainer.backend import TorchBackend
 from trainer.choosing.judges import open_judge
 from trainer.contract.requests import CaptionSource, Card, Recipe, TrainRequest
+from trainer.errors import UserFault
 from trainer.models.loading import Base
 from trainer.teaching import Room, teach
 from trainer.training import loop
@@ -151,3 +153,17 @@ def test_photos_are_learned_with_what_the_captioner_says(
     assert next(checkpoints(base, asked("photo", said[::-1]))) != first
     resumed = messages.StartTraining(described.request, described.photos, first)
     assert next(checkpoints(base, resumed, captioner)) == second
+
+
+def test_an_engine_gives_its_captioner_to_trainings(photos: list[Image.Image], tmp_path: Path) -> None:
+    asked = command(photos, captions="captioner")
+    for folder in (make_captioner(tmp_path), None):
+        backend = TorchBackend(None, "cpu", captioner=folder)
+        backend.start()
+        steps = backend.train(asked, Control())
+        if folder:
+            assert next(filter(None, steps)) == messages.Planned("1", 0, 4)
+            steps.close()
+        else:
+            with pytest.raises(UserFault, match="captions can't be `captioner`, for this worker has none"):
+                next(steps)
