@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 
+from trainer.adapters.layers import forward_with_adapters
 from trainer.errors import BadAdapterFile
 
 A, B, MAGNITUDE = "lora_A.weight", "lora_B.weight", "lora_magnitude_vector"  # peft's names for a layer's tensors
@@ -101,6 +103,7 @@ class AdapterBank:
             del self._parts[part].peft_config  # the bank keeps the books itself
         self._collect(part)
         for _, layer in self._layers[part]:
+            layer.forward = partial(forward_with_adapters, layer)
             if name in layer.lora_variant and not isinstance(layer.lora_variant[name], _WeighedVariant):
                 layer.lora_variant[name] = _WeighedVariant(layer.lora_variant[name])
 
