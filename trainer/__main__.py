@@ -31,6 +31,7 @@ async def run(settings: WorkerSettings) -> None:
         judges=settings.darkroom_judges,
         hashes=settings.darkroom_data / "base-hashes.json",
         captioner=settings.darkroom_captioner,
+        lean=set(settings.capacity) == {"train"},
     )
     await run_worker(settings, backend, stopped)
 

@@ -31,15 +31,17 @@ class TorchBackend:
         judges: Path | None = None,
         captioner: Path | None = None,
         hashes: Path | None = None,
+        lean: bool = False,
     ) -> None:
         """``class_latents``: the folder where those of prior preservation are kept for all trainings.
 
         ``judges``: the folder of the models that score checkpoints, see :mod:`trainer.choosing`; ``captioner``: that of
         the model that captions photos, see :mod:`trainer.training.blip`. ``hashes``: the file in which those of the
-        bases are written down, for the engine that is started next.
+        bases are written down, for the engine that is started next. ``lean``: nobody draws here, so that trainings may
+        let go of a base's encoders once their work is done.
         """
         self._folder, self._device, self._class_latents, self._judges = bases, device, class_latents, judges
-        self._hub_ids, self._captioner, self._hashes = hub_ids, captioner, hashes
+        self._hub_ids, self._captioner, self._hashes, self._lean = hub_ids, captioner, hashes, lean
         self._loaded: dict[str, tuple[Any, Any]] = {}
         self._tuned: tuple[tuple[str, str], Any, Any] | None = None  # (base, blob), and what was loaded from it
         self._at_work: Counter[str] = Counter()  # jobs by base
@@ -79,6 +81,7 @@ class TorchBackend:
                 embedded=spec.embedded, example_prompts=spec.defaults.example_prompts,
                 unavailable=memory.find_unavailable(spec, free, gpu=gpu), bucket_step=spec.defaults.bucket_step,
                 has_captioner=self._captioner is not None,
+                resolutions=(max(64, min(spec.defaults.width, spec.defaults.height) // 2), spec.defaults.max_side),
             )
             for spec in self._specs.values()
         )  # fmt: skip
@@ -149,7 +152,8 @@ class TorchBackend:
 
         base, bank = self._base(command.request.base)
         captioner = open_captioner(self._captioner, base.device)
-        room = Room(base, bank, open_judge(base, self._judges), self._class_latents, captioner)
+        judge = open_judge(base, self._judges)
+        room = Room(base, bank, judge, self._class_latents, captioner, self._lean)
         return (yield from teach(room, command, control))
 
     def _imagine(self, command: messages.StartImagining) -> Steps:

@@ -6,9 +6,11 @@ import io
 from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 
 from trainer import messages
@@ -27,6 +29,7 @@ from trainer.choosing.scores import (
 from trainer.generation.metadata import write_png
 from trainer.generation.pipeline import GenerationJob, Picture, generate
 from trainer.models.loading import Base
+from trainer.models.memory import estimate_training, free_bytes, read_size
 from trainer.training.captioner import Captioner, describe_photos
 from trainer.training.captions import name_subject
 from trainer.training.checkpoints import step_of
@@ -34,7 +37,7 @@ from trainer.training.continuing import read_source
 from trainer.training.control import Control, Pause
 from trainer.training.dreambooth import DreamBoothLearner
 from trainer.training.learner import Drawing, Learner
-from trainer.training.loop import Hooks, Learned, Snapshot, Training, TrainingJob, TrainStep, prepare_photos
+from trainer.training.loop import Hooks, Learned, Snapshot, Training, TrainingJob, TrainStep, prepare_photos, resolve
 
 PATIENCE = 2  # looks without anything better, after which it is enough
 EXAMPLES = 3
@@ -50,6 +53,7 @@ class Room:
     judge: Judge | None = None
     class_latents: Path | None = None  # the folder where those of all trainings are kept
     captioner: Captioner | None = None
+    lean: bool = False  # whether nothing but trainings needs the base's encoders
 
 
 class Lesson:
@@ -66,10 +70,28 @@ class Lesson:
         source = None
         if command.source is not None:
             source = read_source(room.base, command.source, recipe.method, request.trigger)
+        self._memory_bytes, checkpointing = self._estimate()
         self._hooks = Hooks(
             control, self._checkpoints.append, command.resume, room.class_latents, source,
+            checkpointing=checkpointing, lean=room.lean,
             look=None if room.judge is None else self._look, is_enough=self._is_enough,
         )  # fmt: skip
+
+    def _estimate(self) -> tuple[int, bool]:
+        """Bytes that this will need, and whether gradient checkpointing has to keep them so few."""
+        base = self._room.base
+        recipe, gpu = resolve(base, self._job, len(self._images)), base.device.type != "cpu"
+        whole = recipe.method == "dreambooth"
+        estimate = partial(
+            estimate_training, read_size(base.spec), recipe.method, resolution=recipe.resolution,
+            batch=recipe.batch * (2 if recipe.prior_weight else 1), rank=recipe.rank, gpu=gpu,
+            adafactor=whole and base.spec.family == "sdxl", ema=recipe.ema > 0,
+            text_encoder=recipe.text_encoder_learning_rate > 0,
+        )  # fmt: skip
+        at_ease = estimate(checkpointing=False)
+        if not gpu or at_ease <= free_bytes(base.device) + torch.cuda.memory_reserved(base.device):
+            return at_ease, False
+        return estimate(checkpointing=True), True
 
     def run(self) -> Steps:
         """One step a turn; its last report is Trained, or Paused."""
@@ -78,7 +100,7 @@ class Lesson:
         photos = prepare_photos(self._job, self._images, captions, request.focuses)
         self._training = Training(room.base, room.bank, photos, self._job, self._hooks)
         job_id, planned = self._request.job_id, self._training.recipe.steps
-        yield messages.Planned(job_id, self._began_at, planned)
+        yield messages.Planned(job_id, self._began_at, planned, self._memory_bytes)
         previews = {planned * quarter // 4 for quarter in (1, 2, 3)}
         steps = self._training.run()
         while True:

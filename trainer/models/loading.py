@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from trainer.errors import MissingBases, UserFault
 from trainer.models.families import FAMILIES, SCHEDULER, TowerLayout
 from trainer.models.folders import find_variant
 from trainer.models.registry import BaseSpec
-from trainer.models.single_file import Encoder, load_file_parts
+from trainer.models.single_file import Encoder, load_file_encoders, load_file_parts
 from trainer.models.text import Conditioning, TextTower, Vectors, encode_tokens, tokenize
 from trainer.models.tokenizers import load_tokenizer
 
@@ -36,6 +36,7 @@ class Base:
     scheduler_config: dict[str, Any]
     device: torch.device
     weight_dtype: torch.dtype
+    _vae_forgotten: bool = field(default=False, init=False)
 
     @property
     def modules(self) -> dict[str, torch.nn.Module]:
@@ -97,9 +98,40 @@ class Base:
             added_cond_kwargs=added, return_dict=False,
         )[0].float()  # fmt: skip
 
+    def forget_encoders(self, *, text: bool = True) -> None:
+        """Free the memory of the VAE and, with ``text``, of the text encoders; whoever needs them reads them anew."""
+        if not self._vae_forgotten:
+            _empty(self.vae)
+            self._vae_forgotten = True
+        for tower in self.towers if text else ():
+            if tower.recall is None:
+                _empty(tower.text_encoder)
+                tower.recall = self.recall_encoders
+
+    def recall_encoders(self) -> None:
+        """Read what was forgotten from the base's files again."""
+        if not self._vae_forgotten and all(tower.recall is None for tower in self.towers):
+            return
+        if self.spec.file:
+            vae, encoders = load_file_encoders(self.spec.file, self.spec.family, self.weight_dtype)
+        else:
+            vae, encoders = _load_folder_encoders(self.spec, self.weight_dtype)
+        if self._vae_forgotten:
+            _refill(self.vae, vae, self.device)
+            self._vae_forgotten = False
+        for tower in self.towers:
+            if tower.recall is not None:
+                _refill(tower.text_encoder, encoders[tower.name], self.device)
+                tower.recall = None
+
+    def _recall_vae(self) -> None:
+        if self._vae_forgotten:
+            self.recall_encoders()
+
     @torch.no_grad()
     def encode_moments(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of the scaled latents of pixels (B, 3, H, W) in [-1, 1], each (B, C, h, w)."""
+        self._recall_vae()
         scale = self.vae.config.scaling_factor
         encoded = self.vae.encode(pixels.to(self.device, torch.float32))
         if self._kl:
@@ -109,7 +141,23 @@ class Base:
     @torch.no_grad()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Pixels (B, 3, H, W) in [-1, 1] of scaled latents (B, C, h, w)."""
+        self._recall_vae()
         return self.vae.decode(latents.float() / self.vae.config.scaling_factor).sample.clamp(-1, 1)
+
+
+def _empty(module: torch.nn.Module) -> None:
+    """Let go of a module's weights, but not of those of adapters in it."""
+    for name, parameter in module.named_parameters():
+        if ".lora_" not in name:
+            parameter.data = parameter.data.new_empty(0)
+
+
+def _refill(module: torch.nn.Module, fresh: torch.nn.Module, device: torch.device) -> None:
+    """Give an emptied module the weights of a freshly loaded one."""
+    weights = dict(fresh.named_parameters())
+    for name, parameter in module.named_parameters():
+        if ".lora_" not in name:
+            parameter.data = weights[name.replace(".base_layer.", ".")].data.to(device)
 
 
 def size_conditioning(original: tuple[int, int], crop: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
@@ -153,24 +201,31 @@ def load_base(spec: BaseSpec, device: str | torch.device = "cpu") -> Base:
 def _load_folder_parts(spec: BaseSpec, dtype: torch.dtype) -> Parts:
     """The parts of a diffusers folder, of which no weight may be missing."""
 
-    def part(kind: Any, name: str, **options: Any) -> Any:
-        module, report = kind.from_pretrained(
-            str(spec.folder), subfolder=name, variant=find_variant(spec.folder / name), use_safetensors=True,
-            local_files_only=True, output_loading_info=True, **options,
-        )  # fmt: skip
-        if report["missing_keys"]:
-            raise MissingBases(
-                f"{spec.name} lacks weights of its {name}, such as {sorted(report['missing_keys'])[0]}; fetch the"
-                " model again"
-            )
-        return module
+    vae, encoders = _load_folder_encoders(spec, dtype)
+    return vae, _load_folder_part(spec, UNet2DConditionModel, "unet", torch_dtype=dtype), encoders
 
+
+def _load_folder_encoders(
+    spec: BaseSpec, dtype: torch.dtype
+) -> tuple[AutoencoderKL | AutoencoderTiny, dict[str, Encoder]]:
     tiny = "AutoencoderTiny" in (spec.folder / "model_index.json").read_text()
-    vae = part(AutoencoderTiny if tiny else AutoencoderKL, "vae", torch_dtype=torch.float32)
-    unet = part(UNet2DConditionModel, "unet", torch_dtype=dtype)
+    vae = _load_folder_part(spec, AutoencoderTiny if tiny else AutoencoderKL, "vae", torch_dtype=torch.float32)
     kinds = {tower.name: CLIPTextModelWithProjection if tower.pooled else CLIPTextModel
              for tower in FAMILIES[spec.family].towers}  # fmt: skip
-    return vae, unet, {name: part(kind, name, dtype=dtype) for name, kind in kinds.items()}
+    return vae, {name: _load_folder_part(spec, kind, name, dtype=dtype) for name, kind in kinds.items()}
+
+
+def _load_folder_part(spec: BaseSpec, kind: Any, name: str, **options: Any) -> Any:
+    module, report = kind.from_pretrained(
+        str(spec.folder), subfolder=name, variant=find_variant(spec.folder / name), use_safetensors=True,
+        local_files_only=True, output_loading_info=True, **options,
+    )  # fmt: skip
+    if report["missing_keys"]:
+        raise MissingBases(
+            f"{spec.name} lacks weights of its {name}, such as {sorted(report['missing_keys'])[0]}; fetch the model"
+            " again"
+        )
+    return module
 
 
 def _load_tokenizer(spec: BaseSpec, tower: TowerLayout, encoder: Encoder) -> CLIPTokenizer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from diffusers.loaders.single_file_utils import (
     convert_ldm_vae_checkpoint,
     convert_open_clip_checkpoint,
 )
+from safetensors import safe_open
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
@@ -34,17 +36,38 @@ def load_file_parts(
     Raises :class:`MissingBases` where a weight is missing, left over, or of another shape.
     """
     shapes, tensors = read_shapes(path), load_file(path)
-    try:
-        vae = _load_vae(tensors, shapes, family)
+    with _told_of(path, family):
         unet = _load_unet(tensors, shapes, family, dtype)
-        towers = FAMILIES[family].towers
-        encoders = {tower.name: _load_encoder(tensors, shapes, tower, dtype) for tower in towers}
-    except (KeyError, RuntimeError, AttributeError) as error:  # of a shape that was read, and of load_state_dict
+        vae, encoders = _load_encoders(tensors, shapes, family, dtype)
+    return vae, unet, encoders
+
+
+def load_file_encoders(path: Path, family: Family, dtype: torch.dtype) -> tuple[AutoencoderKL, dict[str, Encoder]]:
+    """The VAE and the text encoders alone; the UNet's weights are not read."""
+    with safe_open(path, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys() if not key.startswith(UNET)}  # noqa: SIM118
+    with _told_of(path, family):
+        return _load_encoders(tensors, read_shapes(path), family, dtype)
+
+
+@contextmanager
+def _told_of(path: Path, family: Family) -> Iterator[None]:
+    """What goes wrong with a shape that was read, or with load_state_dict, as a sentence about the file."""
+    try:
+        yield
+    except (KeyError, RuntimeError, AttributeError) as error:
         raise MissingBases(
             f"{path.name} is not laid out like {FAMILIES[family].title}: {' '.join(str(error).split())[:300]}; use a"
             " whole model of that family"
         ) from error
-    return vae, unet, encoders
+
+
+def _load_encoders(
+    tensors: Tensors, shapes: Shapes, family: Family, dtype: torch.dtype
+) -> tuple[AutoencoderKL, dict[str, Encoder]]:
+    towers = FAMILIES[family].towers
+    encoders = {tower.name: _load_encoder(tensors, shapes, tower, dtype) for tower in towers}
+    return _load_vae(tensors, shapes, family), encoders
 
 
 def _load_vae(tensors: Tensors, shapes: Shapes, family: Family) -> AutoencoderKL:

@@ -54,6 +54,7 @@ class TextTower:
     text_encoder: CLIPTextModel | CLIPTextModelWithProjection
     penultimate: bool = False
     pooled: bool = False
+    recall: Callable[[], None] | None = None  # set while the encoder's weights are not in memory: reads them again
     _begin: int = field(init=False)
     _end: int = field(init=False)
     _pad: int = field(init=False)
@@ -94,6 +95,8 @@ class TextTower:
         Ids from ``vocabulary`` on are rows of ``vectors`` (n, width), which are put in behind the embedding table: the
         table itself, and its gradient and optimizer state, are never touched (Gal et al. 2022 train new rows alone).
         """
+        if self.recall is not None:
+            self.recall()
         embedding = self.text_encoder.get_input_embeddings()
         known = ids < self.vocabulary
         hook = None

@@ -82,6 +82,8 @@ class Hooks:
     resume: bytes | None = None  # a checkpoint
     class_latents: Path | None = None  # the folder where those are kept
     source: Source | None = None  # a finished adapter to go on from
+    checkpointing: bool = False  # gradient checkpointing: a third slower, in less than half the memory
+    lean: bool = False  # whether the base's encoders leave the memory while they are not needed
     look: Look | None = None  # scores what is being learned
     is_enough: Callable[[list[list[float]]], bool] = lambda scores: False  # whether the scores have stopped rising
 
@@ -168,7 +170,7 @@ class Training:
             defaults = base.spec.defaults.recipe
             self.recipe = self._hooks.source.fit(self.recipe, defaults.text_encoder_learning_rate)
         self._scheduler = base.make_scheduler()
-        self._memory = MemoryLadder(base.unet)
+        self._memory = MemoryLadder(base.unet, checkpointing=self._hooks.checkpointing)
         self._loss = float("nan")
         self._recent: list[tuple[tuple[int, ...], torch.Tensor]] = []  # rows and losses not looked at yet
         self._snapshots: list[Snapshot] = []
@@ -177,6 +179,7 @@ class Training:
     def run(self) -> Generator[TrainStep | None, None, Learned]:
         """Prepare (yielding None), take the steps (yielding each), and return what was learned."""
         began = time.monotonic()
+        self.base.recall_encoders()
         self._photos: list[CachedPhoto] = yield from cache_photos(
             self.base, self._raw, resolution=self.recipe.resolution, flip=self.recipe.flip, masks=self.recipe.masks
         )
@@ -239,6 +242,8 @@ class Training:
             if self._hooks.control.wish == "finish" and step:
                 self._notes.append(f"It was stopped at step {step:,} of {steps:,}, and what it had learned was kept.")
                 break
+            if self._hooks.lean:
+                self._forget_encoders(step)
             self._take(step)
             step += 1
             if step % CHECK_EVERY == 0 or step in looks or step == steps:
@@ -275,6 +280,17 @@ class Training:
                     ) from error
         self._state.update()
         self._recent.append((batch.rows, losses))
+
+    def _forget_encoders(self, step: int) -> None:
+        """Once their work is done they only take room; a whole model's copy shares them, and is left alone."""
+        if self.recipe.method == "dreambooth":
+            return
+        text_learns = step < max(self.recipe.text_encoder_steps, self.recipe.inversion_steps)
+        if not text_learns:
+            words = {caption for photo in self._photos for caption in photo.captions}
+            prior = {latents.caption for latents in self._prior.values()}
+            self.learner.condition(sorted({"", *words, *prior}), step)  # each is kept from here on
+        self.base.forget_encoders(text=not text_learns)
 
     def _draw(self, step: int, rng: torch.Generator) -> Batch:
         """The photos of this step, each with a caption or, now and then, with none."""

@@ -9,11 +9,14 @@ from diffusers import UNet2DConditionModel
 class MemoryLadder:
     """Where a training stands on it; it only ever goes down."""
 
-    def __init__(self, unet: UNet2DConditionModel) -> None:
+    def __init__(self, unet: UNet2DConditionModel, *, checkpointing: bool = False) -> None:
+        """``checkpointing``: whether to begin with it, since an estimate says so (Chen et al. 2016)."""
         self._unet = unet
         self._freed = False
         self.parts = 1  # into which a batch is split, one after the other through the graph
         self._checkpointing = False
+        if checkpointing:
+            self._start_checkpointing()
 
     def step_down(self, batch: int) -> bool:
         """Go one rung down for a batch of so many samples; False at the bottom."""
@@ -24,11 +27,14 @@ class MemoryLadder:
         elif self.parts < batch:
             self.parts = min(batch, self.parts * 2)
         elif not self._checkpointing:
-            self._checkpointing = True
-            self._unet.enable_gradient_checkpointing()
+            self._start_checkpointing()
         else:
             return False
         return True
+
+    def _start_checkpointing(self) -> None:
+        self._checkpointing = True
+        self._unet.enable_gradient_checkpointing()
 
     def close(self) -> None:
         """Leave the UNet as it was found."""

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.trainer.training.conftest import Learn, job, run, start, write
 from trainer.adapters.bank import AdapterBank
+from trainer.adapters.files import read_lora
 from trainer.errors import UserFault
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base
@@ -176,7 +177,6 @@ def test_what_does_not_fit_into_memory_is_done_in_parts_with_the_same_gradient(
     parts = learn(job())
     assert sizes[:4] == [4, 4, 2, 1]
     assert len(parts) == len(whole)
-    from trainer.adapters.files import read_lora
 
     one, other = read_lora(whole).weights, read_lora(parts).weights
     for name in one:
@@ -210,3 +210,11 @@ def test_it_stops_early_when_it_is_told_that_it_is_enough(
 def _looked(_learner: object):  # type: ignore[no-untyped-def]
     yield None
     return [0.5, 0.5]
+
+
+def test_gradient_checkpointing_changes_nothing_but_memory(base: Base, photos: list[Image.Image], learn: Learn) -> None:
+    plain = read_lora(learn(job())).weights
+    saved = read_lora(learn(job(), checkpointing=True)).weights
+    for name in plain:
+        torch.testing.assert_close(saved[name], plain[name], atol=2e-3, rtol=0)
+    assert not base.unet.is_gradient_checkpointing
