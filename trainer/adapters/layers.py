@@ -17,25 +17,32 @@ def forward_with_adapters(layer: LoraLayer, x: torch.Tensor) -> torch.Tensor:
     for name in layer.active_adapters:
         if name not in layer.lora_A:
             continue
+        own = x.to(layer.lora_A[name].weight.dtype)
         if name in layer.lora_variant:
-            result = layer.lora_variant[name].forward(layer, active_adapter=name, x=x, result=result)
+            changed = layer.lora_variant[name].forward(layer, active_adapter=name, x=own, result=result)
+            result = changed.to(result.dtype)
         else:
-            result = _add(layer, name, x, result)
+            result = _add(layer, name, own, result)
     return result
 
 
 def _add(layer: LoraLayer, name: str, x: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
     """``result`` with one LoRA's share, in one pass where all are of one precision."""
     down, up, scale = layer.lora_A[name], layer.lora_B[name], layer.scaling[name]
-    inner = down(x.to(down.weight.dtype))
+    inner = down(x)
     if inner.dtype != result.dtype:
         return result + (up(inner) * scale).to(result.dtype)
-    if inner.ndim == 4:  # (B, r, H, W), and B is a convolution of 1 × 1
-        batch, channels, height, width = result.shape
-        up_matrix = up.weight.view(1, channels, -1).expand(batch, -1, -1)
-        flat = torch.baddbmm(
-            result.view(batch, channels, -1), up_matrix, inner.view(batch, -1, height * width), alpha=scale
-        )
-        return flat.view(result.shape)
-    flat = torch.addmm(result.view(-1, result.shape[-1]), inner.view(-1, inner.shape[-1]), up.weight.t(), alpha=scale)
+    matrix = up.weight.flatten(1).t()  # (r, out); of a convolution it is of 1 × 1
+    is_picture = isinstance(down, torch.nn.Conv2d)
+    if is_picture and not result.is_contiguous():  # in memory it is (B, H, W, out) then
+        return _multiply_in(result.permute(0, 2, 3, 1), inner.permute(0, 2, 3, 1), matrix, scale).permute(0, 3, 1, 2)
+    if is_picture:  # (B, r, H, W)
+        wide = matrix.t().expand(len(result), -1, -1)
+        return torch.baddbmm(result.flatten(2), wide, inner.flatten(2), alpha=scale).view(result.shape)
+    return _multiply_in(result, inner, matrix, scale)
+
+
+def _multiply_in(result: torch.Tensor, inner: torch.Tensor, matrix: torch.Tensor, scale: float) -> torch.Tensor:
+    """``result`` (…, out) + ``scale`` · ``inner`` (…, r) · ``matrix`` (r, out)."""
+    flat = torch.addmm(result.reshape(-1, matrix.shape[1]), inner.reshape(-1, len(matrix)), matrix, alpha=scale)
     return flat.view(result.shape)

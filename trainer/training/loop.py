@@ -195,25 +195,25 @@ class Training:
         finally:
             self._memory.close()
         return Learned(
-            self.learner, self.recipe, tuple(self._snapshots), tuple(self._state.memo.scores), step, self._loss,
+            self.learner, self.recipe, tuple(self._snapshots), tuple(self.state.memo.scores), step, self._loss,
             time.monotonic() - began, tuple(self._notes),
         )  # fmt: skip
 
     def _begin(self) -> int:
         """Make the optimizer; the step to begin with."""
         whole = self.recipe.method == "dreambooth" and self.base.spec.family == "sdxl"
-        self._state = TrainingState(self.learner.groups, ema=self.recipe.ema, small_memory=whole)
+        self.state = TrainingState(self.learner.groups, ema=self.recipe.ema, small_memory=whole)
         step = 0
         if self._hooks.resume is not None:
-            step, taken = self._state.unpack(self._hooks.resume)
+            step, taken = self.state.unpack(self._hooks.resume)
             self._snapshots = [Snapshot(at, weights) for at, weights in taken]
         self._plan = self._plan_batches()
-        self._state.keep(step)
+        self.state.keep(step)
         return step
 
     def _plan_batches(self) -> list[tuple[int, ...]]:
         """Which rows each step takes; those that were left out have no part in it."""
-        rows = [row for row in range(len(self._photos)) if row not in self._state.memo.left_out]
+        rows = [row for row in range(len(self._photos)) if row not in self.state.memo.left_out]
         sizes = [self._photos[row].size for row in rows]
         plan = plan_batches(sizes, self.recipe.batch, self.recipe.steps, self.recipe.seed)
         return [tuple(rows[place] for place in places) for places in plan]
@@ -236,7 +236,7 @@ class Training:
         """Take them from ``step`` on; how many were taken when it ended."""
         steps, looks = self.recipe.steps, self._look_steps()
         while step < steps:
-            if self._hooks.control.wish == "pause" and self._state.is_packable:
+            if self._hooks.control.wish == "pause" and self.state.is_packable:
                 step = self._check(step)
                 raise Pause(step, steps, self._pack(step))
             if self._hooks.control.wish == "finish" and step:
@@ -257,7 +257,7 @@ class Training:
         self._check(step)
         if step > self._looked_at:
             yield from self._look(step)
-        self._state.settle()
+        self.state.settle()
         return step
 
     def _take(self, step: int) -> None:
@@ -272,13 +272,13 @@ class Training:
                 losses = self._backward(batch, noise, timesteps, step)
                 break
             except torch.OutOfMemoryError as error:
-                self._state.optimizer.zero_grad()
+                self.state.optimizer.zero_grad()
                 if not self._memory.step_down(len(batch)):
                     raise UserFault(
                         "this training does not fit into the GPU's memory, even photo by photo: choose a smaller"
                         " `resolution` or `rank`, or another method"
                     ) from error
-        self._state.update()
+        self.state.update()
         self._recent.append((batch.rows, losses))
 
     def _forget_encoders(self, step: int) -> None:
@@ -332,7 +332,7 @@ class Training:
         if not len(bad):
             self._loss = float(losses.mean())
             if step % KEEP_EVERY == 0:
-                self._state.keep(step)
+                self.state.keep(step)
             return step
         first = int(bad[0])
         wrong = ~torch.isfinite(losses[first])
@@ -342,10 +342,10 @@ class Training:
 
     def _roll_back(self, step: int, rows: set[int]) -> int:
         """Go back to before ``step``, without the photos at which it went wrong unless those were all of its batch."""
-        memo, photos = self._state.memo, _name_photos(rows)
+        memo, photos = self.state.memo, _name_photos(rows)
         guilty = rows if len(self._plan[step]) == 1 or rows < set(self._plan[step]) else set()
         possible = memo.rollbacks < MAX_ROLLBACKS and len(self._photos) > len(guilty | set(memo.left_out))
-        back = self._state.roll_back() if possible else None
+        back = self.state.roll_back() if possible else None
         if back is None:
             raise UserFault(
                 f"the training diverged at step {step + 1:,}, at {photos}: train without, or with a learning rate below"
@@ -373,25 +373,21 @@ class Training:
 
     def _look(self, step: int) -> Generator[None, None, bool]:
         """Keep what was learned so far and have it scored; whether that is enough."""
-        with self._state.averaged():
+        with self.state.averaged():
             self._snapshots.append(Snapshot(step, self.learner.weights()))
             if self._hooks.look is None:
                 return False
-            self._state.memo.scores.append((yield from self._hooks.look(self.learner)))
-        return self.recipe.early_stop and self._hooks.is_enough(self._state.memo.scores)
-        if (
-            step == self.recipe.steps
-            or not self.recipe.early_stop
-            or not self._hooks.is_enough(self._state.memo.scores)
-        ):
+            self.state.memo.scores.append((yield from self._hooks.look(self.learner)))
+        return self.recipe.early_stop and self._hooks.is_enough(self.state.memo.scores)
+        if step == self.recipe.steps or not self.recipe.early_stop or not self._hooks.is_enough(self.state.memo.scores):
             return False
 
     def _checkpoint(self, step: int) -> None:
-        if self._hooks.checkpoint is not None and self._state.is_packable:
+        if self._hooks.checkpoint is not None and self.state.is_packable:
             self._hooks.checkpoint(self._pack(step))
 
     def _pack(self, step: int) -> bytes:
-        return self._state.pack(step, [(snapshot.step, snapshot.weights) for snapshot in self._snapshots])
+        return self.state.pack(step, [(snapshot.step, snapshot.weights) for snapshot in self._snapshots])
 
 
 def _name_photos(rows: set[int]) -> str:

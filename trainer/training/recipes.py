@@ -12,7 +12,7 @@ ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 FEED_FORWARD = ("proj_in", "proj_out", "ff.net.0.proj", "ff.net.2")
 CONVOLUTIONS = ("conv1", "conv2")
 TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
-_MODULES: dict[Layers, tuple[str, ...]] = {
+MODULES: dict[Layers, tuple[str, ...]] = {
     "attention": ATTENTION,
     "attention_ff": ATTENTION + FEED_FORWARD,
     "attention_ff_conv": ATTENTION + FEED_FORWARD + CONVOLUTIONS,
@@ -141,7 +141,7 @@ def resolve_recipe(
             else defaults.inversion_learning_rate * batch
         ),
         vectors=asked.vectors or defaults.vectors,
-        target_modules=_MODULES[layers],
+        target_modules=MODULES[layers],
         dora=bool(asked.dora),
         snr_gamma=defaults.snr_gamma if asked.snr_gamma is None else asked.snr_gamma,
         prior_weight=prior if asked.prior_weight is None else asked.prior_weight,
