@@ -235,7 +235,13 @@ class Training:
     def _steps(self, step: int) -> Generator[TrainStep | None, None, int]:
         """Take them from ``step`` on; how many were taken when it ended."""
         steps, looks = self.recipe.steps, self._look_steps()
-        while step < steps:
+        while True:
+            # here and not behind the step: a checkpoint that was made between the two must not lose the look
+            if step in looks and step > self._looked_at and (yield from self._look(step)) and step < steps:
+                self._notes.append(f"It stopped at step {step:,} of {steps:,}, since it got no better any more.")
+                break
+            if step >= steps:
+                break
             if self._hooks.control.wish == "pause" and self.state.is_packable:
                 step = self._check(step)
                 raise Pause(step, steps, self._pack(step))
@@ -251,9 +257,6 @@ class Training:
             if step and step % CHECKPOINT_EVERY == 0 and step < steps:
                 self._checkpoint(step)
             yield TrainStep(step, steps, self._loss)
-            if step in looks and step > self._looked_at and (yield from self._look(step)) and step < steps:
-                self._notes.append(f"It stopped at step {step:,} of {steps:,}, since it got no better any more.")
-                break
         self._check(step)
         if step > self._looked_at:
             yield from self._look(step)

@@ -68,11 +68,14 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
     assert learn(job(), resume=kept[0]) == whole
 
 
-def test_snapshots_survive_a_pause(base: Base, photos: list[Image.Image], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("every", [2, 3])  # at the step of a look, and behind one
+def test_a_checkpoint_loses_no_look(
+    base: Base, photos: list[Image.Image], monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
     monkeypatch.setattr(loop, "LEAST_STEPS_LOOKED_AT", 4)
     monkeypatch.setattr(loop, "LOOKS", 2)
     kept: list[bytes] = []
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 3)
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", every)
     whole = run(start(base, photos, job(), checkpoint=kept.append).run())
     whole.learner.close()
     resumed = run(start(base, photos, job(), resume=kept[0]).run())
