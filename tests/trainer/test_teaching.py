@@ -163,7 +163,7 @@ def test_an_engine_gives_its_captioner_to_trainings(photos: list[Image.Image], t
         backend.start()
         steps = backend.train(asked, Control())
         if folder:
-            assert next(filter(None, steps)) == messages.Planned("1", 0, 4)
+            assert isinstance(next(filter(None, steps)), messages.Planned)
             steps.close()
         else:
             with pytest.raises(UserFault, match="captions can't be `captioner`, for this worker has none"):
