@@ -109,11 +109,11 @@ def make_reference(
     )
 
 
-def make_stepper(which: str, case: Case, folder: Path | None = None) -> Stepper:
-    """The stepper of a side, from its base: the reference's, or ours.
+def make_stepper(which: str, case: Case, folder: Path | None = None, *, lean: bool = False) -> Stepper:
+    """The stepper of a side, from its base: the reference's, or ours, ``lean`` as a worker that trains alone.
 
     Ours is ``make_ours(case, folder)`` of ``tests/benchmarks/ours.py``.
     """
     if which == "reference":
         return make_reference(case, load_modules(folder) if folder else case.make_modules())
-    return import_module("tests.benchmarks.ours").make_ours(case, folder)
+    return import_module("tests.benchmarks.ours").make_ours(case, folder, lean=lean)

@@ -6,8 +6,8 @@ clock stops, six pictures are drawn, and the reporting encoder, which chose noth
 ``GOAL`` of the way from pictures of the bare base to real pictures of the character in those scenes; the moment is
 interpolated between two measurements. Seconds are the processor's and hold all that each side does itself: our
 preparation is in ours. Ours takes emoji-64's default recipe without looks of its own. The script is taken twice: as it
-clock stops, six pictures are drawn, and the reporting encoder, which chose nothing, measures them. The goal is fixed:
-layers and learning rate, so that only the loops differ (``…_same_recipe_ratio``). Who does not arrive within
+comes (rank 4, attention, learning rate 5e-4), which is what ``time_to_likeness_ratio`` compares with, and with our
+rank, layers and learning rate, so that only the loops differ (``…_same_recipe_ratio``). Who does not arrive within
 ``LONGEST`` steps counts with the seconds until then, and the ratio is a lower bound; ``not_reached`` counts them.
 
 The table ``methods`` trains every kept-out character by each method's default recipe.

@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="the base as a diffusers folder, where both sides are to read one")
     asked = parser.parse_args()
-    stepper = make_stepper(asked.which, CASES[asked.case], asked.folder)
+    stepper = make_stepper(asked.which, CASES[asked.case], asked.folder, lean=True)
     first_peak, before = read_status("VmHWM"), read_status("VmRSS")
     forget_peak()
     began = time.process_time()

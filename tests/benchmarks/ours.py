@@ -44,11 +44,11 @@ class OurStepper:
         self._steps.close()
 
 
-def make_ours(case: Case, folder: Path | None = None) -> OurStepper:
-    """Our stepper for a case; with ``folder`` the base is read from there, as a lean worker's is."""
+def make_ours(case: Case, folder: Path | None = None, *, lean: bool = False) -> OurStepper:
+    """Our stepper for a case; ``lean``: as a worker that trains alone."""
     base = load_base(read_base(folder)) if folder else base_of(case.make_modules())
     torch.set_num_threads(case.threads)
-    return start(case, base, lean=folder is not None)
+    return start(case, base, lean=lean)
 
 
 def start(case: Case, base: Base, **hooks: Any) -> OurStepper:

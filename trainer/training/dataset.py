@@ -56,7 +56,7 @@ class CachedPhoto:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step learns from, B samples: photos (by row), then as many of the class where it is preserved.
+    """What one step learns from, B samples: photos (by row), then some of the class where it is preserved.
 
     ``shares`` (B,) are what each sample counts, ``weight`` (B, 1, h, w) what its places count, None if all alike.
     """
@@ -174,18 +174,19 @@ def draw_batch(
 
 
 def add_class(batch: Batch, latents: torch.Tensor, caption: str, prior_weight: float) -> Batch:
-    """The batch with as many class pictures behind it, each with the class's caption (Ruiz et al. 2022, eq. 2).
+    """The batch with class pictures (N, C, h, w) behind it, each with the class's caption (Ruiz et al. 2022, eq. 2).
 
-    The two terms are added, each the mean over its own half.
+    The two terms are added, each the mean over its own samples, however many.
     """
-    weight = batch.weight
+    weight, count = batch.weight, len(latents)
+    share = prior_weight * len(batch) / count
     return Batch(
         batch.rows,
         torch.cat([batch.latents, latents]),
-        (*batch.captions, *[caption] * len(latents)),
-        torch.cat([batch.time_ids, batch.time_ids]),
-        torch.cat([batch.shares, batch.shares * prior_weight]),
-        None if weight is None else torch.cat([weight, torch.ones_like(weight)]),
+        (*batch.captions, *[caption] * count),
+        torch.cat([batch.time_ids, batch.time_ids[:count]]),
+        torch.cat([batch.shares, torch.full_like(batch.shares[:count], share)]),
+        None if weight is None else torch.cat([weight, torch.ones_like(weight[:count])]),
     )
 
 

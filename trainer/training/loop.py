@@ -7,6 +7,7 @@ checkpoint equals one that never stopped.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -306,7 +307,7 @@ class Training:
         batch = draw_batch(self._photos, rows, tuple(words), rng)
         if self._prior:
             prior = self._prior[self._photos[rows[0]].size]
-            batch = add_class(batch, prior.draw(len(rows), rng), prior.caption, recipe.prior_weight)
+            batch = add_class(batch, prior.draw(math.ceil(len(rows) / 2), rng), prior.caption, recipe.prior_weight)
         return batch
 
     def _backward(self, batch: Batch, noise: torch.Tensor, timesteps: torch.Tensor, step: int) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """Prior preservation (Ruiz et al. 2022, §3.2): class pictures that keep the class from becoming the subject.
 
 They are made by the base itself, by few steps, and never decoded: the loss needs latents. Those of a (base, class word,
-size) are made once and kept for all trainings of all members; a class word says nothing of anybody.
+size) are made once and kept for all trainings of all members; a class word says nothing of anybody. A step takes half
+as many of them as photos: their term is a mean all the same, and a quarter of the step is saved.
 """
 
 from __future__ import annotations
