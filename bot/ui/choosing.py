@@ -35,7 +35,7 @@ def choice_menu(job_id: str, adapter: Adapter, *, row: int) -> discord.ui.Select
 def describe(candidate: Candidate) -> str:
     """A version and its scores in one line."""
     scores = [
-        f"{name} {looks.percent(score)}"
+        f"{name} {looks.percent(min(score, 1.0))}"  # it may be more like the photos than they are to each other
         for name, score in (("likeness", candidate.identity), ("obedience", candidate.obedience))
         if score is not None
     ]

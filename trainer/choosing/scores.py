@@ -23,6 +23,7 @@ from trainer.training.dataset import on_white
 STEPS = 10  # enough to tell who is shown, at less than half the cost of a picture that is kept
 _LEAST_WAY = 0.05  # of cosines: what is nearer together than this can't be told apart, and divides by no zero
 _LEAST_OBEDIENCE = 0.02  # CLIP's cosines of right and wrong prompts lie 0.05 to 0.15 apart
+_MOST_IDENTITY = 1.25  # photos differ among themselves, so the best pictures are more like them than they are
 _SMALL_CHANGE = 0.02  # of the total: what a checkpoint must gain to count as better
 _UNRELATED = "an empty white page"
 _STYLE_SUBJECTS = ("a cat", "a person", "a house")  # a style shows on things that the photos don't show
@@ -38,7 +39,7 @@ class Draw(Protocol):
 
 @dataclass(frozen=True)
 class Scores:
-    """How good pictures are. ``identity``: 0 as without the adapter, 1 as another photo.
+    """How good pictures are. ``identity``: 0 as without the adapter, 1 as another photo, 1.25 at most.
 
     ``obedience``: 0 as pictures of another prompt, 1 as the model alone. ``identity_weight``: how much identity counts.
     """
@@ -49,7 +50,7 @@ class Scores:
 
     @property
     def total(self) -> float:
-        """The weighted harmonic mean, 0…1, which neither score can lift alone (van Rijsbergen's F)."""
+        """The weighted harmonic mean, which neither score can lift alone (van Rijsbergen's F)."""
         if min(self.identity, self.obedience) <= 0:
             return 0.0
         return 1 / (self.identity_weight / self.identity + (1 - self.identity_weight) / self.obedience)
@@ -132,7 +133,7 @@ class Yardstick:
         likeness = float((self.judge.embed(images) @ self.photo).mean())
         obeyed = float(self.judge.obey(images, self.look.all_shown).mean())
         return Scores(
-            _share(likeness, self.identity_span, _LEAST_WAY),
+            _share(likeness, self.identity_span, _LEAST_WAY, _MOST_IDENTITY),
             _share(obeyed, self.obedience_span, _LEAST_OBEDIENCE),
             0.3 if self.look.kind == "style" else 0.5,  # these judges see who is shown better than how it is painted
         )
@@ -177,7 +178,7 @@ def _other_prompts(look: Look) -> list[str]:
     return [prompt for prompt in others for _ in range(look.count)]
 
 
-def _share(value: float, span: tuple[float, float], least: float) -> float:
-    """How far ``value`` is on the way from one end to the other, 0…1."""
+def _share(value: float, span: tuple[float, float], least: float, most: float = 1.0) -> float:
+    """How far ``value`` is on the way from one end to the other, 0…``most``."""
     floor, ceiling = span
-    return min(max((value - floor) / max(ceiling - floor, least), 0.0), 1.0)
+    return min(max((value - floor) / max(ceiling - floor, least), 0.0), most)

@@ -148,7 +148,8 @@ class Candidate(Message, frozen=True):
     step: int
     file: OutputFile
     weight: float  # the one that scored best
-    # how much its pictures are like the photos: 0 as without it, 1 as another photo; None: not measured
+    # how much its pictures are like the photos: 0 as without it, 1 as another photo (the best are above); None: not
+    # measured
     identity: float | None = None
     obedience: float | None = None  # how much of the prompt they show: 1 is what the base alone shows
 

@@ -33,10 +33,10 @@ def test_pictures_without_adapter_are_not_like_the_photos_and_obey() -> None:
     assert score(yardstick(), 0.0, 1.0) == Scores(0.0, 1.0)
 
 
-def test_pictures_like_a_photo_score_1_and_no_more() -> None:
+def test_pictures_may_be_more_like_the_photos_than_these_are_to_each_other() -> None:
     red = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (255, 128)]  # alike by 0.5: an angle of 60°
-    assert score(yardstick(red), 1.0, 0.5).identity == 1.0
-    assert score(yardstick(red), 0.5, 0.5).identity == 1.0
+    assert score(yardstick(red), 1.0, 0.5).identity == 1.25
+    assert score(yardstick(red), 0.5, 0.5).identity == 1.25
     assert score(yardstick(PHOTOS), 0.5, 0.5) == Scores(pytest.approx(0.5, abs=0.01), pytest.approx(0.5, abs=0.01))
 
 
