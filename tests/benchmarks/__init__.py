@@ -10,6 +10,9 @@
 | ``cases.py`` | what is measured: both sides build their stepper from the same case |
 | ``measure.py``, ``memory.py`` | seconds in alternating pairs; peak memory, each in a process of its own |
 | ``training.py`` | ``python -m tests.benchmarks.training --json`` |
+| ``studio.py`` | who draws and measures likeness |
+| ``arrivals.py``, ``methods.py`` | how soon likeness is there; how much of it each method has |
+| ``likeness.py`` | ``python -m tests.benchmarks.likeness --json`` |
 """
 
 import os
