@@ -11,6 +11,7 @@ import pytest
 from discord import app_commands
 from discord.ext import commands
 
+from bot.advanced import read_advanced
 from bot.cogs.adapters import AdapterCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
@@ -21,6 +22,7 @@ from bot.settings import Settings
 from trainer.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[1]
+DOCS = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))])
 COGS: tuple[type[commands.Cog], ...] = (TrainCog, PhotosCog, ImagineCog, AdapterCog, JobsCog)
 
 
@@ -66,8 +68,51 @@ def test_the_readme_names_targets_and_files_that_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     targets = set(re.findall(r"\bmake ([a-z]+)", readme))
     assert targets <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for link in re.findall(r"\]\((?!http)([^)#]+)", readme):
-        assert (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    shown = re.sub(r"<!--.*?-->", "", page.read_text(), flags=re.DOTALL)
+    for link, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", shown):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not anchor or anchor in headings(target), f"{link}#{anchor}"
+
+
+def headings(page: Path) -> set[str]:
+    """As GitHub names them in addresses."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_every_file_of_a_room_that_is_named_exists(page: Path) -> None:
+    rooms = "bot|common|migrations|sandbox|tests|trainer"
+    for path in re.findall(rf"`((?:{rooms})/[\w/.-]*)`", page.read_text()):
+        assert (ROOT / path).exists(), path
+
+
+def test_files_in_the_table_of_papers_exist() -> None:
+    [table] = re.findall(r"\| what \| where in `trainer/` \| after \|\n((?:\|.*\n)+)", training_page())
+    paths = re.findall(r"`([\w/]+\.py)`", table)
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / "trainer" / path).exists()] == []
+
+
+def training_page() -> str:
+    return (ROOT / "docs" / "training.md").read_text()
+
+
+def test_the_names_of_other_trainers_are_those_that_are_understood() -> None:
+    [table] = re.findall(r"\| there \| here \|\n\|---\|---\|\n((?:\|.*\n)+)", training_page())
+    rows = [re.findall(r"`(\w+)`", row) for row in table.splitlines()]
+    assert {key: set(names) for *names, key in rows} == {s.key: set(s.aliases) for s in SETTINGS if s.aliases}
+
+
+def test_the_example_for_who_knows_other_trainers_is_taken() -> None:
+    [example] = re.findall(r"`(network_dim: [^`]+)`", training_page())
+    recipe = read_advanced(example)
+    assert (recipe.rank, recipe.lora_alpha, recipe.learning_rate) == (32, 16, 1e-4)
 
 
 def test_the_invite_link_asks_for_what_is_used_and_no_more() -> None:

@@ -383,8 +383,6 @@ class Training:
                 return False
             self.state.memo.scores.append((yield from self._hooks.look(self.learner)))
         return self.recipe.early_stop and self._hooks.is_enough(self.state.memo.scores)
-        if step == self.recipe.steps or not self.recipe.early_stop or not self._hooks.is_enough(self.state.memo.scores):
-            return False
 
     def _checkpoint(self, step: int) -> None:
         if self._hooks.checkpoint is not None and self.state.is_packable:
