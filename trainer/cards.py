@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.contract import looks
-from trainer.contract.events import AdapterResult, Outcome, OutputFile
+from trainer.contract.events import AdapterResult, Outcome
 from trainer.contract.names import Action
 from trainer.contract.prompt import emphasise
 from trainer.contract.requests import AdapterUse, ImagineRequest, Request, TrainRequest
@@ -98,9 +98,9 @@ def trained(request: TrainRequest, outcome: Outcome, picture: str | None) -> Fac
     fields = []
     if outcome.report:
         fields.append(("How it turned out", looks.one_line(outcome.report, _LONGEST_FIELD)))
-    rank = [f"rank {made.rank}"] if made.rank else []  # a textual inversion has none
+    rank = [f"rank {made.rank}"] if made.rank else []  # a textual inversion and a whole model have none
     facts = (
-        f"{made.photos} photos", f"{made.steps:,} steps", *rank, _size(made.file), made.base,
+        f"{made.photos} photos", f"{made.steps:,} steps", *rank, looks.size(made.file.size_bytes), made.base,
         looks.duration(made.seconds),
     )  # fmt: skip
     return Face(f"{request.name} is ready", text, looks.DONE, tuple(fields), " · ".join(facts), picture)
@@ -124,11 +124,6 @@ def _use(request: TrainRequest, made: AdapterResult) -> str:
         f"Write `/imagine prompt:{tag} in a suit`, or press a button below. It does {span}. Only you can use it until"
         " you share it."
     )
-
-
-def _size(file: OutputFile) -> str:
-    """A file of kilobytes says so, for textual inversions are that small."""
-    return f"{file.size_bytes / 1e6:.1f} MB" if file.size_bytes >= 100_000 else f"{file.size_bytes / 1e3:.0f} kB"
 
 
 def failed(message: str) -> Face:

@@ -185,7 +185,7 @@ class Lesson:
             notes.append(f"The LoRA keeps {fidelity:.0%} of what the whole model has learned.")
         return messages.Trained(
             request.job_id, candidates[choice.index].data, describe(self._room.base, request, learned, chosen),
-            learned.recipe.rank, chosen, learned.final_loss, learned.seconds, tuple(examples), learner.kind,
+            learned.recipe.written_rank, chosen, learned.final_loss, learned.seconds, tuple(examples), learner.kind,
             candidates=candidates if len(candidates) > 1 else (), chosen=choice.index if len(candidates) > 1 else 0,
             weights=choice.weights, grid=choice.grid, report=" ".join([choice.report, *notes]),
             fidelity=fidelity,

@@ -181,14 +181,15 @@ def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int
         colour=looks.DONE,
     )
     shared = "with this server" if guild_id in adapter.shared_with else "with nobody here"
+    rank = [("Rank", str(adapter.rank))] if adapter.rank else []  # a textual inversion and a whole model have none
     for name, value in (
         ("By", f"<@{adapter.owner_id}>"),
         ("Kind", f"{adapter.method}, of a {adapter.subject_kind}"),
         ("Base", f"{adapter.base} ({adapter.base_hash})"),
         ("Trained on", f"{adapter.photos} photos, {adapter.steps:,} steps, {looks.duration(adapter.seconds)}"),
-        ("Rank", str(adapter.rank)),
+        *rank,
         ("Weights", _weights(adapter)),
-        ("File", f"{adapter.size_bytes / 1e6:.1f} MB"),
+        ("File", looks.size(adapter.size_bytes)),
         ("Shared", shared),
         ("Photos", _photos(adapter)),
         ("Made", f"<t:{int(adapter.created_at)}:R>"),
@@ -235,7 +236,7 @@ def training_settings(adapter: Adapter, recipe: Recipe) -> str:
     rows = {
         "Name": adapter.name, "Trigger": adapter.trigger, "Class word": adapter.class_word,
         "Kind": adapter.subject_kind, "Method": adapter.method, "Base": f"{adapter.base} ({adapter.base_hash})",
-        "Photos": adapter.photos, "Steps": adapter.steps, "Rank": adapter.rank,
+        "Photos": adapter.photos, "Steps": adapter.steps, **({"Rank": adapter.rank} if adapter.rank else {}),
         "Weights": _weights(adapter),
         "Final loss": f"{adapter.final_loss:.4f}", "Seconds": round(adapter.seconds),
         "Trainer": adapter.trainer_version,

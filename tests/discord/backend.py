@@ -62,7 +62,8 @@ class SketchBackend:
             data += b" on top of step %d" % first
         examples = tuple(_picture(seed, 64, 64, request.name) for seed in (1, 2, 3))
         kind: AdapterKind = "textual_inversion" if request.recipe.method == "textual_inversion" else "lora"
-        trained = messages.Trained(request.job_id, data, metadata, 16, step, 0.1, 100.0, examples, kind)
+        rank = 16 if kind == "lora" else 0
+        trained = messages.Trained(request.job_id, data, metadata, rank, step, 0.1, 100.0, examples, kind)
         return _with_choices(trained) if request.class_word == CHOOSY else trained
 
     def imagine(self, command: messages.StartImagining) -> Steps:

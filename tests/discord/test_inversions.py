@@ -114,5 +114,9 @@ async def test_the_cards_say_that_the_word_is_all_it_takes(home: House) -> None:
     assert "Write `/imagine prompt:(ember:0.8) in a suit`" in card.text
     shown = await (await home.cleo.slash("adapter show", channel=CHANNEL, name="ember")).response()
     assert "Write `ember` in a prompt, or `(ember:1.2)` for more of it; `<ti:ember>` says" in shown.text
+    facts = {field["name"]: field["value"] for field in shown.embeds[0]["fields"]}
+    assert facts["File"].endswith(" kB")
+    assert "Rank" not in facts
+    assert "Rank" not in await home.settings_of(home.cleo, card)
     drawn = await home.drawn(home.cleo, "ember, in a suit")
     assert {field["value"] for field in drawn.embeds[0]["fields"] if field["name"] == "Adapters"} == {"ember"}

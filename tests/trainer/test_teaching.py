@@ -104,8 +104,17 @@ def test_a_whole_model_is_delivered_as_it_was_asked_for(
     if trained.kind == "lora":
         assert 0 < trained.fidelity < 1
         assert f"{trained.fidelity:.0%}" in trained.report
+        ranks = {len(tensor) for key, tensor in read_lora(trained.data).weights.items() if "lora_A" in key}
+        assert trained.rank == max(ranks) == 64
+        assert (trained.metadata["ss_network_dim"], trained.metadata["ss_network_alpha"]) == ("64", "64")
     else:
         assert trained.fidelity is None
+        assert trained.rank == 0
+
+
+def test_a_textual_inversion_has_no_rank(base: Base, photos: list[Image.Image]) -> None:
+    _, trained = run(base, command(photos, method="textual_inversion"), judged=False)
+    assert (trained.rank, trained.metadata["darkroom.rank"]) == (0, "0")
 
 
 def test_a_resumed_training_says_where_it_goes_on(base: Base, photos: list[Image.Image]) -> None:

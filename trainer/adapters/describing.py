@@ -19,14 +19,16 @@ def describe(base: Base, request: TrainRequest, learned: Learned, steps: int) ->
     recipe, kind = learned.recipe, learned.learner.kind
     own = {
         "trigger": request.trigger, "class_word": request.class_word, "kind": request.kind, "method": recipe.method,
-        "base": base.spec.name, "base_hash": base.spec.hash, "rank": recipe.rank, "steps": steps,
+        "base": base.spec.name, "base_hash": base.spec.hash, "rank": recipe.written_rank, "steps": steps,
         "photos": len(request.photos), "trainer": TRAINER_VERSION,
     }  # fmt: skip
+    whole = recipe.method == "dreambooth"  # whose LoRA is taken out of all layers, with alpha = rank
     prediction = base.make_scheduler().config.prediction_type
     training = ForKohya(
         base.spec.family, base.spec.name, request.trigger, request.class_word, recipe.resolution, recipe.resolution,
-        cast(Literal["epsilon", "v_prediction"], prediction), recipe.rank, recipe.lora_alpha, len(request.photos),
-        steps, recipe.learning_rate, recipe.dora, "conv1" in recipe.target_modules,
+        cast(Literal["epsilon", "v_prediction"], prediction), recipe.written_rank,
+        recipe.written_rank if whole else recipe.lora_alpha, len(request.photos), steps, recipe.learning_rate,
+        recipe.dora, whole or "conv1" in recipe.target_modules,
     )  # fmt: skip
     if kind == "lora":
         others = describe_for_kohya(training)

@@ -33,6 +33,11 @@ def duration(seconds: float) -> str:
     return " ".join(word for word in words if word)
 
 
+def size(size_bytes: int) -> str:
+    """How large a file is; one of kilobytes says so, for textual inversions are that small."""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 100_000 else f"{size_bytes / 1e3:.0f} kB"
+
+
 def percent(share: float) -> str:
     """A share of 0 to 1 as people say it: 82 %."""
     return f"{100 * share:.0f} %"

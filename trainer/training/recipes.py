@@ -106,6 +106,13 @@ class ResolvedRecipe(msgspec.Struct, frozen=True):
         """How many steps the text encoders learn with."""
         return round(self.steps * TEXT_ENCODER_SHARE) if self.text_encoder_learning_rate else 0
 
+    @property
+    def written_rank(self) -> int:
+        """Of the LoRA in the adapter's file; 0 where there is none in it."""
+        if self.method == "textual_inversion" or (self.method == "dreambooth" and self.output == "checkpoint"):
+            return 0
+        return self.extracted_rank if self.method == "dreambooth" else self.rank
+
 
 def resolve_recipe(
     asked: Recipe,
