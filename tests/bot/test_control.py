@@ -50,7 +50,7 @@ async def test_a_whole_model_that_is_too_large_to_be_put_aside_is_not_paused(
     await world.beat(train=1, bases=("emoji-64", "photon"))
     (job,) = await world.dispatcher.tick()
     if (base, method) == ("photon", "dreambooth"):
-        with pytest.raises(UserError, match="`thnos` teaches a whole model, .* end it with \\*\\*Stop and keep"):
+        with pytest.raises(UserError, match=r"`thnos` teaches a whole model, .* end it with \*\*Stop and keep"):
             await world.control.pause(job.id, ADA)
         assert (await world.control.finish(job.id, ADA)).wish == "finish"
     else:
