@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from discord import app_commands
 from discord.ext import commands
 
@@ -19,6 +20,7 @@ from bot.cogs.photos import PhotosCog
 from bot.cogs.train import TrainCog
 from bot.recipes import METHODS, SETTINGS, Setting
 from bot.settings import Settings
+from trainer.adapters.files import read_header, write_lora
 from trainer.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +99,17 @@ def test_files_in_the_table_of_papers_exist() -> None:
     paths = re.findall(r"`([\w/]+\.py)`", table)
     assert len(paths) > 10
     assert [path for path in paths if not (ROOT / "trainer" / path).exists()] == []
+
+
+def test_the_lines_that_write_a_lora_for_others_do_so(tmp_path: Path) -> None:
+    [lines] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "files.md").read_text(), re.DOTALL)
+    module = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    weights = {f"{module}.lora_A.weight": torch.ones(4, 8), f"{module}.lora_B.weight": torch.ones(8, 4)}
+    source, target = tmp_path / "source.safetensors", tmp_path / "thnos.safetensors"
+    source.write_bytes(write_lora(weights, {}))
+    paths = iter([source, target])
+    exec(re.sub(r'Path\("[^"]+"\)', lambda _: f"Path({str(next(paths))!r})", lines), {})
+    assert any(name.startswith("lora_unet_mid_block") for name in read_header(target.read_bytes())[0])
 
 
 def training_page() -> str:

@@ -239,9 +239,7 @@ def training_settings(adapter: Adapter, recipe: Recipe) -> str:
         "Photos": adapter.photos, "Steps": adapter.steps, **({"Rank": adapter.rank} if adapter.rank else {}),
         "Weights": _weights(adapter),
         "Final loss": f"{adapter.final_loss:.4f}", "Seconds": round(adapter.seconds),
-        "Trainer": adapter.trainer_version,
+        "Trainer": adapter.trainer_version, "File": adapter.blob,
     }  # fmt: skip
-    if adapter.kind == "checkpoint":
-        rows["File"] = adapter.blob
     made = "\n".join(f"{name}: {value}" for name, value in rows.items())
     return f"{made}\n\n{RECIPE}\n{write_advanced(recipe)}"

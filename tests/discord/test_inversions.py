@@ -117,6 +117,8 @@ async def test_the_cards_say_that_the_word_is_all_it_takes(home: House) -> None:
     facts = {field["name"]: field["value"] for field in shown.embeds[0]["fields"]}
     assert facts["File"].endswith(" kB")
     assert "Rank" not in facts
-    assert "Rank" not in await home.settings_of(home.cleo, card)
+    settings = await home.settings_of(home.cleo, card)
+    assert "Rank" not in settings
+    assert f"File: {(await home.adapter(home.cleo, 'ember')).blob}" in settings
     drawn = await home.drawn(home.cleo, "ember, in a suit")
     assert {field["value"] for field in drawn.embeds[0]["fields"] if field["name"] == "Adapters"} == {"ember"}
