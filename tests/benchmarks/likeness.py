@@ -33,6 +33,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,7 @@ def main() -> None:
         heads = asked.heads or (HEADS[:1] if asked.quick else tuple(grammar.KEPT_OUT_HEADS))
         try_all(studio, state, heads)
         if asked.sheet:
-            draw_sheet(
-                studio, heads[:ON_SHEET], lambda head, method: read_pictures(state, f"{method}/{head}"), asked.sheet
-            )
+            draw_sheet(studio, heads[:ON_SHEET], partial(read_pictures, state), asked.sheet)
     print(json.dumps(summarise(state), indent=None if asked.json else 2))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.benchmarks import methods, studio
+from tests.benchmarks import likeness, studio
 from tests.benchmarks.arrivals import (
     FIRST_LOOK,
     GOAL,
@@ -30,7 +31,7 @@ from tests.benchmarks.arrivals import (
     summarise_races,
 )
 from tests.benchmarks.cases import PHOTOS
-from tests.benchmarks.likeness import State, read_pictures, summarise, try_all, write_picture
+from tests.benchmarks.likeness import State, read_pictures, write_picture
 from tests.benchmarks.methods import METHODS, Trial, draw_sheet, tell_story, try_method
 from tests.benchmarks.studio import Studio, Subject, open_studio
 
@@ -194,24 +195,6 @@ def test_what_ends_in_a_fault_is_not_kept(tmp_path: Path) -> None:
     assert State.open(tmp_path / "state.json").rows("races") == {}
 
 
-def test_pictures_of_the_sheet_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = Trial({"identity": 0.5, "closure": 0.5, "kilobytes": 1.0}, [Image.new("RGB", (64, 64), "red")] * 12)
-    monkeypatch.setattr("tests.benchmarks.likeness.try_method", lambda studio, subject, name: trial)
-    path = tmp_path / "state.json"
-    try_all(_Stand(), State.open(path), ["imp"])
-    state = State.open(path)
-    found = read_pictures(state, "imp", "lora")
-    assert [image.convert("RGB").getpixel((0, 0)) for image in found] == [(255, 0, 0)] * methods.ON_SHEET
-    assert set(summarise(state)["methods"]) == set(METHODS)
-
-
-class _Stand:
-    """A studio that knows nobody."""
-
-    def meet(self, head: str, seed: int, scenes: int) -> None:
-        return None
-
-
 # -- with the base ----------------------------------------------------------------------------------------------------
 
 
@@ -261,3 +244,42 @@ def test_the_sheet_has_a_row_a_scene(
     with Image.open(tmp_path / "one.png") as one, Image.open(tmp_path / "two.png") as two:
         assert one.width == two.width > 8 * 240
         assert two.height - one.height > 2 * 240
+
+
+def test_the_command_goes_on_from_its_state(
+    tmp_path: Path,
+    small_studio: Studio,
+    imp: Subject,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    done: list[str] = []
+
+    def race(studio: Studio, head: str, seed: int) -> dict[str, Any]:
+        done.append(f"{head}/{seed}")
+        return {"ours": _arrival(5), "script_same_recipe": _arrival(6), "script": _arrival(20)}
+
+    def try_method(studio: Studio, subject: Subject, name: str) -> Trial:
+        done.append(name)
+        figures = {"identity": 0.5, "closure": 0.5, "kilobytes": 1.0}
+        return Trial(figures, [Image.new("RGB", (64, 64), "red")] * 12)
+
+    monkeypatch.setattr(likeness, "open_studio", lambda work: small_studio)
+    monkeypatch.setattr(likeness, "race", race)
+    monkeypatch.setattr(likeness, "try_method", try_method)
+    monkeypatch.setattr(Studio, "meet", lambda self, head, seed, scenes: imp)
+    state, sheet = tmp_path / "state.json", tmp_path / "sheet.png"
+    call = ["likeness", "--json", "--quick", f"--work={tmp_path}", f"--state={state}", f"--sheet={sheet}"]
+    monkeypatch.setattr(sys, "argv", call)
+    likeness.main()
+    first = capsys.readouterr().out
+    assert done == ["imp/1", *METHODS]
+    assert json.loads(first)["time_to_likeness_ratio"] == 4
+    assert set(json.loads(first)["methods"]) == set(METHODS)
+    with Image.open(sheet) as image:
+        assert image.convert("RGB").getpixel((image.width - 130, 200)) == (255, 0, 0)
+    sheet.unlink()
+    likeness.main()
+    assert capsys.readouterr().out == first
+    assert len(done) == 1 + len(METHODS)  # nothing was done again
+    assert sheet.exists()
