@@ -15,7 +15,8 @@ from bot.store.records import Adapter, Job, TrainSpec
 from trainer.contract.requests import Recipe
 
 # what an adapter is made of
-_STAYS = ("method", "preset", "rank", "lora_alpha", "target_modules", "text_encoder", "dora", "vectors", "output")
+_STAYS = ("method", "preset", "rank", "lora_alpha", "target_modules", "text_encoder", "dora", "vectors", "output",
+          "text_encoder_learning_rate")  # fmt: skip
 _UNSAID = Recipe()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from trainer.choosing.scores import (
     make_yardstick,
     plan_look,
 )
+from trainer.errors import UserFault
 from trainer.generation.metadata import write_png
 from trainer.generation.pipeline import GenerationJob, Picture, generate
 from trainer.models.loading import Base
@@ -38,6 +39,7 @@ from trainer.training.control import Control, Pause
 from trainer.training.dreambooth import DreamBoothLearner
 from trainer.training.learner import Drawing, Learner
 from trainer.training.loop import Hooks, Learned, Snapshot, Training, TrainingJob, TrainStep, prepare_photos, resolve
+from trainer.training.recipes import ResolvedRecipe
 
 PATIENCE = 2  # looks without anything better, after which it is enough
 EXAMPLES = 3
@@ -99,25 +101,31 @@ class Lesson:
         captions = yield from describe_photos(room.captioner, self._job, self._images, request.captions)
         photos = prepare_photos(self._job, self._images, captions, request.focuses)
         self._training = Training(room.base, room.bank, photos, self._job, self._hooks)
+        _check_output(room.base, self._training.recipe)
         job_id, planned = self._request.job_id, self._training.recipe.steps
         yield messages.Planned(job_id, self._began_at, planned, self._memory_bytes)
         previews = {planned * quarter // 4 for quarter in (1, 2, 3)}
-        steps = self._training.run()
-        while True:
-            try:
-                taken = next(steps)
-            except StopIteration as end:
-                learned: Learned = end.value
-                break
-            except Pause as pause:
-                return messages.Paused(job_id, pause.step, pause.steps, pause.checkpoint)
-            if self._checkpoints:
-                yield messages.Checkpointed(job_id, self._checkpoints.pop())
-            yield (yield from self._report(taken, previews)) if taken else None
+        with closing(self._training.run()) as steps:  # cancelled in here, it takes its adapter out of the base
+            while True:
+                try:
+                    taken = next(steps)
+                except StopIteration as end:
+                    learned: Learned = end.value
+                    break
+                except Pause as pause:
+                    return messages.Paused(job_id, pause.step, pause.steps, pause.checkpoint)
+                if self._checkpoints:
+                    yield messages.Checkpointed(job_id, self._checkpoints.pop())
+                yield (yield from self._report(taken, previews)) if taken else None
         try:
             return (yield from self._finish(learned))
         finally:
             learned.learner.close()
+
+    def forget(self) -> None:
+        """Let go of photos, learner and optimizer: hooks and lesson hold each other, and a GPU can't wait for that."""
+        del self._hooks, self._images, self._yardstick
+        self.__dict__.pop("_training", None)
 
     def _report(self, taken: TrainStep, previews: set[int]) -> Generator[None, None, messages.Stepped]:
         """What the card shows; now and then a preview, of the same prompt and seed each time: one sees it grow."""
@@ -161,7 +169,8 @@ class Lesson:
 
     def _finish(self, learned: Learned) -> Generator[None, None, messages.Trained]:
         """Choose, write the files and draw with the best."""
-        places = shortlist([Scores(*each) for each in learned.scores] or [None] * len(learned.snapshots))
+        scores = [Scores(*each) for each in learned.scores]
+        places = shortlist([*scores, *[None] * (len(learned.snapshots) - len(scores))])  # some may not be looked at
         snapshots = [learned.snapshots[place] for place in places]
         learner, request = learned.learner, self._request
         with ExitStack() as held:
@@ -199,9 +208,19 @@ class Lesson:
         return messages.CandidateFile(snapshot.step, data, verdict.weight, scores.identity, scores.obedience)
 
 
+def _check_output(base: Base, recipe: ResolvedRecipe) -> None:
+    """A whole SDXL in float16 is 7 GB, and a message holds 4. Raises UserFault."""
+    if recipe.method == "dreambooth" and recipe.output == "checkpoint" and base.spec.family == "sdxl":
+        raise UserFault("a whole SDXL model is too large to be handed over: take `output: lora`")
+
+
 def teach(room: Room, command: messages.StartTraining, control: Control) -> Steps:
     """Train the adapter that is asked for, one step a turn; its last report is Trained, or Paused."""
-    return (yield from Lesson(room, command, control).run())
+    lesson = Lesson(room, command, control)
+    try:
+        return (yield from lesson.run())
+    finally:
+        lesson.forget()
 
 
 def quietly(steps: Generator[Any, None, Any]) -> Generator[None, None, Any]:

@@ -47,6 +47,7 @@ from tests.benchmarks.methods import METHODS, ON_SHEET, SCENES, draw_sheet, summ
 from tests.benchmarks.studio import Studio, open_studio
 from trainer.models.emoji64 import grammar
 
+CACHE = Path.home() / ".cache" / "darkroom" / "emoji64"
 HEADS, SEEDS = tuple(grammar.KEPT_OUT_HEADS)[:3], (1, 2, 3)
 
 
@@ -105,7 +106,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--only", choices=("time", "methods"))
     parser.add_argument("--heads", nargs="+", choices=grammar.KEPT_OUT_HEADS, help="these characters alone")
     parser.add_argument("--seeds", nargs="+", type=int, help="of the times to likeness")
-    parser.add_argument("--work", type=Path, required=True, help="the emoji are fetched into it when missing")
+    parser.add_argument("--work", type=Path, default=CACHE, help="the emoji are fetched into it when missing")
     parser.add_argument("--state", type=Path, help="what is done, kept for the next call")
     parser.add_argument("--sheet", type=Path, help="a PNG of what the methods drew of two characters")
     return parser.parse_args()

@@ -22,12 +22,12 @@ def describe(base: Base, request: TrainRequest, learned: Learned, steps: int) ->
         "base": base.spec.name, "base_hash": base.spec.hash, "rank": recipe.written_rank, "steps": steps,
         "photos": len(request.photos), "trainer": TRAINER_VERSION,
     }  # fmt: skip
-    whole = recipe.method == "dreambooth"  # whose LoRA is taken out of all layers, with alpha = rank
+    whole = recipe.method == "dreambooth"  # whose LoRA is taken out of all layers; alpha is folded in everywhere
     prediction = base.make_scheduler().config.prediction_type
     training = ForKohya(
         base.spec.family, base.spec.name, request.trigger, request.class_word, recipe.resolution, recipe.resolution,
         cast(Literal["epsilon", "v_prediction"], prediction), recipe.written_rank,
-        recipe.written_rank if whole else recipe.lora_alpha, len(request.photos), steps, recipe.learning_rate,
+        recipe.written_rank, len(request.photos), steps, recipe.learning_rate,
         recipe.dora, whole or "conv1" in recipe.target_modules,
     )  # fmt: skip
     if kind == "lora":

@@ -173,18 +173,21 @@ def draw_batch(
     return Batch(rows, latents, captions, time_ids, torch.ones(len(rows), device=mean.device), _join_weights(views))
 
 
-def add_class(batch: Batch, latents: torch.Tensor, caption: str, prior_weight: float) -> Batch:
+def add_class(
+    batch: Batch, latents: torch.Tensor, caption: str, prior_weight: float, time_ids: torch.Tensor | None = None
+) -> Batch:
     """The batch with class pictures (N, C, h, w) behind it, each with the class's caption (Ruiz et al. 2022, eq. 2).
 
-    The two terms are added, each the mean over its own samples, however many.
+    The two terms are added, each the mean over its own samples, however many. ``time_ids`` (6,): those of the class.
     """
     weight, count = batch.weight, len(latents)
+    own = batch.time_ids[:count] if time_ids is None else time_ids.expand(count, -1)
     share = prior_weight * len(batch) / count
     return Batch(
         batch.rows,
         torch.cat([batch.latents, latents]),
         (*batch.captions, *[caption] * count),
-        torch.cat([batch.time_ids, batch.time_ids[:count]]),
+        torch.cat([batch.time_ids, own]),
         torch.cat([batch.shares, torch.full_like(batch.shares[:count], share)]),
         None if weight is None else torch.cat([weight, torch.ones_like(weight[:count])]),
     )

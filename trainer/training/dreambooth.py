@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from diffusers import AutoencoderTiny
+from diffusers import AutoencoderTiny, UNet2DConditionModel
 
 from trainer.adapters.bank import AdapterBank, copy_without_adapters, state_without_adapters
 from trainer.adapters.checkpoint_files import write_checkpoint
@@ -38,7 +38,8 @@ class DreamBoothLearner:
         self._cache = CaptionCache(self.tuned)
         self.groups: list[dict[str, Any]] = [{"params": list(self.tuned.unet.parameters()), "lr": recipe.learning_rate}]
         if self._text_learns:
-            text = [p for tower in self.tuned.towers for p in tower.text_encoder.parameters()]
+            # of SDXL's second tower not the projection, which no LoRA and no reader of ours knows
+            text = [p for part, m in self.tuned.modules.items() if part != "unet" for p in m.parameters()]
             self.groups.append({"params": text, "lr": recipe.text_encoder_learning_rate})
         self.fidelity: float | None = None  # of the LoRA: the share of the change that it keeps
 
@@ -47,9 +48,15 @@ class DreamBoothLearner:
         """A whole checkpoint, or the LoRA extracted from it."""
         return "checkpoint" if self._recipe.output == "checkpoint" else "lora"
 
+    @property
+    def unet(self) -> UNet2DConditionModel:
+        """The copy's."""
+        return self.tuned.unet
+
     def condition(self, captions: Sequence[str], step: int) -> Conditioning:
         """Live as long as the text encoders learn."""
         if self._text_learns and step < self._recipe.text_encoder_steps:
+            self._cache.clear()
             return encode_live(self.tuned, captions)
         return self._cache.condition(captions)
 
@@ -112,6 +119,8 @@ class DreamBoothLearner:
     def close(self) -> None:
         """The copy's memory goes with it."""
         self.groups = []
+        self._cache.clear()
+        self.tuned = self._frozen
 
 
 def _copy_to_train(base: Base, *, with_text: bool) -> Base:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
+from diffusers import UNet2DConditionModel
 
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import Embedding, write_embedding
@@ -40,6 +42,11 @@ class InversionLearner:
     def inversions(self) -> dict[str, Vectors]:
         """As prompts use them."""
         return {self._trigger: self.vectors}
+
+    @property
+    def unet(self) -> UNet2DConditionModel:
+        """The base's."""
+        return self._base.unet
 
     def condition(self, captions: Sequence[str], step: int) -> Conditioning:
         """Through the frozen text encoders, back to the vectors alone: the embedding table is never touched."""
@@ -82,7 +89,7 @@ class InversionLearner:
             return generate(self._base, self._bank, job)
         vectors = {name: tensor.to(self._base.device) for name, tensor in weights.items()}
         emphasised = self._trigger if weight == 1 else f"({self._trigger}:{weight:g})"
-        prompt = job.prompt.replace(self._trigger, emphasised)
+        prompt = re.sub(rf"(?<!\w){re.escape(self._trigger)}(?!\w)", lambda _: emphasised, job.prompt)
         job = dataclasses.replace(job, prompt=prompt, inversions={self._trigger: vectors})
         return generate(self._base, self._bank, job)
 

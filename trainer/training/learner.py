@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import torch
+from diffusers import UNet2DConditionModel
 
 from trainer.contract.requests import AdapterKind
 from trainer.generation.pipeline import GenerationJob, Picture
@@ -32,6 +33,10 @@ class Learner(Protocol):
     @property
     def kind(self) -> AdapterKind:
         """What it makes."""
+
+    @property
+    def unet(self) -> UNet2DConditionModel:
+        """The one through which the gradient goes."""
 
     groups: list[dict[str, Any]]  # of the optimizer; parameters that a step leaves without a gradient stay as they are
 
@@ -69,6 +74,10 @@ class CaptionCache:
     def __init__(self, base: Base, inversions: Mapping[str, Vectors] | None = None) -> None:
         self._base, self._inversions = base, inversions
         self._known: dict[str, Conditioning] = {}
+
+    def clear(self) -> None:
+        """Forget them all, since what they were encoded with has changed."""
+        self._known.clear()
 
     def condition(self, captions: Sequence[str]) -> Conditioning:
         """One row a caption."""

@@ -19,7 +19,7 @@ from PIL import Image
 from trainer.adapters.bank import AdapterBank
 from trainer.contract.requests import Kind, Recipe
 from trainer.errors import UserFault
-from trainer.models.loading import Base
+from trainer.models.loading import Base, size_conditioning
 from trainer.training import captions, recipes
 from trainer.training.continuing import Source
 from trainer.training.control import Control, Pause
@@ -50,6 +50,7 @@ KEEP_EVERY = 50  # steps, after which everything is remembered to go back to
 LOOKS = 5  # at what was learned, evenly through the training
 LEAST_STEPS_LOOKED_AT = 50  # below which only the end is looked at
 MAX_ROLLBACKS = 3
+SHARE_OF_NEW = 0.05  # of a step's loss in the mean that is told
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class TrainStep:
-    """One step that was taken; ``loss`` is the mean of the last ones that were looked at."""
+    """One step that was taken; ``loss`` is a moving mean of those that were looked at."""
 
     step: int
     steps: int
@@ -87,6 +88,15 @@ class Hooks:
     lean: bool = False  # whether the base's encoders leave the memory while they are not needed
     look: Look | None = None  # scores what is being learned
     is_enough: Callable[[list[list[float]]], bool] = lambda scores: False  # whether the scores have stopped rising
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step that was taken: the photos' rows and losses (B,), and the gradient's norm, all still on the device."""
+
+    rows: tuple[int, ...]
+    losses: torch.Tensor
+    norm: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -171,11 +181,9 @@ class Training:
             defaults = base.spec.defaults.recipe
             self.recipe = self._hooks.source.fit(self.recipe, defaults.text_encoder_learning_rate)
         self._scheduler = base.make_scheduler()
-        self._memory = MemoryLadder(base.unet, checkpointing=self._hooks.checkpointing)
-        self._loss = float("nan")
-        self._recent: list[tuple[tuple[int, ...], torch.Tensor]] = []  # rows and losses not looked at yet
+        self._recent: list[Taken] = []  # steps that were not looked at yet
         self._snapshots: list[Snapshot] = []
-        self._notes: list[str] = []
+        self._text_is_kept = False  # whether every caption's conditioning is
 
     def run(self) -> Generator[TrainStep | None, None, Learned]:
         """Prepare (yielding None), take the steps (yielding each), and return what was learned."""
@@ -186,6 +194,7 @@ class Training:
         )
         self._prior: dict[Size, ClassLatents] = yield from self._class_latents()
         self.learner = make_learner(self.base, self._bank, self._job, self.recipe)
+        self._memory = MemoryLadder(self.learner.unet, checkpointing=self._hooks.checkpointing)
         try:
             if self._hooks.source is not None:
                 self.learner.load(self._hooks.source.weights)
@@ -196,8 +205,8 @@ class Training:
         finally:
             self._memory.close()
         return Learned(
-            self.learner, self.recipe, tuple(self._snapshots), tuple(self.state.memo.scores), step, self._loss,
-            time.monotonic() - began, tuple(self._notes),
+            self.learner, self.recipe, tuple(self._snapshots), tuple(self.state.memo.scores), step,
+            self.state.memo.loss or 0.0, time.monotonic() - began, tuple(self.state.memo.notes),
         )  # fmt: skip
 
     def _begin(self) -> int:
@@ -239,7 +248,9 @@ class Training:
         while True:
             # here and not behind the step: a checkpoint that was made between the two must not lose the look
             if step in looks and step > self._looked_at and (yield from self._look(step)) and step < steps:
-                self._notes.append(f"It stopped at step {step:,} of {steps:,}, since it got no better any more.")
+                self.state.memo.notes.append(
+                    f"It stopped at step {step:,} of {steps:,}, since it got no better any more."
+                )
                 break
             if step >= steps:
                 break
@@ -247,19 +258,21 @@ class Training:
                 step = self._check(step)
                 raise Pause(step, steps, self._pack(step))
             if self._hooks.control.wish == "finish" and step:
-                self._notes.append(f"It was stopped at step {step:,} of {steps:,}, and what it had learned was kept.")
+                self.state.memo.notes.append(
+                    f"It was stopped at step {step:,} of {steps:,}, and what it had learned was kept."
+                )
                 break
             if self._hooks.lean:
                 self._forget_encoders(step)
             self._take(step)
             step += 1
-            if step % CHECK_EVERY == 0 or step in looks or step == steps:
+            if step % CHECK_EVERY == 0 or step % CHECKPOINT_EVERY == 0 or step in looks or step == steps:
                 step = self._check(step)
             if step and step % CHECKPOINT_EVERY == 0 and step < steps:
                 self._checkpoint(step)
-            yield TrainStep(step, steps, self._loss)
-        self._check(step)
-        if step > self._looked_at:
+            yield TrainStep(step, steps, self.state.memo.loss or float("nan"))
+        step = self._check(step)
+        if step > self._looked_at or not self._snapshots:
             yield from self._look(step)
         self.state.settle()
         return step
@@ -274,26 +287,28 @@ class Training:
         while True:
             try:
                 losses = self._backward(batch, noise, timesteps, step)
+                norm = self.state.update()  # whose first call makes the moments
                 break
-            except torch.OutOfMemoryError as error:
+            except torch.OutOfMemoryError:
                 self.state.optimizer.zero_grad()
-                if not self._memory.step_down(len(batch)):
-                    raise UserFault(
-                        "this training does not fit into the GPU's memory, even photo by photo: choose a smaller"
-                        " `resolution` or `rank`, or another method"
-                    ) from error
-        self.state.update()
-        self._recent.append((batch.rows, losses))
+            # here, where the error's frames hold no activations any more
+            if not self._memory.step_down(len(batch)):
+                raise UserFault(
+                    "this training does not fit into the GPU's memory, even photo by photo: choose a smaller"
+                    " `resolution` or `rank`, or another method"
+                )
+        self._recent.append(Taken(batch.rows, losses, norm))
 
     def _forget_encoders(self, step: int) -> None:
         """Once their work is done they only take room; a whole model's copy shares them, and is left alone."""
         if self.recipe.method == "dreambooth":
             return
         text_learns = step < max(self.recipe.text_encoder_steps, self.recipe.inversion_steps)
-        if not text_learns:
+        if not text_learns and not self._text_is_kept:
             words = {caption for photo in self._photos for caption in photo.captions}
             prior = {latents.caption for latents in self._prior.values()}
             self.learner.condition(sorted({"", *words, *prior}), step)  # each is kept from here on
+        self._text_is_kept = not text_learns
         self.base.forget_encoders(text=not text_learns)
 
     def _draw(self, step: int, rng: torch.Generator) -> Batch:
@@ -307,7 +322,11 @@ class Training:
         batch = draw_batch(self._photos, rows, tuple(words), rng)
         if self._prior:
             prior = self._prior[self._photos[rows[0]].size]
-            batch = add_class(batch, prior.draw(math.ceil(len(rows) / 2), rng), prior.caption, recipe.prior_weight)
+            height, width = (side * self.base.vae_scale_factor for side in prior.latents.shape[-2:])
+            batch = add_class(
+                batch, prior.draw(math.ceil(len(rows) / 2), rng), prior.caption, recipe.prior_weight,
+                size_conditioning((width, height), (0, 0), (width, height)),
+            )  # fmt: skip
         return batch
 
     def _backward(self, batch: Batch, noise: torch.Tensor, timesteps: torch.Tensor, step: int) -> torch.Tensor:
@@ -331,18 +350,21 @@ class Training:
         recent, self._recent = self._recent, []
         if not recent:
             return step
-        losses = torch.stack([losses for _, losses in recent]).cpu()  # (steps, B)
-        bad = (~torch.isfinite(losses)).any(dim=1).nonzero()
+        losses = torch.stack([taken.losses for taken in recent]).cpu()  # (steps, B)
+        fine = torch.isfinite(losses)
+        norms = torch.isfinite(torch.stack([taken.norm for taken in recent]).cpu())
+        bad = (~(fine.all(dim=1) & norms)).nonzero()
         if not len(bad):
-            self._loss = float(losses.mean())
+            for value in losses.mean(dim=1).tolist():  # the same whenever it is looked at
+                known = self.state.memo.loss
+                self.state.memo.loss = value if known is None else known + SHARE_OF_NEW * (value - known)
             if step % KEEP_EVERY == 0:
                 self.state.keep(step)
             return step
         first = int(bad[0])
-        wrong = ~torch.isfinite(losses[first])
-        return self._roll_back(
-            step - len(recent) + first, {row for row, is_bad in zip(recent[first][0], wrong, strict=True) if is_bad}
-        )
+        rows = recent[first].rows
+        wrong = {row for row, is_fine in zip(rows, fine[first].tolist(), strict=True) if not is_fine}
+        return self._roll_back(step - len(recent) + first, wrong or set(rows))  # a gradient alone tells of no photo
 
     def _roll_back(self, step: int, rows: set[int]) -> int:
         """Go back to before ``step``, without the photos at which it went wrong unless those were all of its batch."""
@@ -359,7 +381,7 @@ class Training:
         self._plan = self._plan_batches()
         self._snapshots = [snapshot for snapshot in self._snapshots if snapshot.step <= back]
         del memo.scores[len(self._snapshots) :]
-        self._notes.append(
+        self.state.memo.notes.append(
             f"Learning went wrong at step {step + 1:,}, at {photos}: it went on from step {back:,}, more slowly"
             f"{' and without' if guilty else ''}."
         )

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from diffusers import UNet2DConditionModel
 
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.files import write_lora
@@ -44,10 +45,16 @@ class LoraLearner:
             ]
             self.groups.append({"params": text, "lr": recipe.text_encoder_learning_rate})
 
+    @property
+    def unet(self) -> UNet2DConditionModel:
+        """The base's."""
+        return self._base.unet
+
     def condition(self, captions: Sequence[str], step: int) -> Conditioning:
         """Live while the text encoders learn; then they are out of the graph, and each caption is encoded once."""
         self._bank.activate({IN_TRAINING: 1.0})
         if step < self._recipe.text_encoder_steps:
+            self._cache.clear()  # a rollback may have come back to here
             return encode_live(self._base, captions)
         return self._cache.condition(captions)
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from diffusers import UNet2DConditionModel
 
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import Embedding
@@ -37,10 +38,18 @@ class PivotalLearner:
         self._cache = CaptionCache(base, self.inversion.inversions)
         self.groups: list[dict[str, Any]] = [*self.inversion.groups, *self._lora.groups]
 
+    @property
+    def unet(self) -> UNet2DConditionModel:
+        """The base's."""
+        return self._base.unet
+
     def condition(self, captions: Sequence[str], step: int) -> Conditioning:
         """Live while the vectors learn; after that each caption is encoded once."""
         self._bank.activate({})
-        return self.inversion.condition(captions, step) if step < self._pivot else self._cache.condition(captions)
+        if step < self._pivot:
+            self._cache.clear()  # a rollback may have come back to here
+            return self.inversion.condition(captions, step)
+        return self._cache.condition(captions)
 
     def predict(
         self, noisy_latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning, time_ids: torch.Tensor,

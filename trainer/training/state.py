@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ import torch
 from trainer.training.checkpoints import load_optimizer_tensors, optimizer_tensors, pack, unpack
 
 MAX_NORM = 1.0  # of the gradient
-MOST_KEPT = 50_000_000  # parameters up to which a copy is kept to roll back to
+MOST_KEPT = 100_000_000  # parameters up to which a copy is kept to roll back to
 MOST_PACKED_BYTES = 2**30  # a checkpoint goes through a pipe and into the blob store: a whole SD1.5 would be 10 GB
 
 Copy = list[torch.Tensor]
@@ -26,6 +26,9 @@ class Memo:
     left_out: list[int] = field(default_factory=list)
     rollbacks: int = 0
     scores: list[list[float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # for the member, a sentence each
+    loss: float | None = None  # a moving mean of those that were looked at
+    updates: int = 0
 
 
 class TrainingState:
@@ -36,7 +39,8 @@ class TrainingState:
         self.parameters: list[torch.nn.Parameter] = [p for group in groups for p in group["params"]]
         self.optimizer: torch.optim.Optimizer
         if small_memory:
-            self.optimizer = torch.optim.Adafactor(groups, lr=groups[0]["lr"])  # Shazeer & Stern 2018
+            # Shazeer & Stern 2018; the second eps of 1 keeps the learning rate from being scaled by the weights' size
+            self.optimizer = torch.optim.Adafactor(groups, lr=groups[0]["lr"], eps=(None, 1.0))
         else:
             self.optimizer = torch.optim.AdamW(groups, weight_decay=1e-2, fused=True)  # Loshchilov & Hutter 2019
         self.memo = Memo()
@@ -52,15 +56,22 @@ class TrainingState:
     @property
     def is_packable(self) -> bool:
         """Whether a checkpoint of it is small enough to be kept."""
-        return 4 * 4 * self.size <= MOST_PACKED_BYTES  # weights, two moments, an average: float32 each
+        kept = 4 if self._average else 3  # weights, two moments, perhaps an average: float32 each
+        return 4 * kept * self.size <= MOST_PACKED_BYTES
 
-    def update(self) -> None:
-        """One optimizer step from the gradients that are there."""
-        torch.nn.utils.clip_grad_norm_(self.parameters, MAX_NORM)
+    def update(self) -> torch.Tensor:
+        """One optimizer step from the gradients that are there; their norm, before it was clipped.
+
+        The average warms up, as diffusers' EMAModel does: a short training would else stay near its beginning.
+        """
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, MAX_NORM)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.memo.updates += 1
         if self._average:
-            torch._foreach_lerp_(self._average, [p.detach() for p in self.parameters], 1 - self._decay)
+            decay = min(self._decay, (1 + self.memo.updates) / (10 + self.memo.updates))
+            torch._foreach_lerp_(self._average, [p.detach() for p in self.parameters], 1 - decay)
+        return norm.detach()
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -127,18 +138,17 @@ class TrainingState:
         }
         for taken, tensors in snapshots:
             parts[f"snapshot-{taken}"] = tensors
-        memo = json.dumps([self.memo.left_out, self.memo.rollbacks, self.memo.scores])
+        memo = json.dumps(asdict(self.memo))
         parts["memo"] = {"json": torch.tensor(list(memo.encode()), dtype=torch.uint8)}
         return pack(step, parts)
 
     def unpack(self, data: bytes) -> tuple[int, list[tuple[int, dict[str, torch.Tensor]]]]:
         """Put back what :meth:`pack` wrote; the step to go on from and the snapshots."""
         step, parts = unpack(data)
-        left_out, rollbacks, scores = json.loads(bytes(parts["memo"]["json"].tolist()))
-        self.memo = Memo(left_out, rollbacks, scores)
+        self.memo = Memo(**json.loads(bytes(parts["memo"]["json"].tolist())))
         self._load(_in_order(parts["weights"]), parts.get("optimizer", {}), _in_order(parts.get("average", {})))
         for group in self.optimizer.param_groups:
-            group["lr"] /= 2**rollbacks
+            group["lr"] /= 2**self.memo.rollbacks
         names = sorted((int(part.removeprefix("snapshot-")), part) for part in parts if part.startswith("snapshot-"))
         return step, [(taken, parts[part]) for taken, part in names]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -220,4 +221,87 @@ def test_gradient_checkpointing_changes_nothing_but_memory(base: Base, photos: l
     saved = read_lora(learn(job(), checkpointing=True)).weights
     for name in plain:
         torch.testing.assert_close(saved[name], plain[name], atol=2e-3, rtol=0)
+    assert not base.unet.is_gradient_checkpointing
+
+
+def test_it_goes_back_to_the_same_state_more_than_once(
+    base: Base, photos: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, poisoned = loop.batch_losses, [5, 5 + 2, 5 + 4]  # calls: each time a few steps after it went back
+    calls = iter(range(1000))
+
+    def sick(*given: Any) -> torch.Tensor:
+        losses = real(*given)
+        return losses * math.nan if next(calls) in poisoned else losses
+
+    monkeypatch.setattr(loop, "batch_losses", sick)
+    learned = run(start(base, photos, job(steps=120)).run())
+    assert learned.steps == 30
+    assert 1 <= len(learned.notes) <= loop.MAX_ROLLBACKS
+    assert all(torch.isfinite(tensor).all() for tensor in learned.snapshots[-1].weights.values())
+    learned.learner.close()
+
+
+def test_a_gradient_that_is_no_number_is_noticed_though_the_loss_is_one(base: Base, photos: list[Image.Image]) -> None:
+    training = start(base, photos, job(steps=120, batch=1))
+    steps, taken = training.run(), 0
+    while taken < 23:
+        taken += next(steps) is not None
+    training.learner.groups[0]["params"][0].register_post_accumulate_grad_hook(_poison_once())
+    learned = run(steps)
+    assert "step 24" in learned.notes[0]
+    assert all(torch.isfinite(tensor).all() for tensor in learned.snapshots[-1].weights.values())
+    learned.learner.close()
+
+
+def _poison_once() -> Any:
+    left = [True]
+
+    def poison(parameter: torch.Tensor) -> None:
+        if left and parameter.grad is not None:
+            left.clear()
+            parameter.grad.fill_(math.nan)
+
+    return poison
+
+
+def test_a_resumed_training_that_is_ended_at_once_has_a_loss(base: Base, photos: list[Image.Image]) -> None:
+    control = Control()
+    steps = start(base, photos, job(steps=400), control=control).run()
+    while (taken := next(steps)) is None or taken.step < 12:
+        pass
+    control.wish = "pause"
+    with pytest.raises(Pause) as paused:
+        run(steps)
+    ended = run(start(base, photos, job(steps=400), control=Control("finish"), resume=paused.value.checkpoint).run())
+    ended.learner.close()
+    assert ended.steps == 12
+    assert math.isfinite(ended.final_loss)
+    assert ended.final_loss > 0
+
+
+def test_the_average_of_a_short_training_is_no_empty_adapter(learn: Learn) -> None:
+    plain, averaged = (read_lora(learn(job(steps=160, ema=ema))).weights for ema in (0.0, 0.9999))
+
+    def size(weights: dict[str, torch.Tensor]) -> float:
+        return sum(float(tensor.square().sum()) for name, tensor in weights.items() if ".lora_B." in name)
+
+    assert size(averaged) > 0.2 * size(plain)
+
+
+def test_the_ladder_reaches_the_model_that_learns(
+    base: Base, photos: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = start(base, photos, job(method="dreambooth", batch=1, steps=2))
+    real, seen = loop.batch_losses, []
+
+    def tight(*given: Any) -> torch.Tensor:
+        seen.append(training.learner.unet.is_gradient_checkpointing)
+        if not seen[-1]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(*given)
+
+    monkeypatch.setattr(loop, "batch_losses", tight)
+    run(training.run()).learner.close()
+    assert seen[-1]
     assert not base.unet.is_gradient_checkpointing

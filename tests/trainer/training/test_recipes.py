@@ -14,6 +14,7 @@ from trainer.models.loading import Base
 from trainer.training.captions import captions_for, name_subject
 from trainer.training.losses import sample_losses, snr_weights
 from trainer.training.recipes import RecipeDefaults, ResolvedRecipe, resolve_recipe
+from trainer.training.state import TrainingState
 
 DEFAULTS = RecipeDefaults()
 
@@ -108,3 +109,13 @@ def test_a_mask_weighs_places() -> None:
     assert sample_losses(ones, zeros, weight).item() == 1
     ones[..., 1] = 7  # where nothing counts
     assert math.isclose(sample_losses(ones, zeros, weight).item(), 1)
+
+
+def test_the_optimizer_of_large_models_steps_as_far_as_its_learning_rate_says() -> None:
+    weight = torch.nn.Parameter(0.02 * torch.randn(64, 64, generator=torch.Generator().manual_seed(0)))
+    before = weight.detach().clone()
+    state = TrainingState([{"params": [weight], "lr": 1e-5}], small_memory=True)
+    weight.grad = torch.randn(64, 64, generator=torch.Generator().manual_seed(1))
+    state.update()
+    step = float((weight.detach() - before).square().mean().sqrt())
+    assert 3e-6 < step < 3e-5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import msgspec
 import pytest
 from PIL import Image
 
@@ -167,3 +168,21 @@ def test_a_missing_folder_of_bases_is_one_sentence(tmp_path: Path) -> None:
         TorchBackend(tmp_path / "nowhere", "cpu").start()
     with pytest.raises(UserFault, match="no base model in DARKROOM_BASES"):
         TorchBackend(tmp_path, "cpu").start()
+
+
+def test_a_whole_models_training_has_the_device_for_itself(
+    played: tuple[Engine, list[messages.Report], CountingBackend],
+) -> None:
+    engine, reports, _ = played
+    whole = training(steps=5)
+    recipe = msgspec.structs.replace(whole.request.recipe, method="dreambooth")
+    engine.take(messages.StartTraining(msgspec.structs.replace(whole.request, recipe=recipe), whole.photos))
+    engine.take(picture())
+    while engine.busy:
+        engine.turn()
+    order = [report.job_id for report in reports if isinstance(report, messages.Stepped)]
+    assert order == ["t"] * 5 + ["p"] * 3
+    engine.take(picture("q"))
+    engine.take(training("u"))
+    engine.turn()
+    assert reports[-1].job_id == "q"  # and what comes after it shares as ever

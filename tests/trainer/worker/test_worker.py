@@ -379,3 +379,16 @@ async def test_a_worker_ends_also_while_redis_is_away(
         async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(lanes, return_exceptions=True)
         assert lanes.cancelled()
+
+
+async def test_a_whole_models_training_leaves_no_room_for_pictures(site: Site) -> None:
+    await site.start()
+    whole = msgspec.structs.replace(training(site.card(), "1"), recipe=Recipe(method="dreambooth"))
+    await site.queue.enqueue(whole)
+    await site.says("1", Started)
+    await site.runs("1:1")
+    assert (await site.heartbeat()).free == {"imagine": 0, "train": 0}
+    await site.queue.request_cancel("1")
+    await site.says("1", Started, Cancelled)
+    await site.runs()
+    assert (await site.heartbeat()).free == {"imagine": 2, "train": 1}
