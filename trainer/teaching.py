@@ -118,7 +118,8 @@ class Lesson:
                     yield messages.Checkpointed(job_id, self._checkpoints.pop())
                 yield (yield from self._report(taken, previews)) if taken else None
         try:
-            return (yield from self._finish(learned))
+            finish = self._finish_whole if learned.learner.kind == "checkpoint" else self._finish
+            return (yield from finish(learned))
         finally:
             learned.learner.close()
 
@@ -166,6 +167,18 @@ class Lesson:
         return has_stopped_improving([Scores(*each) for each in scores], PATIENCE)
 
     # -- at the end ---------------------------------------------------------------------------------------------------
+
+    def _finish_whole(self, learned: Learned) -> Generator[None, None, messages.Trained]:
+        """Write the checkpoint and draw with it: there is nothing to choose, for a whole model has no weight."""
+        learner, [*_, last] = learned.learner, learned.snapshots
+        examples: list[messages.PictureFile] = []
+        for prompt in self._prompts():
+            examples += picture_files((yield from quietly(learner.draw(GenerationJob(prompt)))))
+        metadata = describe(self._room.base, self._request, learned, last.step)
+        return messages.Trained(
+            self._request.job_id, learner.write(last.weights, metadata), metadata, 0, last.step, learned.final_loss,
+            learned.seconds, tuple(examples), learner.kind, weights=(1.0, 1.0, 1.0), report=" ".join(learned.notes),
+        )  # fmt: skip
 
     def _finish(self, learned: Learned) -> Generator[None, None, messages.Trained]:
         """Choose, write the files and draw with the best."""

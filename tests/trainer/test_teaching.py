@@ -109,6 +109,8 @@ def test_a_whole_model_is_delivered_as_it_was_asked_for(
         assert (trained.metadata["ss_network_dim"], trained.metadata["ss_network_alpha"]) == ("64", "64")
     else:
         assert trained.fidelity is None
+        assert (trained.grid, trained.weights) == (None, (1.0, 1.0, 1.0))
+        assert len(trained.examples) == 3
         assert trained.rank == 0
 
 
