@@ -8,7 +8,6 @@ from contextlib import ExitStack, closing
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -28,7 +27,7 @@ from trainer.choosing.scores import (
 )
 from trainer.errors import UserFault
 from trainer.generation.metadata import write_png
-from trainer.generation.pipeline import GenerationJob, Picture, generate
+from trainer.generation.pipeline import GenerationJob, Picture, generate, quietly
 from trainer.models.loading import Base
 from trainer.models.memory import estimate_training, free_bytes, read_size
 from trainer.training.captioner import Captioner, describe_photos
@@ -234,16 +233,6 @@ def teach(room: Room, command: messages.StartTraining, control: Control) -> Step
         return (yield from lesson.run())
     finally:
         lesson.forget()
-
-
-def quietly(steps: Generator[Any, None, Any]) -> Generator[None, None, Any]:
-    """The same steps without reports."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-        yield None
 
 
 def picture_files(pictures: list[Picture]) -> tuple[messages.PictureFile, ...]:

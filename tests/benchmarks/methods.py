@@ -13,11 +13,12 @@ from typing import Any
 
 from PIL import Image
 
-from tests.benchmarks.studio import TRIGGER, Studio, Subject, finish
+from tests.benchmarks.studio import TRIGGER, Studio, Subject
 from trainer.adapters.bank import AdapterBank
 from trainer.contract.requests import Recipe
 from trainer.generation.sheets import draw_grid
 from trainer.models.emoji64 import grammar
+from trainer.models.emoji64.report import finish
 from trainer.training.captions import name_subject
 from trainer.training.loop import Training, TrainingJob, prepare_photos
 

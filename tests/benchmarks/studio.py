@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -18,6 +17,7 @@ from trainer.models.emoji64.assets import Assets, fetch_assets
 from trainer.models.emoji64.compose import Composer
 from trainer.models.emoji64.encoder import PictureEncoder, load_encoder
 from trainer.models.emoji64.evaluate import agreement, to_tensor
+from trainer.models.emoji64.report import finish
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import EMBEDDED_FOLDER, read_base
 from trainer.training.captions import name_subject
@@ -120,12 +120,3 @@ def open_studio(work: Path | None) -> Studio:
     encoder = load_encoder(EMBEDDED_FOLDER / "encoders" / "reporter.safetensors")
     base = load_base(read_base(EMBEDDED_FOLDER, embedded=True))
     return Studio(base, encoder, Assets(work / "assets") if work is not None else None)
-
-
-def finish(steps: Generator[Any, None, Any]) -> Any:
-    """Run a generator to its end and return what it returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value

@@ -14,16 +14,8 @@ from PIL import Image
 from trainer.adapters.bank import AdapterBank
 from trainer.generation.metadata import parameters_text, read_parameters, write_png
 from trainer.generation.pipeline import GenerationJob, generate
+from trainer.models.emoji64.report import finish as run
 from trainer.models.loading import Base
-
-
-def run(steps):
-    """Run a generator to its end and return what it returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.mark.parametrize("negative", ["", "a red background"])

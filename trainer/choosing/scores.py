@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from trainer.choosing.judges import Judge
 from trainer.contract.requests import Kind, Method
-from trainer.generation.pipeline import GenerationJob, Picture
+from trainer.generation.pipeline import GenerationJob, Picture, quietly
 from trainer.models.registry import BaseFile
 from trainer.training.captions import name_subject
 from trainer.training.dataset import on_white
@@ -104,14 +104,7 @@ def draw_look(look: Look, draw: Draw, weight: float) -> Generator[None, None, li
     images: list[Image.Image] = []
     for prompt in look.prompts:
         job = GenerationJob(prompt, seed=look.seed, count=look.count, num_inference_steps=look.num_inference_steps)
-        steps = draw(job, weight)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                images += [picture.image for picture in end.value]
-                break
-            yield
+        images += [picture.image for picture in (yield from quietly(draw(job, weight)))]
     return images
 
 

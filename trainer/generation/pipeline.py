@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from PIL import Image
@@ -117,6 +118,16 @@ def generate(base: Base, bank: AdapterBank, job: GenerationJob) -> Generator[Den
         )
         for index, image in enumerate(images)
     ]
+
+
+def quietly(steps: Generator[Any, None, Any]) -> Generator[None, None, Any]:
+    """The same steps without reports."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+        yield None
 
 
 def to_images(pixels: torch.Tensor) -> list[Image.Image]:

@@ -10,20 +10,12 @@ from PIL import Image
 
 from trainer.adapters.bank import AdapterBank
 from trainer.contract.requests import Kind, Recipe
+from trainer.models.emoji64.report import finish as run
 from trainer.models.loading import Base
 from trainer.training import prior
 from trainer.training.loop import Hooks, Learned, Training, TrainingJob, prepare_photos
 
 Learn = Callable[..., bytes]
-
-
-def run(steps: Any) -> Any:
-    """Run a generator to its end and return what it returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def job(kind: Kind = "subject", **recipe: Any) -> TrainingJob:
