@@ -9,11 +9,11 @@ import msgspec
 from PIL import Image
 
 from trainer import messages
+from trainer.contract import infotext
 from trainer.contract.events import BaseInfo
 from trainer.contract.requests import AdapterKind, ImagineRequest
 from trainer.engine import Steps
 from trainer.errors import UserFault
-from trainer.generation.metadata import parameters_text
 from trainer.training.control import Control
 
 BASE, OTHER_BASE = "emoji-64", "sketch-64"
@@ -80,7 +80,7 @@ class SketchBackend:
         pictures = tuple(
             _picture(
                 request.seed + place, width, height,
-                parameters_text(request.prompt, request.negative_prompt, settings | {"Seed": request.seed + place}),
+                infotext.write(request.prompt, request.negative_prompt, settings | {"Seed": request.seed + place}),
             )
             for place in range(request.count)
         )  # fmt: skip

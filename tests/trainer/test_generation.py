@@ -12,7 +12,8 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
 from trainer.adapters.bank import AdapterBank
-from trainer.generation.metadata import parameters_text, read_parameters, write_png
+from trainer.contract import infotext
+from trainer.generation.metadata import read_parameters, write_png
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.emoji64.report import finish as run
 from trainer.models.loading import Base
@@ -73,7 +74,7 @@ def test_a_prompt_longer_than_75_tokens_is_drawn_whole(base: Base) -> None:
 
 
 def test_settings_travel_in_the_png() -> None:
-    text = parameters_text("<lora:thnos:0.8> in a süit", "blurry", {"Steps": 25, "CFG scale": 3.0, "Model": "a, b"})
+    text = infotext.write("<lora:thnos:0.8> in a süit", "blurry", {"Steps": 25, "CFG scale": 3.0, "Model": "a, b"})
     assert text == '<lora:thnos:0.8> in a süit\nNegative prompt: blurry\nSteps: 25, CFG scale: 3, Model: "a, b"'
     data = write_png(Image.new("RGB", (8, 8)), text)
     assert read_parameters(data) == text

@@ -1,27 +1,11 @@
-"""The settings that travel with a picture: A1111's ``parameters`` text in a PNG."""
+"""The settings that travel with a picture: what :mod:`trainer.contract.infotext` writes, as a PNG's ``parameters``."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-
-
-def parameters_text(prompt: str, negative_prompt: str, settings: Mapping[str, str | int | float]) -> str:
-    """A1111's text form: the prompt, the negative prompt, then ``Key: value`` pairs on one line.
-
-    As ``create_infotext`` of A1111's ``modules/processing.py`` writes it; a value with a comma or a colon is quoted.
-    """
-    pairs = ", ".join(f"{key}: {_quote(value)}" for key, value in settings.items())
-    negative = f"Negative prompt: {negative_prompt}\n" if negative_prompt else ""
-    return f"{prompt}\n{negative}{pairs}"
-
-
-def _quote(value: str | int | float) -> str:
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' if any(c in text for c in ",:\n") else text
 
 
 def write_png(image: Image.Image, parameters: str) -> bytes:

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from trainer.adapters.bank import AdapterBank
+from trainer.contract import infotext
 from trainer.generation.conditioning import condition
-from trainer.generation.metadata import parameters_text
 from trainer.models.loading import Base
 from trainer.models.text import Vectors
 
@@ -114,7 +114,7 @@ def generate(base: Base, bank: AdapterBank, job: GenerationJob) -> Generator[Den
         Picture(
             image,
             job.seed + index,
-            parameters_text(written, job.negative_prompt, {**settings, "Seed": job.seed + index}),
+            infotext.write(written, job.negative_prompt, {**settings, "Seed": job.seed + index}),
         )
         for index, image in enumerate(images)
     ]
