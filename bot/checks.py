@@ -71,8 +71,8 @@ def prompts(order: ImagineOrder) -> None:
 
 def numbers(order: ImagineOrder) -> None:
     """What does not depend on the base."""
-    within("steps", order.num_inference_steps, 1, MOST_STEPS)
-    within("guidance", order.guidance_scale, 1, MOST_GUIDANCE)
+    within("steps", order.settings.num_inference_steps, 1, MOST_STEPS)
+    within("guidance", order.settings.guidance_scale, 1, MOST_GUIDANCE)
     within("count", order.count, 1, MOST_PICTURES)
     within("seed", order.seed, 0, SEEDS - 1)
 
@@ -81,7 +81,7 @@ def size(order: ImagineOrder, base: BaseInfo | None) -> None:
     """Width and height, as far as the base can draw them."""
     largest = base.max_side if base is not None else MOST_SIDE
     smallest = min(LEAST_SIDE, base.width, base.height) if base is not None else LEAST_SIDE
-    for name, side in (("width", order.width), ("height", order.height)):
+    for name, side in (("width", order.settings.width), ("height", order.settings.height)):
         if side is not None and side % 8:
             near = min(max(round(side / 8) * 8, smallest), largest)
             raise UserError(f"{name} must be a multiple of 8, got {side}: take {near}.")

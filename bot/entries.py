@@ -10,6 +10,7 @@ from bot import checks
 from bot.orders import CONSENT_STATEMENT, ImagineOrder, Origin, TrainOrder
 from bot.photos import StoredPhotos
 from bot.store.records import Adapter, AdapterPick, Consent, Hold, ImagineSpec, Job, Spec, TrainSpec
+from trainer.contract.drawings import AdapterUse, Drawing
 from trainer.contract.names import Lane
 
 
@@ -51,19 +52,34 @@ def with_kept_photos(spec: TrainSpec, old: TrainSpec, paths: tuple[str, ...]) ->
 
 
 def imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> ImagineSpec:
-    """What is to be drawn; the seed is drawn here where none was asked for."""
+    """What is to be drawn; the seed is drawn here where none was asked for, and the next pictures count up from it."""
+    seed = checks.seed(order.seed)
     return ImagineSpec(
-        prompt=order.prompt.strip(),
         prompt_written=order.prompt_written.strip(),
         negative_prompt=order.negative_prompt.strip(),
         adapters=picks,
-        seed=checks.seed(order.seed),
+        seed=seed,
         count=order.count,
-        num_inference_steps=order.num_inference_steps,
-        guidance_scale=order.guidance_scale,
-        width=order.width,
-        height=order.height,
+        drawings=tuple(_drawing(order, picks, seed + place) for place in range(order.count)),
+        settings=order.settings,
+        source=order.source,
+        exact=order.exact,
         strict=order.strict,
+    )
+
+
+def _drawing(order: ImagineOrder, picks: tuple[AdapterPick, ...], seed: int) -> Drawing:
+    return Drawing(
+        prompt=order.prompt.strip(),
+        prompt_written=order.prompt_written.strip(),
+        negative_prompt=order.negative_prompt.strip(),
+        seed=seed,
+        adapters=tuple(
+            AdapterUse(name=pick.written, blob=pick.blob, weight=pick.weight, kind=pick.kind, trigger=pick.trigger)
+            for pick in picks
+        ),
+        settings=order.settings,
+        source=order.source,
     )
 
 

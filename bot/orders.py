@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bot.store.records import AdapterPick
+from trainer.contract.drawings import DrawingSettings, Source
 from trainer.contract.requests import Kind, Recipe
 
 CONSENT_STATEMENT = "I may use these photos; whoever is in them agrees that a model learns and draws them here."
@@ -69,8 +70,7 @@ class ImagineOrder(Order, frozen=True):
     base: str | None = None  # None: that of the adapters, else the default
     seed: int | None = None  # None: drawn
     count: int = 1
-    num_inference_steps: int | None = None
-    guidance_scale: float | None = None
-    width: int | None = None
-    height: int | None = None
+    settings: DrawingSettings = DrawingSettings()
+    source: Source | None = None
+    exact: bool = False
     strict: bool = False

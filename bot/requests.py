@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.store.records import ImagineSpec, Job
-from trainer.contract.requests import AdapterUse, Card, ImagineRequest, Request, TrainRequest
+from trainer.contract.requests import Card, ImagineRequest, Request, TrainRequest
 
 
 def request_of(job: Job) -> Request:
@@ -35,20 +35,10 @@ def _imagine(job: Job, spec: ImagineSpec) -> ImagineRequest:
         job_id=job.id,
         attempt=job.attempt,
         base=job.base,
-        prompt=spec.prompt,
-        prompt_written=spec.prompt_written,
-        negative_prompt=spec.negative_prompt,
-        adapters=tuple(
-            AdapterUse(name=pick.written, blob=pick.blob, weight=pick.weight, kind=pick.kind, trigger=pick.trigger)
-            for pick in spec.adapters
-        ),
-        seed=spec.seed,
-        count=spec.count,
+        drawings=spec.drawings,
         card=card_of(job),
-        num_inference_steps=spec.num_inference_steps,
-        guidance_scale=spec.guidance_scale,
-        width=spec.width,
-        height=spec.height,
+        grid=spec.grid,
+        exact=spec.exact,
     )
 
 

@@ -234,14 +234,15 @@ class Attempts:
         """The request with the bytes it names. Raises Refusal for what was deleted meanwhile."""
         try:
             if isinstance(request, ImagineRequest):
-                files = [await self.blobs.read(use.blob) for use in request.adapters]
-                return messages.StartImagining(request, tuple(files))
+                files = {path: await self.blobs.read(path) for path in request.blobs}
+                return messages.StartImagining(request, files)
             photos = [await self.blobs.read(path) for path in request.photos]
             source = None if request.continue_from is None else await self.blobs.read(request.continue_from)
         except BlobMissing as missing:
             log.warning("input.missing", job=request.job_id, path=missing.path)
             if isinstance(request, ImagineRequest):
-                raise Refusal("An adapter of this prompt was deleted meanwhile: take it out and try again.") from None
+                what = "An adapter" if missing.path in {use.blob for use in request.adapters} else "A picture"
+                raise Refusal(f"{what} of this prompt was deleted meanwhile: take it out and try again.") from None
             if missing.path == request.continue_from:
                 raise Refusal("The adapter that was to learn on was deleted meanwhile: train a new one.") from None
             raise Refusal("The photos of this training were deleted meanwhile: send them again.") from None

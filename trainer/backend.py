@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trainer import messages
-from trainer.contract.requests import AdapterUse, ImagineRequest
+from trainer.contract.drawings import AdapterUse, Drawing
+from trainer.contract.requests import ImagineRequest
 from trainer.engine import Steps
 from trainer.errors import UserFault
 from trainer.training.control import Control
@@ -157,52 +159,66 @@ class TorchBackend:
         return (yield from teach(room, command, control))
 
     def _imagine(self, command: messages.StartImagining) -> Steps:
-        from trainer.adapters.uses import adapter_hashes, read_adapter
+        from trainer.adapters.uses import read_adapter
         from trainer.generation.metadata import write_png
-        from trainer.generation.pipeline import GenerationJob, generate, resolve_settings
+        from trainer.generation.pipeline import generate, resolve_settings
         from trainer.teaching import picture_files
 
         request: ImagineRequest = command.request
         base, bank = self._base(request.base)
         began = time.monotonic()
-        weights: dict[str, float] = {}
-        inversions: dict[str, Any] = {}
         widths = {tower.name: tower.width for tower in base.towers}
-        adapters = list(zip(request.adapters, command.adapters, strict=True))
-        wholes = [(use, data) for use, data in adapters if use.kind == "checkpoint"]
+        wholes = [use for use in request.adapters if use.kind == "checkpoint"]
         if len(wholes) > 1:
             raise UserFault("two whole models can't draw one picture: leave one out")
         if wholes:
-            base, bank = self._tuned_base(base, *wholes[0])
+            base, bank = self._tuned_base(base, wholes[0], command.files[wholes[0].blob])
+        in_bank: dict[str, str] = {}  # by blob
+        vectors: dict[str, dict[str, Any]] = {}  # by blob: by trigger
         try:
-            for place, (use, data) in enumerate(adapters):
-                if use.kind == "checkpoint":
-                    continue
-                name = f"{request.job_id}-{place}"
-                tensors, embeddings = read_adapter(use, data, widths)
+            for place, use in enumerate(use for use in request.adapters if use.kind != "checkpoint"):
+                tensors, embeddings = read_adapter(use, command.files[use.blob], widths)
                 if tensors:
-                    bank.add(name, tensors)
-                    weights[name] = use.weight
-                for embedding in embeddings:
-                    on_device = {tower: vectors.to(base.device) for tower, vectors in embedding.vectors.items()}
-                    inversions.setdefault(embedding.trigger, on_device)
-            job = GenerationJob(
-                request.prompt, request.negative_prompt, adapters=weights, inversions=inversions, seed=request.seed,
-                count=request.count, num_inference_steps=request.num_inference_steps,
-                guidance_scale=request.guidance_scale, width=request.width, height=request.height,
-                prompt_written=request.prompt_written, hashes=adapter_hashes(adapters),
-            )  # fmt: skip
-            steps = generate(base, bank, job)
-            while True:
-                try:
-                    taken = next(steps)
-                except StopIteration as end:
-                    pictures = end.value
-                    break
-                preview = write_png(taken.preview, "") if taken.preview else None
-                yield messages.Stepped(request.job_id, taken.step, taken.steps, preview)
+                    in_bank[use.blob] = f"{request.job_id}-{place}"
+                    bank.add(in_bank[use.blob], tensors)
+                vectors[use.blob] = {
+                    each.trigger: {tower: rows.to(base.device) for tower, rows in each.vectors.items()}
+                    for each in embeddings
+                }
+            jobs = [_generation_job(each, command.files, in_bank, vectors) for each in request.drawings]
+            pictures: list[Any] = []
+            for job in jobs:
+                steps = generate(base, bank, job)
+                while True:
+                    try:
+                        taken = next(steps)
+                    except StopIteration as end:
+                        pictures += end.value
+                        break
+                    step, all_steps = len(pictures) * taken.steps + taken.step, len(jobs) * taken.steps
+                    preview = write_png(taken.preview, "") if taken.preview else None
+                    yield messages.Stepped(request.job_id, step, all_steps, preview)
         finally:
-            for name in weights:
+            for name in in_bank.values():
                 bank.remove(name)
-        settings = resolve_settings(base, job)
+        settings = resolve_settings(base, jobs[0])
         return messages.Drawn(request.job_id, picture_files(pictures), settings, time.monotonic() - began)
+
+
+def _generation_job(
+    drawing: Drawing, files: Mapping[str, bytes], in_bank: Mapping[str, str], vectors: Mapping[str, Mapping[str, Any]]
+) -> Any:
+    """One drawing with its adapters by their names in the bank; the first inversion of a word wins."""
+    from trainer.adapters.uses import adapter_hashes
+    from trainer.generation.pipeline import GenerationJob
+
+    inversions: dict[str, Any] = {}
+    for use in reversed(drawing.adapters):
+        inversions |= vectors.get(use.blob, {})
+    return GenerationJob(
+        drawing.prompt, drawing.negative_prompt, seed=drawing.seed, inversions=inversions,
+        adapters={in_bank[use.blob]: use.weight for use in drawing.adapters if use.blob in in_bank},
+        num_inference_steps=drawing.settings.num_inference_steps, guidance_scale=drawing.settings.guidance_scale,
+        width=drawing.settings.width, height=drawing.settings.height, prompt_written=drawing.prompt_written,
+        hashes=adapter_hashes((use, files[use.blob]) for use in drawing.adapters),
+    )  # fmt: skip

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.contract import looks
+from trainer.contract.drawings import AdapterUse
 from trainer.contract.events import AdapterResult, Outcome
 from trainer.contract.names import Action
 from trainer.contract.prompt import emphasise
-from trainer.contract.requests import AdapterUse, ImagineRequest, Request, TrainRequest
+from trainer.contract.requests import ImagineRequest, Request, TrainRequest
 
 _BAR = 12  # characters
 _CANCEL: tuple[tuple[Action, str], ...] = (("cancel", "Cancel"),)
@@ -35,7 +36,7 @@ def starting(request: Request) -> Face:
     if isinstance(request, TrainRequest):
         text = f"Looking at {len(request.photos)} photos…"
         return Face(f"{request.name} is next", text, looks.WORKING, footer=_teaching(request), buttons=_BEFORE_LEARNING)
-    return Face("Drawing", looks.quote(request.prompt), looks.WORKING, footer=request.base, buttons=_CANCEL)
+    return Face("Drawing", looks.quote(request.drawings[0].prompt), looks.WORKING, footer=request.base, buttons=_CANCEL)
 
 
 def planned(request: TrainRequest, steps: int, seconds: float | None, memory_bytes: int | None) -> Face:
@@ -58,21 +59,21 @@ def working(request: Request, step: int, steps: int, seconds_left: float | None,
             text += f"\nThis is how far it has come, “{looks.plain(request.trigger)}” so far:"
         footer, buttons = _teaching(request), _WHILE_LEARNING
     else:
-        title, text, footer = "Drawing", f"{looks.quote(request.prompt)}\n\n{progress}", request.base
+        title, text, footer = "Drawing", f"{looks.quote(request.drawings[0].prompt)}\n\n{progress}", request.base
         buttons = _CANCEL
     return Face(title, text, looks.WORKING, footer=footer, picture=picture, buttons=buttons)
 
 
 def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Face:
     """The pictures are there."""
-    settings = outcome.settings
+    settings, first = outcome.settings, request.drawings[0]
     facts = (
         str(settings.get("Model", request.base)), f"{settings.get('Steps')} steps",
         f"guidance {settings.get('CFG scale'):g}", str(settings.get("Size", "")).replace("x", " × "),
-        f"seed {request.seed}", looks.duration(outcome.seconds),
+        f"seed {first.seed}", looks.duration(outcome.seconds),
     )  # fmt: skip
     fields = []
-    without = looks.one_line(request.negative_prompt, _LONGEST_FIELD)
+    without = looks.one_line(first.negative_prompt, _LONGEST_FIELD)
     if without:
         fields.append(("Without", without))
     if request.adapters:
@@ -80,7 +81,7 @@ def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Fac
         fields.append(("Adapters", looks.one_line(uses, _LONGEST_FIELD)))
     count = len(outcome.pictures)
     title = "Here it is" if count == 1 else f"Here they are, {count} of them"
-    text = f"{looks.quote(request.prompt)}\nfor <@{request.card.requester_id}>"
+    text = f"{looks.quote(first.prompt)}\nfor <@{request.card.requester_id}>"
     return Face(title, text, looks.DONE, tuple(fields), " · ".join(facts), picture)
 
 

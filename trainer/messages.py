@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from trainer.contract.drawings import AdapterKind
 from trainer.contract.events import BaseInfo
+from trainer.contract.message import Message
 from trainer.contract.names import Wish
-from trainer.contract.requests import AdapterKind, ImagineRequest, Message, TrainRequest
+from trainer.contract.requests import ImagineRequest, TrainRequest
 
 
 class StartTraining(Message, tag="start_training", frozen=True):
@@ -19,10 +21,10 @@ class StartTraining(Message, tag="start_training", frozen=True):
 
 
 class StartImagining(Message, tag="start_imagining", frozen=True):
-    """Draw with these adapter files, in the order of ``request.adapters``."""
+    """Draw, with the files that ``request.blobs`` names."""
 
     request: ImagineRequest
-    adapters: tuple[bytes, ...]
+    files: dict[str, bytes]  # by blob path
 
 
 class Cancel(Message, tag="cancel", frozen=True):

@@ -16,6 +16,7 @@ from bot.orders import ImagineOrder
 from bot.prompts import read_prompt, with_adapter
 from bot.ui.answers import accept, origin_of
 from bot.ui.choices import adapter_choices, base_choices, size_choices
+from trainer.contract.drawings import DrawingSettings
 
 _SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5})\s*)?", re.IGNORECASE)
 
@@ -73,8 +74,10 @@ class ImagineCog(commands.Cog):
         width, height = read_size(size)
         order = ImagineOrder(
             origin=origin_of(interaction), prompt=read.prompt, prompt_written=read.written, adapters=read.adapters,
-            negative_prompt=negative_prompt or "", base=model, seed=seed, count=count, num_inference_steps=steps,
-            guidance_scale=guidance, width=width, height=height, strict=strict,
+            negative_prompt=negative_prompt or "", base=model, seed=seed, count=count, strict=strict,
+            settings=DrawingSettings(
+                num_inference_steps=steps, guidance_scale=guidance, width=width, height=height
+            ),
         )  # fmt: skip
         await accept(interaction, self._jobs, self._jobs.submit_imagine(order))
 

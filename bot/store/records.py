@@ -6,9 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from trainer.contract.drawings import AdapterKind, Drawing, DrawingSettings, Grid, Source
 from trainer.contract.events import Candidate
 from trainer.contract.names import Lane, Wish
-from trainer.contract.requests import AdapterKind, Kind, Method, Recipe
+from trainer.contract.requests import Kind, Method, Recipe
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FINAL_STATES: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
@@ -56,19 +57,24 @@ class AdapterPick(Record, frozen=True):
 
 
 class ImagineSpec(Record, tag="imagine", frozen=True):
-    """What is to be drawn. None: the base's default."""
+    """What is to be drawn: ``drawings`` as a worker gets them, the rest as the member asked for them."""
 
-    prompt: str  # as used
     prompt_written: str
     negative_prompt: str
     adapters: tuple[AdapterPick, ...]
     seed: int
     count: int
-    num_inference_steps: int | None = None
-    guidance_scale: float | None = None
-    width: int | None = None
-    height: int | None = None
+    drawings: tuple[Drawing, ...]
+    settings: DrawingSettings = DrawingSettings()
+    source: Source | None = None
+    grid: Grid | None = None
+    exact: bool = False
     strict: bool = False  # whether the trigger was kept out of the prompt
+
+    @property
+    def prompt(self) -> str:
+        """Of the first picture, as used."""
+        return self.drawings[0].prompt
 
 
 Spec = TrainSpec | ImagineSpec

@@ -170,8 +170,7 @@ class AgainButton(JobButton, template=r"dr:again:(?P<id>\d+)(?::(?P<place>\d+))?
         order = ImagineOrder(
             origin=origin_of(interaction), prompt=spec.prompt, prompt_written=spec.prompt_written,
             negative_prompt=spec.negative_prompt, adapters=spec.adapters, base=job.base, count=spec.count,
-            num_inference_steps=spec.num_inference_steps, guidance_scale=spec.guidance_scale, width=spec.width,
-            height=spec.height, strict=spec.strict,
+            settings=spec.settings, source=spec.source, exact=spec.exact, strict=spec.strict,
         )  # fmt: skip
         await accept(interaction, bot.services.jobs, bot.services.jobs.submit_imagine(order))
 

@@ -77,13 +77,9 @@ async def test_the_request_says_all_that_the_worker_needs(world: World) -> None:
     requests = {function: decode_request(data) for data, function in asked.items()}
     drawn, taught = requests["imagine"], requests["train"]
     assert isinstance(drawn, ImagineRequest)
-    assert (drawn.job_id, drawn.attempt, drawn.width, drawn.seed, drawn.prompt) == (
-        picture.id,
-        1,
-        72,
-        7,
-        "a fox in a suit",
-    )
+    assert (drawn.job_id, drawn.attempt) == (picture.id, 1)
+    (drawing,) = drawn.drawings
+    assert (drawing.settings.width, drawing.seed, drawing.prompt) == (72, 7, "a fox in a suit")
     assert isinstance(taught, TrainRequest)
     assert (taught.name, taught.trigger, taught.photos) == ("thnos", "thnos", training.train.photos)
     assert taught.card.message_id == training.message_id

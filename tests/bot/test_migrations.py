@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from bot.errors import StartupFault
+from bot.store import jobs
 from bot.store.database import open_database
 from bot.store.migrate import find_migrations, migrate, split_statements
+from bot.store.records import AdapterPick, ImagineSpec
+from trainer.contract.drawings import AdapterUse, Drawing, DrawingSettings
 
 FIRST = (1, "CREATE TABLE a (x INTEGER) STRICT;")
 
@@ -89,3 +93,29 @@ async def test_a_file_that_is_no_database_is_refused_in_one_sentence(tmp_path: P
     path.write_bytes(b"no database at all, but long enough to be looked at" * 40)
     with pytest.raises(StartupFault, match="can't be used"):
         await open_database(path)
+
+
+def test_pictures_that_were_asked_for_before_they_were_listed_are_there(connection: sqlite3.Connection) -> None:
+    migrate(connection, find_migrations()[:2])
+    connection.execute("INSERT INTO members VALUES (1, 'ada', 0.0)")
+    pick = {"adapter_id": "a", "written": "thnos", "blob": "blobs/aa/aa", "weight": 0.8}
+    spec = {
+        "type": "imagine", "prompt": "thnos", "prompt_written": "<lora:thnos:0.8>", "negative_prompt": "rain",
+        "adapters": [pick], "seed": 7, "count": 2, "num_inference_steps": None, "guidance_scale": 4.5, "width": 64,
+        "height": None, "strict": True,
+    }  # fmt: skip
+    connection.execute(
+        "INSERT INTO jobs (id, lane, state, base, spec, owner_id, channel_id, upload_limit_bytes, created_at)"
+        " VALUES ('7', 'imagine', 'failed', 'emoji-64', ?, 1, 2, 3, 4.0)",
+        (json.dumps(spec),),
+    )
+    migrate(connection)
+    connection.row_factory = sqlite3.Row
+    job = jobs.require(connection, "7")
+    settings = DrawingSettings(guidance_scale=4.5, width=64)
+    use = AdapterUse(name="thnos", blob="blobs/aa/aa", weight=0.8)
+    drawings = tuple(Drawing("thnos", "<lora:thnos:0.8>", "rain", seed, (use,), settings) for seed in (7, 8))
+    assert job.imagine == ImagineSpec(
+        prompt_written="<lora:thnos:0.8>", negative_prompt="rain", adapters=(AdapterPick(**pick),), seed=7, count=2,
+        drawings=drawings, settings=settings, strict=True,
+    )  # fmt: skip

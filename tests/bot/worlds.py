@@ -25,6 +25,7 @@ from bot.sweep import Sweeper
 from bot.trainings import Trainings
 from trainer.contract import names
 from trainer.contract.blobs import Blobs
+from trainer.contract.drawings import DrawingSettings
 from trainer.contract.events import AdapterResult, BaseInfo, Candidate, Event, Heartbeat, Outcome, OutputFile
 from trainer.contract.events import encode as encode_event
 from trainer.contract.names import Lane, photo_path
@@ -145,7 +146,8 @@ class World:
 
     def imagine_order(self, member: str = "ada", **changes: object) -> ImagineOrder:
         order = ImagineOrder(origin=self.origin(member), prompt="a fox in a suit", prompt_written="a fox in a suit")
-        return msgspec.structs.replace(order, **changes)
+        settings = {key: changes.pop(key) for key in DrawingSettings.__struct_fields__ if key in changes}
+        return msgspec.structs.replace(order, settings=DrawingSettings(**settings), **changes)
 
     def train_order(self, member: str = "ada", name: str = "thnos", **changes: object) -> TrainOrder:
         uploads = tuple(Upload(filename=name, url=f"http://cdn/{name}", size_bytes=6) for name in JPEG_NAMES)

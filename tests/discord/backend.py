@@ -10,8 +10,8 @@ from PIL import Image
 
 from trainer import messages
 from trainer.contract import infotext
+from trainer.contract.drawings import AdapterKind, Drawing
 from trainer.contract.events import BaseInfo
-from trainer.contract.requests import AdapterKind, ImagineRequest
 from trainer.engine import Steps
 from trainer.errors import UserFault
 from trainer.training.control import Control
@@ -69,22 +69,15 @@ class SketchBackend:
     def imagine(self, command: messages.StartImagining) -> Steps:
         """Two steps, or as many as until somebody stops it."""
         request = command.request
+        first = request.drawings[0]
         yield messages.Stepped(request.job_id, 1, 2)
-        if REFUSED in request.prompt:
+        if REFUSED in first.prompt:
             raise UserFault("no fox fits into 64 × 64 pixels; ask for a smaller one")
-        while ENDLESS in request.prompt:
+        while ENDLESS in first.prompt:
             _moment()
             yield None
-        settings = _settings(request)
-        width, height = request.width or 64, request.height or 64
-        pictures = tuple(
-            _picture(
-                request.seed + place, width, height,
-                infotext.write(request.prompt, request.negative_prompt, settings | {"Seed": request.seed + place}),
-            )
-            for place in range(request.count)
-        )  # fmt: skip
-        return messages.Drawn(request.job_id, pictures, settings, 2.0)
+        pictures = tuple(_drawn(request.base, drawing) for drawing in request.drawings)
+        return messages.Drawn(request.job_id, pictures, _settings(request.base, first), 2.0)
 
 
 def _with_choices(trained: messages.Trained) -> messages.Trained:
@@ -98,18 +91,24 @@ def _with_choices(trained: messages.Trained) -> messages.Trained:
     )  # fmt: skip
 
 
-def _settings(request: ImagineRequest) -> dict[str, str | int | float]:
+def _drawn(base: str, drawing: Drawing) -> messages.PictureFile:
+    text = infotext.write(drawing.prompt, drawing.negative_prompt, _settings(base, drawing))
+    return _picture(drawing.seed, drawing.settings.width or 64, drawing.settings.height or 64, text)
+
+
+def _settings(base: str, drawing: Drawing) -> dict[str, str | int | float]:
+    chosen = drawing.settings
     settings: dict[str, str | int | float] = {
-        "Steps": request.num_inference_steps or 2,
-        "CFG scale": request.guidance_scale or 3.0,
-        "Seed": request.seed,
-        "Size": f"{request.width or 64}x{request.height or 64}",
-        "Model": request.base,
+        "Steps": chosen.num_inference_steps or 2,
+        "CFG scale": chosen.guidance_scale or 3.0,
+        "Seed": drawing.seed,
+        "Size": f"{chosen.width or 64}x{chosen.height or 64}",
+        "Model": base,
     }
-    if request.adapters:
+    if drawing.adapters:
         settings["Adapters"] = " and ".join(
             f"{use.name} for {use.trigger}" if use.kind == "textual_inversion" else f"{use.name} at {use.weight:g}"
-            for use in request.adapters
+            for use in drawing.adapters
         )
     return settings
 

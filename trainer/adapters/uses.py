@@ -10,7 +10,7 @@ import torch
 from trainer.adapters.embedding_files import Embedding, check_embedding, read_embedding
 from trainer.adapters.lora_files import read_lora
 from trainer.adapters.safetensors_file import read_header
-from trainer.contract.requests import AdapterUse
+from trainer.contract.drawings import AdapterUse
 
 
 def read_adapter(

@@ -6,8 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from trainer.contract.drawings import AdapterKind
+from trainer.contract.message import Message
 from trainer.contract.names import Lane
-from trainer.contract.requests import AdapterKind, Message, Method
+from trainer.contract.requests import Method
 
 
 class Started(Message, tag="started", frozen=True):

@@ -6,17 +6,15 @@ from typing import Literal
 
 import msgspec
 
+from trainer.contract.drawings import AdapterUse, Drawing, Grid
+from trainer.contract.message import Message
+
 Kind = Literal["subject", "face", "style"]
 Method = Literal["lora", "textual_inversion", "pivotal", "dreambooth"]
 Preset = Literal["fast", "balanced", "detailed"]
 Layers = Literal["attention", "attention_ff", "attention_ff_conv"]  # which of the UNet's layers a LoRA is put on
 CaptionSource = Literal["none", "template", "photo", "captioner"]
 Output = Literal["lora", "checkpoint"]
-AdapterKind = Literal["lora", "textual_inversion", "checkpoint"]
-
-
-class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of everything that crosses the border: immutable, and unknown fields are refused."""
 
 
 class Card(Message, frozen=True):
@@ -85,33 +83,31 @@ class TrainRequest(Message, tag="train", frozen=True):
         return self.recipe.method == "dreambooth"
 
 
-class AdapterUse(Message, frozen=True):
-    """One adapter in one prompt."""
-
-    name: str  # as written, for the settings text
-    blob: str  # path of its safetensors file
-    weight: float
-    kind: AdapterKind = "lora"
-    trigger: str = ""  # the word that its vectors stand for, if it has any
-
-
 class ImagineRequest(Message, tag="imagine", frozen=True):
-    """Generate pictures. None means the base's default for that field."""
+    """Draw pictures, and lay them out as a ``grid`` where one is asked for."""
 
     job_id: str
     attempt: int
     base: str
-    prompt: str  # as used: tags taken out or replaced by triggers
-    prompt_written: str  # as the member wrote it
-    negative_prompt: str
-    adapters: tuple[AdapterUse, ...]
-    seed: int  # of the first picture; the next ones count up, as A1111 does
-    count: int
+    drawings: tuple[Drawing, ...]  # at least one
     card: Card
-    num_inference_steps: int | None = None
-    guidance_scale: float | None = None
-    width: int | None = None
-    height: int | None = None
+    grid: Grid | None = None
+    exact: bool = False  # drawn alone, so that the same settings give the same picture to the last bit
+
+    @property
+    def adapters(self) -> tuple[AdapterUse, ...]:
+        """Those of all drawings, each file once, as it is first used."""
+        first: dict[str, AdapterUse] = {}
+        for use in (use for drawing in self.drawings for use in drawing.adapters):
+            first.setdefault(use.blob, use)
+        return tuple(first.values())
+
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """Paths of all files that it takes to draw: adapters, pictures and masks, each once."""
+        sources = [drawing.source for drawing in self.drawings if drawing.source is not None]
+        pictures = [path for source in sources for path in (source.picture, source.mask) if path is not None]
+        return tuple(dict.fromkeys([*(use.blob for use in self.adapters), *pictures]))
 
 
 Request = TrainRequest | ImagineRequest

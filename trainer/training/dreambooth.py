@@ -17,7 +17,7 @@ from trainer.adapters.checkpoint_files import write_checkpoint
 from trainer.adapters.extraction import extract_lora
 from trainer.adapters.files import write_lora
 from trainer.adapters.safetensors_file import tensor_bytes
-from trainer.contract.requests import AdapterKind
+from trainer.contract.drawings import AdapterKind
 from trainer.errors import UserFault
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base

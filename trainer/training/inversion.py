@@ -14,7 +14,7 @@ from diffusers import UNet2DConditionModel
 
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import Embedding, write_embedding
-from trainer.contract.requests import AdapterKind
+from trainer.contract.drawings import AdapterKind
 from trainer.errors import BadAdapterFile
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base

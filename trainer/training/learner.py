@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from diffusers import UNet2DConditionModel
 
-from trainer.contract.requests import AdapterKind
+from trainer.contract.drawings import AdapterKind
 from trainer.generation.pipeline import GenerationJob, Picture
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning, Vectors, concatenate, encode_tokens, tokenize

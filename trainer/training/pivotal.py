@@ -14,7 +14,7 @@ from diffusers import UNet2DConditionModel
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import Embedding
 from trainer.adapters.files import write_lora
-from trainer.contract.requests import AdapterKind
+from trainer.contract.drawings import AdapterKind
 from trainer.generation.pipeline import GenerationJob
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning

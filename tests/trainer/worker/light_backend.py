@@ -75,19 +75,26 @@ class LightBackend:
 
     def imagine(self, command: messages.StartImagining) -> Steps:
         request = command.request
-        yield messages.Stepped(request.job_id, 1, 2, png(request.seed, 8))
-        if request.prompt == "die":
+        seed, prompt = request.drawings[0].seed, request.drawings[0].prompt
+        yield messages.Stepped(request.job_id, 1, 2, png(seed, 8))
+        if prompt == "die":
             os.kill(os.getpid(), signal.SIGKILL)
-        if request.prompt == "refuse":
+        if prompt == "refuse":
             raise UserFault(REFUSAL)
-        if request.prompt == "break":
+        if prompt == "break":
             raise ZeroDivisionError("a secret of ours")
-        while request.prompt == "endless":
+        while prompt == "endless":
             yield _moment()
-        while request.prompt == "stubborn":
+        while prompt == "stubborn":
             signal.pause()
-        pictures = tuple(_picture(request.seed + place) for place in range(request.count))
-        settings = {"Steps": 2, "CFG scale": 3.0, "Seed": request.seed, "Size": "64x64", "Model": request.base}
+        pictures = tuple(_picture(drawing.seed) for drawing in request.drawings)
+        settings = {
+            "Steps": 2,
+            "CFG scale": 3.0,
+            "Seed": seed,
+            "Size": "64x64",
+            "Model": request.base,
+        }
         return messages.Drawn(request.job_id, pictures, settings, 2.0)
 
 

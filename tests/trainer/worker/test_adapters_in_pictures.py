@@ -10,13 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.requests import picture_request
 from tests.trainer.worker.test_engine import CARD
 from trainer import messages
 from trainer.adapters.embedding_files import Embedding, write_diffusers_embedding, write_embedding
 from trainer.adapters.files import write_lora
 from trainer.adapters.uses import adapter_hashes
 from trainer.backend import TorchBackend
-from trainer.contract.requests import AdapterUse, ImagineRequest
+from trainer.contract.drawings import AdapterUse
 from trainer.engine import Engine
 
 LAYER = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -49,13 +50,13 @@ def lora(backend: TorchBackend, embeddings: tuple[Embedding, ...] = ()) -> bytes
 
 
 def draw(backend: TorchBackend, prompt: str, *adapters: tuple[AdapterUse, bytes]) -> messages.PictureFile:
-    request = ImagineRequest(
-        job_id="p", attempt=1, base="emoji-64", prompt=prompt, prompt_written=prompt, negative_prompt="",
-        adapters=tuple(use for use, _ in adapters), seed=1, count=1, card=CARD, num_inference_steps=2,
-    )  # fmt: skip
+    # as in the blob store, a file's name is what it holds
+    files = {hashlib.sha256(data).hexdigest(): data for _, data in adapters}
+    uses = [msgspec.structs.replace(use, blob=blob) for (use, _), blob in zip(adapters, files, strict=True)]
+    request = picture_request(CARD, prompt, adapters=uses, seed=1, num_inference_steps=2)
     reports: list[messages.Report] = []
     engine = Engine(backend, reports.append)
-    engine.take(messages.StartImagining(request, tuple(data for _, data in adapters)))
+    engine.take(messages.StartImagining(request, files))
     while engine.busy:
         engine.turn()
     drawn = reports[-1]

@@ -18,10 +18,12 @@ from redis.asyncio import Redis
 from sandbox import permissions
 from sandbox.server import Sandbox
 from sandbox.views import Message
+from tests.requests import picture_request
 from tests.trainer.worker.light_backend import BASE, REFUSAL, LightBackend
 from trainer.attempts import Attempts
 from trainer.contract import names
 from trainer.contract.blobs import Blobs, open_blobs
+from trainer.contract.drawings import AdapterUse
 from trainer.contract.events import (
     Cancelled,
     Delivered,
@@ -36,7 +38,7 @@ from trainer.contract.events import (
     decode_progress,
 )
 from trainer.contract.events import encode as encode_event
-from trainer.contract.requests import AdapterUse, Card, ImagineRequest, Recipe, TrainRequest
+from trainer.contract.requests import Card, ImagineRequest, Recipe, TrainRequest
 from trainer.delivery import Delivery
 from trainer.mailbox import Mailbox
 from trainer.supervisor import Supervisor
@@ -88,11 +90,8 @@ class Studio:
         return msgspec.structs.replace(card, **changes)
 
     async def picture(self, prompt: str = "a fox", job_id: str = "7", **changes: Any) -> ImagineRequest:
-        request = ImagineRequest(
-            job_id=job_id, attempt=1, base=BASE, prompt=prompt, prompt_written=prompt, negative_prompt="",
-            adapters=(), seed=11, count=1, card=await self.card(),
-        )  # fmt: skip
-        return msgspec.structs.replace(request, **changes)
+        card = changes.pop("card", None) or await self.card()
+        return picture_request(card, prompt, job_id=job_id, base=BASE, **changes)
 
     async def training(self, class_word: str = "quick", job_id: str = "8", **changes: Any) -> TrainRequest:
         """A training whose photos are there."""
@@ -312,7 +311,7 @@ async def test_what_is_committed_is_delivered_again_and_never_worked_again(studi
     await studio.carry_out(request)
     before = await studio.outcome("7")
     await studio.cancel("7")  # too late: it is committed
-    again = msgspec.structs.replace(request, attempt=2, prompt="die")
+    again = msgspec.structs.replace(await studio.picture("die", card=request.card), attempt=2)
     await studio.carry_out(again)
     assert await studio.story() == [Started, Produced, Delivered, Delivered]
     assert await studio.outcome("7") == before

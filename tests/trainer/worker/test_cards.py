@@ -9,20 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.requests import picture_request
 from trainer import cards
 from trainer.contract import looks
+from trainer.contract.drawings import AdapterUse
 from trainer.contract.events import AdapterResult, Outcome, OutputFile
 from trainer.contract.prompt import MAX_NETWORKS, MAX_PROMPT
-from trainer.contract.requests import AdapterUse, Card, ImagineRequest, Recipe, TrainRequest
+from trainer.contract.requests import Card, ImagineRequest, Recipe, TrainRequest
 from trainer.delivery import _embed
 
 CARD = Card(channel_id=1, message_id=2, posted_at=0.0, requester_id=1_100_000_000_000_000_201)
 SETTINGS: dict[str, str | int | float] = {"Model": "emoji-64", "Steps": 25, "CFG scale": 3.0, "Size": "64x64"}
 FILE = OutputFile(blob="blobs/00/00", filename="thnos.safetensors", content_type="x", size_bytes=3_200_000)
-PICTURE = ImagineRequest(
-    job_id="7", attempt=1, base="emoji-64", prompt="a fox", prompt_written="a fox", negative_prompt="", adapters=(),
-    seed=11, count=1, card=CARD,
-)  # fmt: skip
+PICTURE = picture_request(CARD)
 TRAINING = TrainRequest(
     job_id="8", attempt=1, base="emoji-64", adapter_id="a1", name="thnos", trigger="thnos", class_word="monster",
     kind="subject", photos=("a", "b", "c"), captions=(None,) * 3, recipe=Recipe(), card=CARD,
@@ -61,7 +60,7 @@ def faces_of(request: ImagineRequest) -> list[cards.Face]:
         cards.starting(request),
         cards.working(request, 3, 25, 7_000.0, "preview.png"),
         cards.drawn(request, drawn_outcome(), "7.png"),
-        cards.failed(request.prompt or "x"),
+        cards.failed(request.drawings[0].prompt or "x"),
     ]
 
 
@@ -81,7 +80,7 @@ def check_fits(face: cards.Face) -> None:
 @given(prompt=texts, negative=texts, uses=st.lists(adapter_names, max_size=MAX_NETWORKS))
 def test_a_card_of_any_prompt_fits(prompt: str, negative: str, uses: list[str]) -> None:
     adapters = tuple(AdapterUse(name=name, blob="", weight=0.8) for name in uses)
-    request = msgspec.structs.replace(PICTURE, prompt=prompt, negative_prompt=negative, adapters=adapters)
+    request = picture_request(CARD, prompt, negative_prompt=negative, adapters=adapters)
     for face in faces_of(request):
         check_fits(face)
 
@@ -102,7 +101,7 @@ def test_a_card_of_any_training_fits(name: str) -> None:
 @settings(deadline=None)
 @given(prompt=texts, negative=texts)
 def test_what_a_member_writes_mentions_nobody_and_formats_nothing(prompt: str, negative: str) -> None:
-    request = msgspec.structs.replace(PICTURE, prompt=prompt, negative_prompt=negative)
+    request = picture_request(CARD, prompt, negative_prompt=negative)
     face = cards.drawn(request, drawn_outcome(), None)
     written = [face.text.removesuffix(f"\nfor <@{CARD.requester_id}>"), *(value for _, value in face.fields)]
     for text in written:
@@ -146,7 +145,7 @@ def test_the_bar_is_always_as_long(step: int, steps: int) -> None:
 
 def test_a_result_says_what_it_was_made_with() -> None:
     adapters = (AdapterUse(name="ada/thnos", blob="", weight=0.8),)
-    request = msgspec.structs.replace(PICTURE, negative_prompt="rain", adapters=adapters)
+    request = picture_request(CARD, negative_prompt="rain", adapters=adapters)
     face = cards.drawn(request, drawn_outcome(4), "large.png")
     assert face.title == "Here they are, 4 of them"
     assert face.fields == (("Without", "rain"), ("Adapters", "ada/thnos at 0.8"))

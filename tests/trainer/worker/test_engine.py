@@ -9,9 +9,11 @@ import msgspec
 import pytest
 from PIL import Image
 
+from tests.requests import picture_request
 from trainer import messages
 from trainer.backend import TorchBackend
-from trainer.contract.requests import AdapterUse, Card, ImagineRequest, Recipe, TrainRequest
+from trainer.contract.drawings import AdapterUse
+from trainer.contract.requests import Card, Recipe, TrainRequest
 from trainer.engine import PICTURE_STEPS_A_TRAINING_STEP, Engine, Steps
 from trainer.errors import UserFault
 from trainer.training.control import Control
@@ -29,13 +31,13 @@ def training(job_id: str = "t", steps: int = 4) -> messages.StartTraining:
     return messages.StartTraining(request, (buffer.getvalue(),) * 3)
 
 
-def picture(job_id: str = "p", steps: int = 3, adapters: tuple[bytes, ...] = ()) -> messages.StartImagining:
-    uses = tuple(AdapterUse(name="thnos", blob="", weight=1.0) for _ in adapters)
-    request = ImagineRequest(
-        job_id=job_id, attempt=1, base="emoji-64", prompt="a fox", prompt_written="a fox", negative_prompt="",
-        adapters=uses, seed=1, count=1, card=CARD, num_inference_steps=steps,
-    )  # fmt: skip
-    return messages.StartImagining(request, adapters)
+def picture(
+    job_id: str = "p", steps: int = 3, adapters: tuple[bytes, ...] = (), prompt: str = "a fox"
+) -> messages.StartImagining:
+    files = {f"blobs/{place}": data for place, data in enumerate(adapters)}
+    uses = [AdapterUse(name="thnos", blob=blob, weight=1.0) for blob in files]
+    request = picture_request(CARD, prompt, job_id=job_id, adapters=uses, seed=1, num_inference_steps=steps)
+    return messages.StartImagining(request, files)
 
 
 class CountingBackend:
@@ -65,7 +67,7 @@ class CountingBackend:
         return self._steps(command.request.job_id, command.request.recipe.steps or 1)
 
     def imagine(self, command: messages.StartImagining) -> Steps:
-        return self._steps(command.request.job_id, command.request.num_inference_steps or 1)
+        return self._steps(command.request.job_id, command.request.drawings[0].settings.num_inference_steps or 1)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 
-import msgspec
 import pytest
 
 from tests.trainer.worker.light_backend import LightBackend
@@ -25,11 +24,6 @@ async def until(supervisor: Supervisor, kind: type[messages.Report]) -> messages
     raise AssertionError
 
 
-def prompt(words: str) -> messages.StartImagining:
-    command = picture()
-    return msgspec.structs.replace(command, request=msgspec.structs.replace(command.request, prompt=words))
-
-
 async def test_a_picture_while_a_training_runs_then_the_training_is_cancelled() -> None:
     supervisor = Supervisor(LightBackend())
     assert (await supervisor.start()).device == "light"
@@ -45,7 +39,7 @@ async def test_a_picture_while_a_training_runs_then_the_training_is_cancelled() 
 async def test_a_child_that_dies_is_told_and_another_one_serves() -> None:
     supervisor = Supervisor(LightBackend())
     await supervisor.start()
-    await supervisor.send(prompt("die"))
+    await supervisor.send(picture(prompt="die"))
     with pytest.raises(EngineDied, match="exit code -9"):
         await until(supervisor, messages.Drawn)
     with pytest.raises(EngineDied):

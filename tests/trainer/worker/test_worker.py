@@ -20,6 +20,7 @@ from bot.queue import Queue, open_queue
 from sandbox.messages import Body, Origin, create_message
 from sandbox.server import Sandbox
 from tests.conftest import OwnRedis
+from tests.requests import picture_request
 from tests.trainer.worker.light_backend import BASE, LightBackend, base_info
 from tests.trainer.worker.test_attempts import PATIENCE_S, Studio, open_studio, read_events, until
 from trainer import messages
@@ -75,10 +76,7 @@ class Site:
         return Card(channel_id=channel.id, message_id=posted.id, posted_at=time.time(), requester_id=ada)
 
     def picture(self, prompt: str = "a fox", job_id: str = "7", base: str = BASE) -> ImagineRequest:
-        return ImagineRequest(
-            job_id=job_id, attempt=1, base=base, prompt=prompt, prompt_written=prompt, negative_prompt="",
-            adapters=(), seed=11, count=1, card=self.card(),
-        )  # fmt: skip
+        return picture_request(self.card(), prompt, job_id=job_id, base=base)
 
     async def heartbeat(self) -> Heartbeat:
         (heartbeat,) = await self.queue.heartbeats()
