@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 import structlog
 
+from bot.children import Ended, ask_child
 from bot.errors import DarkroomError, UserError, quoted
+from bot.fetching import Fetcher, check_bytes
 from bot.findings import SHEET_NAME, Report, Scale, photo_name
 from bot.orders import Upload
 from trainer.contract.blobs import Blobs
@@ -24,15 +23,10 @@ from trainer.contract.names import photo_path, photos_prefix, report_path, sheet
 
 log = structlog.get_logger(__name__)
 
-CDN_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 LEAST_PHOTOS, MOST_PHOTOS = 3, 10
 MOST_PHOTO_BYTES = 25 * 1024 * 1024
 MOST_ZIP_BYTES = 100 * 1024 * 1024
-CHUNK_BYTES = 64 * 1024
-FETCH_TIMEOUT_S = 120.0
-FETCH_TRIES = 3
 DECODE_TIMEOUT_S = 300.0
-_ROOT = Path(__file__).resolve().parent.parent  # where the child finds this package
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ def check_uploads(uploads: Sequence[Upload]) -> None:
     if len(uploads) > MOST_PHOTOS:
         raise UserError(f"{len(uploads)} files are too many: {way_out}.")
     for upload in uploads:
-        _check_bytes(upload, upload.size_bytes)
+        check_bytes(upload, upload.size_bytes, _most_bytes(upload))
 
 
 def is_zip(upload: Upload) -> bool:
@@ -80,24 +74,13 @@ def _most_bytes(upload: Upload) -> int:
     return MOST_ZIP_BYTES if is_zip(upload) else MOST_PHOTO_BYTES
 
 
-def _check_bytes(upload: Upload, size_bytes: int) -> None:
-    if size_bytes > _most_bytes(upload):
-        raise UserError(
-            f"{quoted(upload.filename)} is larger than {_most_bytes(upload) // (1024 * 1024)} MB, which is the most:"
-            " make it smaller and send it again."
-        )
-
-
 class Photos:
     """Fetches, checks and stores the photos of a training. Bytes pass through files, never through the bot's memory."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, blobs: Blobs, incoming: Path, *, cdn_base: str | None = None
-    ) -> None:
-        self._session = session
+    def __init__(self, fetcher: Fetcher, blobs: Blobs, incoming: Path) -> None:
+        self._fetcher = fetcher
         self._blobs = blobs
         self._incoming = incoming
-        self._cdn_base = cdn_base
         self._one_at_a_time = asyncio.Semaphore(1)  # decoding is heavy, and two small machines' cores are busy
 
     async def collect(self, job_id: str, uploads: Sequence[Upload], scale: Scale) -> StoredPhotos:
@@ -139,37 +122,8 @@ class Photos:
         shutil.rmtree(self._incoming, ignore_errors=True)
 
     async def _fetch(self, upload: Upload, path: Path) -> dict[str, str]:
-        """Fetch one attachment into a file, stopping at the limit whatever its size was said to be."""
-        self._check_address(upload)
-        for attempt in range(1, FETCH_TRIES + 1):
-            try:
-                await self._fetch_once(upload, path)
-                return {"path": str(path), "filename": upload.filename}
-            except (aiohttp.ClientError, TimeoutError) as error:
-                log.warning("photo.fetch_failed", error=type(error).__name__, attempt=attempt)
-        raise UserError(f"{quoted(upload.filename)} could not be fetched from Discord: send the photos again.")
-
-    async def _fetch_once(self, upload: Upload, path: Path) -> None:
-        timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S, sock_connect=10, sock_read=30)
-        async with self._session.get(upload.url, timeout=timeout, allow_redirects=False) as response:
-            if response.status != 200:
-                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
-            received = 0
-            with path.open("wb") as file:
-                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-                    received += len(chunk)
-                    _check_bytes(upload, received)
-                    file.write(chunk)
-
-    def _check_address(self, upload: Upload) -> None:
-        """Only Discord's CDN is asked: an address from elsewhere could point into this network."""
-        address = urlsplit(upload.url)
-        if address.scheme == "https" and address.hostname in CDN_HOSTS and address.port in {None, 443}:
-            return
-        base = urlsplit(self._cdn_base or "")
-        if base.netloc and (address.scheme, address.netloc) == (base.scheme, base.netloc):
-            return
-        raise UserError(f"{quoted(upload.filename)} does not lie on Discord: attach the photo itself.")
+        await self._fetcher.fetch(upload, path, most_bytes=_most_bytes(upload), what="the photos")
+        return {"path": str(path), "filename": upload.filename}
 
     async def _store(self, job_id: str, folder: Path, captions: tuple[str | None, ...], report: Report) -> StoredPhotos:
         paths = tuple(photo_path(job_id, index) for index in range(len(captions)))
@@ -187,36 +141,20 @@ class Photos:
 
 async def _decode(sources: list[dict[str, str]], folder: Path, scale: Scale) -> Said:
     """Let a child process decode the files. Raises UserError."""
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.decoding"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        # no token for whoever finds a hole in a decoder
-        env={"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )
     request = msgspec.json.encode({"sources": sources, "folder": str(folder), "scale": scale})
     try:
-        async with asyncio.timeout(DECODE_TIMEOUT_S):
-            stdout, stderr = await child.communicate(request)
+        return _answer(await ask_child("bot.decoding", request, timeout_s=DECODE_TIMEOUT_S))
     except TimeoutError:
         raise UserError("These photos took too long to open: save them anew as smaller JPEGs and send those.") from None
-    finally:
-        if child.returncode is None:
-            with suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
-    return _answer(stdout, stderr, child.returncode)
 
 
-def _answer(stdout: bytes, stderr: bytes, returncode: int | None) -> Said:
-    lines = stdout.splitlines()
-    last = msgspec.json.decode(lines[-1], type=Said) if lines else Said()
+def _answer(ended: Ended) -> Said:
+    last = msgspec.json.decode(ended.lines[-1], type=Said) if ended.lines else Said()
     if last.error is not None:
         raise UserError(last.error)
     if last.report is not None:
         return last
-    log.error("decoding.died", returncode=returncode, stderr=stderr.decode(errors="replace")[-2000:])
+    log.error("decoding.died", returncode=ended.returncode, stderr=ended.stderr[-2000:])
     if last.reading is not None:
         raise UserError(f"{quoted(last.reading)} can't be opened: save it anew as a JPEG and send that.")
-    raise DarkroomError(f"the decoder ended with {returncode} before it read anything")
+    raise DarkroomError(f"the decoder ended with {ended.returncode} before it read anything")

@@ -16,6 +16,7 @@ from bot.control import Control
 from bot.dispatch import Dispatcher
 from bot.errors import QueueDown, StartupFault
 from bot.events import EventReader
+from bot.fetching import Fetcher
 from bot.jobs import Jobs
 from bot.outbox import Listener, Outbox
 from bot.photos import Photos
@@ -99,7 +100,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(database.close)
         blobs = _open_blobs(settings)
         session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
-        photos = Photos(session, blobs, settings.darkroom_data / "incoming", cdn_base=settings.discord_cdn_base)
+        fetcher = Fetcher(session, cdn_base=settings.discord_cdn_base)
+        photos = Photos(fetcher, blobs, settings.darkroom_data / "incoming")
         photos.clear_incoming()
         outbox = Outbox(database)
         sweeper = Sweeper(database, blobs, outbox)

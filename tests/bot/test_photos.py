@@ -15,6 +15,7 @@ from aiohttp import web
 from PIL import Image, ImageDraw
 
 from bot.errors import UserError
+from bot.fetching import Fetcher
 from bot.findings import Scale, lines
 from bot.orders import Upload
 from bot.photos import MOST_PHOTO_BYTES, Photos, check_uploads
@@ -61,7 +62,7 @@ async def cdn() -> AsyncIterator[Cdn]:
 @pytest.fixture
 async def photos(cdn: Cdn, blobs: Blobs, tmp_path: Path) -> AsyncIterator[Photos]:
     async with aiohttp.ClientSession() as session:
-        yield Photos(session, blobs, tmp_path / "incoming", cdn_base=cdn.base)
+        yield Photos(Fetcher(session, cdn_base=cdn.base), blobs, tmp_path / "incoming")
 
 
 def picture(size: tuple[int, int] = (96, 64), mode: str = "RGB") -> Image.Image:
@@ -274,7 +275,7 @@ async def test_the_limit_holds_whatever_the_size_was_said_to_be(
     ],
 )
 async def test_only_discords_cdn_is_asked(cdn: Cdn, photos: Photos, url: str) -> None:
-    with pytest.raises(UserError, match="does not lie on Discord: attach the photo itself"):
+    with pytest.raises(UserError, match="does not lie on Discord: attach the file itself"):
         await photos.collect("123", [Upload(filename="a.jpg", url=url, size_bytes=5)] * 3, SCALE)
     assert cdn.asked == 0
 
@@ -356,7 +357,7 @@ async def test_a_decoder_that_dies_takes_nothing_down(
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("")
     (broken / "decoding.py").write_text('import os\nprint(\'{"reading": "b.jpg"}\', flush=True)\nos.abort()\n')
-    monkeypatch.setattr("bot.photos._ROOT", broken.parent)
+    monkeypatch.setattr("bot.children._ROOT", broken.parent)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"`b.jpg` can't be opened: save it anew as a JPEG"):
         await photos.collect("123", [cdn.put(name, JPEG) for name in ("a.jpg", "b.jpg", "c.jpg")], SCALE)

@@ -140,7 +140,7 @@ async def test_a_photo_that_can_not_be_fetched(
     home: House, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "delay_s" in fault:
-        monkeypatch.setattr("bot.photos.FETCH_TIMEOUT_S", 0.05)
+        monkeypatch.setattr("bot.fetching.FETCH_TIMEOUT_S", 0.05)
     struck = home.sandbox.faults.add("GET", "/2.png", times=100, **fault)
     exchange = await home.train(home.ada, "unfetchable")
     words = await home.refusal(exchange)
