@@ -1,0 +1,68 @@
+"""The adapters that were used lately, read and fitted to one base: the next picture with one of them finds it here."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from trainer.adapters.embedding_files import Embedding
+from trainer.adapters.slots import PartDelta, SlotBank
+from trainer.errors import BadAdapterFile
+
+
+@dataclass(frozen=True, eq=False)
+class FittedAdapter:
+    """What an adapter does to a base: changes by part (unet, text_encoder …), and vectors for words."""
+
+    parts: Mapping[str, PartDelta]
+    embeddings: tuple[Embedding, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """In memory."""
+        layers = sum(layer.size_bytes for part in self.parts.values() for layer in part.layers.values())
+        return layers + sum(each.nbytes for words in self.embeddings for each in words.vectors.values())
+
+
+Read = Callable[[], tuple[Mapping[str, torch.Tensor], tuple[Embedding, ...]]]
+
+
+class Shelf:
+    """Adapters by the path of their blob, which names what they hold; those used longest ago leave first."""
+
+    def __init__(self, banks: Mapping[str, SlotBank], limit_bytes: int) -> None:
+        """``banks`` by part. What does not fit into ``limit_bytes`` is read at each use."""
+        self._banks, self._limit_bytes = banks, limit_bytes
+        self._adapters: OrderedDict[str, FittedAdapter] = OrderedDict()
+        self.size_bytes = 0
+
+    def __contains__(self, blob: str) -> bool:
+        return blob in self._adapters
+
+    def take(self, blob: str, read: Read) -> FittedAdapter:
+        """The adapter, from here or by ``read``: its tensors ``<part>.<module>.lora_A.weight`` …, and its vectors.
+
+        Raises :class:`BadAdapterFile`, what ``read`` raises among them.
+        """
+        if blob in self._adapters:
+            self._adapters.move_to_end(blob)
+            return self._adapters[blob]
+        fitted = self._fit(*read())
+        self._adapters[blob] = fitted
+        self.size_bytes += fitted.size_bytes
+        while self.size_bytes > self._limit_bytes:
+            _, gone = self._adapters.popitem(last=False)
+            self.size_bytes -= gone.size_bytes
+        return fitted
+
+    def _fit(self, tensors: Mapping[str, torch.Tensor], embeddings: tuple[Embedding, ...]) -> FittedAdapter:
+        by_part: dict[str, dict[str, torch.Tensor]] = {}
+        for key, tensor in tensors.items():
+            part, _, name = key.partition(".")
+            if part not in self._banks:
+                raise BadAdapterFile(f"the adapter does not fit this base model: it has no {part[:40]}")
+            by_part.setdefault(part, {})[name] = tensor
+        return FittedAdapter({part: self._banks[part].fit(found) for part, found in by_part.items()}, embeddings)
