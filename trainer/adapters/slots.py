@@ -81,7 +81,8 @@ class _Layer:
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The layer's output with each sample's adapters; rows (samples · n, …) are sorted by sample."""
         module, slots = self.module, self.slots
-        result: torch.Tensor = type(module).forward(module, x)
+        plain: Any = type(module).forward  # that of the class, which this one stands before
+        result: torch.Tensor = plain(module, x)
         if slots is None:
             return result
         if slots.gain is not None:
@@ -138,7 +139,7 @@ class SlotBank:
             if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
         }
         for layer in self._layers.values():
-            layer.module.forward = layer.forward  # type: ignore[method-assign]
+            layer.module.forward = layer.forward  # type: ignore[method-assign,assignment]
         self._laid_out: OrderedDict[tuple[Any, ...], tuple[tuple[Mix, ...], dict[str, _Slots]]] = OrderedDict()
         self._active: dict[str, _Slots] = {}
         self.device = next(self.part.parameters()).device
