@@ -23,6 +23,7 @@ PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 _NUMBER = re.compile(r"[+-]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _ON, _OFF = frozenset({"yes", "true", "on", "1", "y"}), frozenset({"no", "false", "off", "0", "n"})
+_NOTHING = frozenset({"off", "no", "none"})
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,10 +35,13 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     methods: tuple[Method, ...] = METHODS
     least: float | None = None
     most: float | None = None
+    may_be_off: bool = False  # 0 is taken, too
     aliases: tuple[str, ...] = ()  # what kohya, A1111, diffusers and peft call it
 
     def check(self, value: float | str | bool | None) -> None:
         """Raises UserError: out of range."""
+        if self.may_be_off and value == 0:
+            return
         if self.least is not None and self.most is not None and isinstance(value, int | float):
             within(self.key, value, self.least, self.most)
 
@@ -51,7 +55,7 @@ def _number(text: str) -> float:
 
 def _amount(text: str) -> float:
     """A number, or off for 0. Raises ValueError."""
-    return 0.0 if text.lower() in {"off", "no", "none"} else _number(text)
+    return 0.0 if text.lower() in _NOTHING else _number(text)
 
 
 def _whole(text: str) -> int | float:
@@ -62,6 +66,11 @@ def _whole(text: str) -> int | float:
     if number != int(number):
         raise ValueError("must be a whole number")
     return int(number)
+
+
+def _whole_amount(text: str) -> int | float:
+    """A number without a fraction, or off for 0. Raises ValueError."""
+    return _whole("0" if text.lower() in _NOTHING else text)
 
 
 def _switch(text: str) -> bool:
@@ -152,6 +161,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(key="resolution", field="resolution", read=_whole, least=64, most=2048, aliases=("size",)),
     Setting(key="batch", field="batch", read=_whole, least=1, most=16, aliases=("train_batch_size", "batch_size")),
     Setting(key="early_stop", field="early_stop", read=_switch, aliases=("early_stopping",)),
+    Setting(
+        key="preview_every", field="preview_every", read=_whole_amount, least=25, most=6000, may_be_off=True,
+        aliases=("sample_every_n_steps", "validation_steps"),
+    ),
     Setting(key="output", field="output", read=_one_of(get_args(Output)), methods=("dreambooth",)),
     Setting(key="seed", field="seed", read=_whole, least=0, most=SEEDS - 1),
 )  # fmt: skip

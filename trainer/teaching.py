@@ -103,7 +103,7 @@ class Lesson:
         _check_output(room.base, self._training.recipe)
         job_id, planned = self._request.job_id, self._training.recipe.steps
         yield messages.Planned(job_id, self._began_at, planned, self._memory_bytes)
-        previews = {planned * quarter // 4 for quarter in (1, 2, 3)}
+        previews = preview_steps(request.recipe.preview_every, planned)
         with closing(self._training.run()) as steps:  # cancelled in here, it takes its adapter out of the base
             while True:
                 try:
@@ -224,6 +224,13 @@ def _check_output(base: Base, recipe: ResolvedRecipe) -> None:
     """A whole SDXL in float16 is 7 GB, and a message holds 4. Raises UserFault."""
     if recipe.method == "dreambooth" and recipe.output == "checkpoint" and base.spec.family == "sdxl":
         raise UserFault("a whole SDXL model is too large to be handed over: take `output: lora`")
+
+
+def preview_steps(every: int | None, steps: int) -> set[int]:
+    """After which steps the card gets a preview: ``every`` so many, never where that is 0, and thrice unless said."""
+    if every is None:
+        return {steps * quarter // 4 for quarter in (1, 2, 3)}
+    return set(range(every, steps, every)) if every else set()
 
 
 def teach(room: Room, command: messages.StartTraining, control: Control) -> Steps:

@@ -44,6 +44,8 @@ def refusal(text: str, method: Method | None = None) -> str:
         ),
         ('captions: "{} {} style", batch: 4', Recipe(captions="template", caption_template="{} {} style", batch=4)),
         ("method: dreambooth; output: checkpoint", Recipe(method="dreambooth", output="checkpoint")),
+        ("preview_every: 100", Recipe(preview_every=100)),
+        ("preview_every: off", Recipe(preview_every=0)),
         ("preset: detailed\nmethod: pivotal\nvectors: 4", Recipe(method="pivotal", preset="detailed", vectors=4)),
     ],
 )  # fmt: skip
@@ -103,6 +105,8 @@ def test_what_is_chosen_beside_the_text_counts() -> None:
         (f"captions: {{}} {'x' * 400}", "captions must have at most 300 characters, not 403, got"),
         ("rank: 0\ncolour: red", "line 1: rank must be between 1 and 128, got 0: choose one in between (one more line"),
         ("rank: 0\na: 1\nb: 2\nc: 3", "(3 more lines are wrong, too)."),
+        ("preview_every: 24", "preview_every must be between 25 and 6,000, got 24"),
+        ("preview_every: 30.5", "preview_every must be a whole number"),
         ("vectors: 4", "vectors does nothing for the method `lora`, for it belongs to `textual_inversion`"),
         ("output: lora", "output does nothing for the method `lora`, for it belongs to `dreambooth`: leave it out, or"),
         ("method: textual_inversion\nrank: 8", "line 2: rank does nothing for the method `textual_inversion`"),
@@ -173,7 +177,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
             continue
         if setting.most is not None and setting.least is not None:
             within = st.floats(setting.least, setting.most)
-            whole = setting.key in {"steps", "rank", "vectors", "resolution", "batch", "seed"}
+            whole = setting.key in {"steps", "rank", "vectors", "resolution", "batch", "seed", "preview_every"}
             value = draw(within.map(lambda number: str(int(number))) if whole else within.map(repr))
         else:
             value = draw(st.sampled_from(words.get(setting.key, ["yes"])))

@@ -54,6 +54,7 @@ class Recipe(Message, frozen=True):
     resolution: int | None = None  # the side of a square of as many pixels as are learned from
     batch: int | None = None
     early_stop: bool | None = None
+    preview_every: int | None = None  # steps; 0: no previews
     output: Output | None = None  # of dreambooth
     seed: int | None = None
 
