@@ -24,6 +24,15 @@ class Pictures:
         """The pictures of a job, in order; empty when they were deleted."""
         return await self._database.read(lambda tx: pictures.of_job(tx, job_id))
 
+    async def of_message(self, message_id: int) -> list[Picture]:
+        """The pictures that a message of the house's own shows; empty when it knows of none."""
+
+        def find(tx: Connection) -> list[Picture]:
+            job = jobs.of_message(tx, message_id)
+            return [] if job is None else pictures.of_job(tx, job.id)
+
+        return await self._database.read(find)
+
     async def delete(self, job_id: str, member_id: int, *, moderator: bool = False) -> Job:
         """Delete a job's pictures from the store and return the job, whose message is to be deleted by the caller.
 

@@ -13,6 +13,7 @@ import structlog
 from bot.adapters import Adapters
 from bot.admission import Admission, Limits
 from bot.control import Control
+from bot.describing.reading import PictureReader
 from bot.dispatch import Dispatcher
 from bot.errors import QueueDown, StartupFault
 from bot.events import EventReader
@@ -48,6 +49,7 @@ class Services:
     reviews: Reviews
     adapters: Adapters
     pictures: Pictures
+    picture_reader: PictureReader
     blobs: Blobs
     outbox: Outbox
     dispatcher: Dispatcher
@@ -131,6 +133,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
             adapters=Adapters(database, on_delete=sweeper.wake),
             pictures=Pictures(database),
+            picture_reader=PictureReader(fetcher, settings.darkroom_data / "incoming"),
             blobs=blobs,
             outbox=outbox,
             dispatcher=dispatcher,

@@ -14,6 +14,7 @@ from discord.ext import commands
 
 from bot.advanced import read_advanced
 from bot.cogs.adapters import AdapterCog
+from bot.cogs.describe import DescribeCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.photos import PhotosCog
@@ -25,7 +26,7 @@ from trainer.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))])
-COGS: tuple[type[commands.Cog], ...] = (TrainCog, PhotosCog, ImagineCog, AdapterCog, JobsCog)
+COGS: tuple[type[commands.Cog], ...] = (TrainCog, PhotosCog, ImagineCog, AdapterCog, JobsCog, DescribeCog)
 
 
 def options() -> Iterator[tuple[str, str]]:

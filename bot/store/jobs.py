@@ -70,6 +70,11 @@ def get(tx: Connection, job_id: str) -> Job | None:
     return _one(tx, "jobs.id = ?", (job_id,))
 
 
+def of_message(tx: Connection, message_id: int) -> Job | None:
+    """The job whose card or result this message is, or None."""
+    return _one(tx, "message_id = ?", (message_id,))
+
+
 def require(tx: Connection, job_id: str) -> Job:
     """The job. Raises KeyError."""
     job = get(tx, job_id)
