@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 from weakref import WeakValueDictionary
 
@@ -40,6 +41,7 @@ from trainer.delivery import Attached, Delivery, NotAllowed, Unreachable
 from trainer.generation.sheets import show_large
 from trainer.mailbox import Mailbox
 from trainer.outcomes import GRID, store_outcome
+from trainer.spool import Spool
 from trainer.switchboard import Interrupted, Switchboard
 
 log = structlog.get_logger(__name__)
@@ -74,6 +76,7 @@ class Attempts:
 
     mailbox: Mailbox
     blobs: Blobs
+    spool: Spool
     switchboard: Switchboard
     delivery: Delivery
     worker_id: str
@@ -171,13 +174,14 @@ class Attempts:
         watching = asyncio.create_task(self._watch(request))
         board = Board(request, self.mailbox, self.delivery, self.paces, self.clock, self.wait)
         showing = asyncio.create_task(board.run())
-        try:
-            result = await self._in_engine(request, board)
-        finally:
-            for task in (watching, showing):
-                task.cancel()
-            await asyncio.gather(watching, showing, return_exceptions=True)
-        outcome = await store_outcome(self.blobs, request, result, self.clock())
+        with self.spool.room() as room:
+            try:
+                result = await self._in_engine(request, board, room)
+            finally:
+                for task in (watching, showing):
+                    task.cancel()
+                await asyncio.gather(watching, showing, return_exceptions=True)
+            outcome = await store_outcome(self.blobs, request, result, self.clock())
         if not await self.blobs.create(outcome_path(request.job_id), encode(outcome)):
             return await self._committed(request.job_id) or outcome  # another attempt was quicker: its result stands
         await self.mailbox.say(Produced(job_id=request.job_id, attempt=request.attempt, at=self.clock()))
@@ -195,8 +199,8 @@ class Attempts:
                     await self.switchboard.ask(job_id, wish)
             await self.wait(CANCEL_POLL_S)
 
-    async def _in_engine(self, request: Request, board: Board) -> messages.Drawn | messages.Trained:
-        command = await self._command(request)
+    async def _in_engine(self, request: Request, board: Board, room: Path) -> messages.Drawn | messages.Trained:
+        command = await self._command(request, room)
         async with aclosing(self.switchboard.work(command)) as reports:
             try:
                 async for report in reports:
@@ -206,7 +210,7 @@ class Attempts:
                         case messages.Stepped():
                             board.step(report)
                         case messages.Checkpointed():
-                            await self.blobs.write(_checkpoint_path(request.job_id), report.data)
+                            await self.blobs.write_file(_checkpoint_path(request.job_id), Path(report.file.path))
                         case messages.Paused():
                             await self._pause(request, report)
                         case messages.Drawn() | messages.Trained():
@@ -225,19 +229,21 @@ class Attempts:
     async def _pause(self, request: Request, report: messages.Paused) -> NoReturn:
         """Store the checkpoint and end the attempt. Raises PausedAt, or Stopped if the member said that since."""
         if report.checkpoint is not None:
-            await self.blobs.write(_checkpoint_path(request.job_id), report.checkpoint)
+            await self.blobs.write_file(_checkpoint_path(request.job_id), Path(report.checkpoint.path))
         if await self.mailbox.is_cancelled(request.job_id):
             raise Stopped
         raise PausedAt(report.step, report.steps)
 
-    async def _command(self, request: Request) -> messages.StartTraining | messages.StartImagining:
-        """The request with the bytes it names. Raises Refusal for what was deleted meanwhile."""
+    async def _command(self, request: Request, room: Path) -> messages.StartTraining | messages.StartImagining:
+        """The request with the files it names. Raises Refusal for what was deleted meanwhile."""
+        lend = self.spool.lend
         try:
             if isinstance(request, ImagineRequest):
-                files = {path: await self.blobs.read(path) for path in request.blobs}
+                whole = {use.blob for use in request.adapters if use.kind == "checkpoint"}
+                files = {path: await lend(path, room, keep=path in whole) for path in request.blobs}
                 return messages.StartImagining(request, files)
-            photos = [await self.blobs.read(path) for path in request.photos]
-            source = None if request.continue_from is None else await self.blobs.read(request.continue_from)
+            photos = [await lend(path, room) for path in request.photos]
+            source = None if request.continue_from is None else await lend(request.continue_from, room)
         except BlobMissing as missing:
             log.warning("input.missing", job=request.job_id, path=missing.path)
             if isinstance(request, ImagineRequest):
@@ -247,10 +253,10 @@ class Attempts:
                 raise Refusal("The adapter that was to learn on was deleted meanwhile: train a new one.") from None
             raise Refusal("The photos of this training were deleted meanwhile: send them again.") from None
         try:
-            resume = await self.blobs.read(_checkpoint_path(request.job_id))
+            resume = await lend(_checkpoint_path(request.job_id), room)
         except BlobMissing:
             resume = None
-        return messages.StartTraining(request, tuple(photos), resume, source)
+        return messages.StartTraining(request, tuple(photos), str(room), resume, source)
 
     # -- delivering ---------------------------------------------------------------------------------------------------
 

@@ -113,14 +113,14 @@ class TorchBackend:
             self._loaded[name] = (base, AdapterBank(base.modules))
         return self._loaded[name]
 
-    def _tuned_base(self, base: Any, use: AdapterUse, data: bytes) -> tuple[Any, Any]:
-        """The base as that checkpoint has it; the last one stays loaded."""
+    def _tuned_base(self, base: Any, use: AdapterUse, file: messages.Spooled) -> tuple[Any, Any]:
+        """The base as that checkpoint has it; the last one stays loaded, and is then not read again."""
         from trainer.adapters.bank import AdapterBank
         from trainer.models.tuned import load_tuned
 
         if self._tuned is None or self._tuned[0] != (base.spec.name, use.blob):
             self._tuned = None  # before the next takes its place in memory
-            tuned = load_tuned(base, data)
+            tuned = load_tuned(base, file.open_path())
             self._tuned = (base.spec.name, use.blob), tuned, AdapterBank(tuned.modules)
         return self._tuned[1:]
 
@@ -173,11 +173,13 @@ class TorchBackend:
             raise UserFault("two whole models can't draw one picture: leave one out")
         if wholes:
             base, bank = self._tuned_base(base, wholes[0], command.files[wholes[0].blob])
+        adapters = [use for use in request.adapters if use.kind != "checkpoint"]
+        files = {use.blob: command.files[use.blob].read() for use in adapters}
         in_bank: dict[str, str] = {}  # by blob
         vectors: dict[str, dict[str, Any]] = {}  # by blob: by trigger
         try:
-            for place, use in enumerate(use for use in request.adapters if use.kind != "checkpoint"):
-                tensors, embeddings = read_adapter(use, command.files[use.blob], widths)
+            for place, use in enumerate(adapters):
+                tensors, embeddings = read_adapter(use, files[use.blob], widths)
                 if tensors:
                     in_bank[use.blob] = f"{request.job_id}-{place}"
                     bank.add(in_bank[use.blob], tensors)
@@ -185,7 +187,7 @@ class TorchBackend:
                     each.trigger: {tower: rows.to(base.device) for tower, rows in each.vectors.items()}
                     for each in embeddings
                 }
-            jobs = [_generation_job(each, command.files, in_bank, vectors) for each in request.drawings]
+            jobs = [_generation_job(each, files, in_bank, vectors) for each in request.drawings]
             pictures: list[Any] = []
             for job in jobs:
                 steps = generate(base, bank, job)
@@ -220,5 +222,5 @@ def _generation_job(
         adapters={in_bank[use.blob]: use.weight for use in drawing.adapters if use.blob in in_bank},
         num_inference_steps=drawing.settings.num_inference_steps, guidance_scale=drawing.settings.guidance_scale,
         width=drawing.settings.width, height=drawing.settings.height, prompt_written=drawing.prompt_written,
-        hashes=adapter_hashes((use, files[use.blob]) for use in drawing.adapters),
+        hashes=adapter_hashes((use, files[use.blob]) for use in drawing.adapters if use.blob in files),
     )  # fmt: skip

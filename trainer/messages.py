@@ -1,6 +1,13 @@
-"""What the supervisor and its engine say to each other through their pipe: msgpack, never pickle. No torch here."""
+"""What the supervisor and its engine say to each other through their pipe: msgpack, never pickle. No torch here.
+
+Only words and pictures to look at go through it. What may be large (photos, adapters, whole models, checkpoints) is
+handed over as a file, of which the message names the path: see :mod:`trainer.spool`.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -9,22 +16,47 @@ from trainer.contract.events import BaseInfo
 from trainer.contract.message import Message
 from trainer.contract.names import Wish
 from trainer.contract.requests import ImagineRequest, TrainRequest
+from trainer.errors import UserFault
+
+
+class Spooled(Message, frozen=True):
+    """A file that is handed over by its path: one in the worker's spool, or a blob's own, which is only read."""
+
+    path: str
+    size: int  # bytes
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """That file, which is complete."""
+        return cls(str(path), path.stat().st_size)
+
+    def read(self) -> bytes:
+        """The bytes of a small one. Raises :class:`UserFault` for a blob that was deleted meanwhile."""
+        return self.open_path().read_bytes()
+
+    def open_path(self) -> Path:
+        """Where it is, for who maps a large one into memory. Raises :class:`UserFault`, as :meth:`read` does."""
+        path = Path(self.path)
+        if not path.is_file():
+            raise UserFault("a photo or an adapter of this job was deleted meanwhile: send it again, or leave it out")
+        return path
 
 
 class StartTraining(Message, tag="start_training", frozen=True):
-    """Train from these photos (PNG files), from a checkpoint where there is one."""
+    """Train from these photos (PNG files), from a checkpoint where there is one; files are written into ``folder``."""
 
     request: TrainRequest
-    photos: tuple[bytes, ...]
-    resume: bytes | None = None
-    source: bytes | None = None  # the file of the adapter that goes on learning
+    photos: tuple[Spooled, ...]
+    folder: str
+    resume: Spooled | None = None
+    source: Spooled | None = None  # the file of the adapter that goes on learning
 
 
 class StartImagining(Message, tag="start_imagining", frozen=True):
     """Draw, with the files that ``request.blobs`` names."""
 
     request: ImagineRequest
-    files: dict[str, bytes]  # by blob path
+    files: dict[str, Spooled]  # by blob path
 
 
 class Cancel(Message, tag="cancel", frozen=True):
@@ -76,10 +108,10 @@ class Stepped(Message, tag="stepped", frozen=True):
 
 
 class Checkpointed(Message, tag="checkpointed", frozen=True):
-    """A training can be resumed from here."""
+    """A training can be resumed from here. The next one is written when the worker has taken this file away."""
 
     job_id: str
-    data: bytes
+    file: Spooled
 
 
 class PictureFile(Message, frozen=True):
@@ -107,24 +139,24 @@ class Paused(Message, tag="paused", frozen=True):
     job_id: str
     step: int
     steps: int
-    checkpoint: bytes | None  # None: nothing was learned since the one it was resumed from
+    checkpoint: Spooled | None  # None: nothing was learned since the one it was resumed from
 
 
 class CandidateFile(Message, frozen=True):
     """One checkpoint of a training: its adapter file and scores, as :class:`trainer.contract.events.Candidate`."""
 
     step: int
-    data: bytes
+    file: Spooled
     weight: float
     identity: float | None = None
     obedience: float | None = None
 
 
 class Trained(Message, tag="trained", frozen=True):
-    """A finished adapter, its file and examples drawn with it."""
+    """A finished adapter, its file (that of the chosen candidate, where there are some) and examples drawn with it."""
 
     job_id: str
-    data: bytes
+    file: Spooled
     metadata: dict[str, str]
     rank: int
     steps: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from trainer import messages
 from trainer.contract.blobs import Blobs
 from trainer.contract.events import AdapterResult, Candidate, Outcome, OutputFile
@@ -22,14 +24,15 @@ async def store_outcome(
         )  # fmt: skip
     if not isinstance(request, TrainRequest):
         raise TypeError(f"the engine trained, but job {request.job_id} asked for pictures")
+    candidates = [await _store_candidate(blobs, request, candidate) for candidate in result.candidates]
+    file = candidates[result.chosen].file if candidates else await _store_adapter(blobs, request, result.file)
     adapter = AdapterResult(
-        adapter_id=request.adapter_id, kind=result.kind, file=await _store_adapter(blobs, request, result.data),
-        base=request.base,
+        adapter_id=request.adapter_id, kind=result.kind, file=file, base=request.base,
         base_hash=result.metadata["darkroom.base_hash"], trigger=request.trigger, class_word=request.class_word,
         rank=result.rank, steps=result.steps, photos=len(request.photos), seconds=result.seconds,
         final_loss=result.final_loss, trainer_version=result.metadata["darkroom.trainer"],
         method=request.recipe.method, weights=result.weights, chosen=result.chosen, fidelity=result.fidelity,
-        candidates=tuple([await _store_candidate(blobs, request, candidate) for candidate in result.candidates]),
+        candidates=tuple(candidates),
     )  # fmt: skip
     return Outcome(
         job_id=request.job_id, attempt=request.attempt, committed_at=now,
@@ -38,16 +41,16 @@ async def store_outcome(
     )  # fmt: skip
 
 
-async def _store_adapter(blobs: Blobs, request: TrainRequest, data: bytes) -> OutputFile:
+async def _store_adapter(blobs: Blobs, request: TrainRequest, file: messages.Spooled) -> OutputFile:
     return OutputFile(
-        blob=await blobs.put(data, ".safetensors"), filename=f"{request.name}.safetensors",
-        content_type="application/octet-stream", size_bytes=len(data),
+        blob=await blobs.put_file(Path(file.path), ".safetensors"), filename=f"{request.name}.safetensors",
+        content_type="application/octet-stream", size_bytes=file.size,
     )  # fmt: skip
 
 
 async def _store_candidate(blobs: Blobs, request: TrainRequest, made: messages.CandidateFile) -> Candidate:
     return Candidate(
-        step=made.step, file=await _store_adapter(blobs, request, made.data), weight=made.weight,
+        step=made.step, file=await _store_adapter(blobs, request, made.file), weight=made.weight,
         identity=made.identity, obedience=made.obedience,
     )  # fmt: skip
 

@@ -28,6 +28,7 @@ from trainer.choosing.scores import (
 from trainer.errors import UserFault
 from trainer.generation.metadata import write_png
 from trainer.generation.pipeline import GenerationJob, Picture, generate, quietly
+from trainer.messages import Spooled
 from trainer.models.loading import Base
 from trainer.models.memory import estimate_training, free_bytes, read_size
 from trainer.training.captioner import Captioner, describe_photos
@@ -38,7 +39,6 @@ from trainer.training.control import Control, Pause
 from trainer.training.dreambooth import DreamBoothLearner
 from trainer.training.learner import Drawing, Learner
 from trainer.training.loop import Hooks, Learned, Snapshot, Training, TrainingJob, TrainStep, prepare_photos, resolve
-from trainer.training.recipes import ResolvedRecipe
 
 PATIENCE = 2  # looks without anything better, after which it is enough
 EXAMPLES = 3
@@ -64,16 +64,18 @@ class Lesson:
         self._room, self._request = room, command.request
         request, recipe = command.request, command.request.recipe
         self._job = TrainingJob(request.trigger, request.class_word, request.kind, recipe)
-        self._images = [Image.open(io.BytesIO(data), formats=("PNG",)) for data in command.photos]
-        self._checkpoints: list[bytes] = []
+        self._images = [Image.open(io.BytesIO(photo.read()), formats=("PNG",)) for photo in command.photos]
+        self._folder = Path(command.folder)
+        self._checkpoints: list[Path] = []
         self._yardstick: Yardstick | None = None
-        self._began_at = 0 if command.resume is None else step_of(command.resume)
+        resume = None if command.resume is None else command.resume.open_path()
+        self._began_at = 0 if resume is None else step_of(resume)
         source = None
         if command.source is not None:
-            source = read_source(room.base, command.source, recipe.method, request.trigger)
+            source = read_source(room.base, command.source.read(), recipe.method, request.trigger)
         self._memory_bytes, checkpointing = self._estimate()
         self._hooks = Hooks(
-            control, self._checkpoints.append, command.resume, room.class_latents, source,
+            control, self._folder, self._checkpoints.append, resume, room.class_latents, source,
             checkpointing=checkpointing, lean=room.lean,
             look=None if room.judge is None else self._look, is_enough=self._is_enough,
         )  # fmt: skip
@@ -100,7 +102,6 @@ class Lesson:
         captions = yield from describe_photos(room.captioner, self._job, self._images, request.captions)
         photos = prepare_photos(self._job, self._images, captions, request.focuses)
         self._training = Training(room.base, room.bank, photos, self._job, self._hooks)
-        _check_output(room.base, self._training.recipe)
         job_id, planned = self._request.job_id, self._training.recipe.steps
         yield messages.Planned(job_id, self._began_at, planned, self._memory_bytes)
         previews = preview_steps(request.recipe.preview_every, planned)
@@ -112,9 +113,9 @@ class Lesson:
                     learned: Learned = end.value
                     break
                 except Pause as pause:
-                    return messages.Paused(job_id, pause.step, pause.steps, pause.checkpoint)
+                    return messages.Paused(job_id, pause.step, pause.steps, Spooled.of(pause.checkpoint))
                 if self._checkpoints:
-                    yield messages.Checkpointed(job_id, self._checkpoints.pop())
+                    yield messages.Checkpointed(job_id, Spooled.of(self._checkpoints.pop()))
                 yield (yield from self._report(taken, previews)) if taken else None
         try:
             finish = self._finish_whole if learned.learner.kind == "checkpoint" else self._finish
@@ -175,7 +176,7 @@ class Lesson:
             examples += picture_files((yield from quietly(learner.draw(GenerationJob(prompt)))))
         metadata = describe(self._room.base, self._request, learned, last.step)
         return messages.Trained(
-            self._request.job_id, learner.write(last.weights, metadata), metadata, 0, last.step, learned.final_loss,
+            self._request.job_id, self._write(learner, last, metadata), metadata, 0, last.step, learned.final_loss,
             learned.seconds, tuple(examples), learner.kind, weights=(1.0, 1.0, 1.0), report=" ".join(learned.notes),
         )  # fmt: skip
 
@@ -205,7 +206,7 @@ class Lesson:
             fidelity = learner.fidelity
             notes.append(f"The LoRA keeps {fidelity:.0%} of what the whole model has learned.")
         return messages.Trained(
-            request.job_id, candidates[choice.index].data, describe(self._room.base, request, learned, chosen),
+            request.job_id, candidates[choice.index].file, describe(self._room.base, request, learned, chosen),
             learned.recipe.written_rank, chosen, learned.final_loss, learned.seconds, tuple(examples), learner.kind,
             candidates=candidates if len(candidates) > 1 else (), chosen=choice.index if len(candidates) > 1 else 0,
             weights=choice.weights, grid=choice.grid, report=" ".join([choice.report, *notes]),
@@ -214,16 +215,23 @@ class Lesson:
 
     def _candidate(self, learned: Learned, snapshot: Snapshot, verdict: Verdict) -> messages.CandidateFile:
         metadata = describe(self._room.base, self._request, learned, snapshot.step)
-        scores, data = verdict.scores, learned.learner.write(snapshot.weights, metadata)
+        scores, file = verdict.scores, self._write(learned.learner, snapshot, metadata)
         if scores is None:
-            return messages.CandidateFile(snapshot.step, data, verdict.weight)
-        return messages.CandidateFile(snapshot.step, data, verdict.weight, scores.identity, scores.obedience)
+            return messages.CandidateFile(snapshot.step, file, verdict.weight)
+        return messages.CandidateFile(snapshot.step, file, verdict.weight, scores.identity, scores.obedience)
 
-
-def _check_output(base: Base, recipe: ResolvedRecipe) -> None:
-    """A whole SDXL in float16 is 7 GB, and a message holds 4. Raises UserFault."""
-    if recipe.method == "dreambooth" and recipe.output == "checkpoint" and base.spec.family == "sdxl":
-        raise UserFault("a whole SDXL model is too large to be handed over: take `output: lora`")
+    def _write(self, learner: Learner, snapshot: Snapshot, metadata: dict[str, str]) -> Spooled:
+        """The file of what had been learned by a step."""
+        path = self._folder / f"step-{snapshot.step}.safetensors"
+        try:
+            with path.open("wb") as out:
+                learner.write(snapshot.weights, metadata, out)
+        except OSError as error:
+            raise UserFault(
+                f"the worker's disk does not take the adapter's file ({error.strerror}): tell whoever runs this bot,"
+                " and train again"
+            ) from error
+        return Spooled.of(path)
 
 
 def preview_steps(every: int | None, steps: int) -> set[int]:

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ from trainer.engine import Backend
 from trainer.errors import UserFault
 from trainer.mailbox import UNREACHABLE, Mailbox, open_pool
 from trainer.settings import WorkerSettings
+from trainer.spool import Spool, open_spool
 from trainer.supervisor import EngineDied, Supervisor
 from trainer.switchboard import Switchboard
 
@@ -223,17 +225,19 @@ async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asynci
     mailbox, delivery = Mailbox(Redis(connection_pool=pool)), Delivery(settings.discord_api_base)
     switchboard = Switchboard(Supervisor(backend))
     tasks: list[asyncio.Task[None]] = []
+    spool: Spool | None = None
     try:
         await _check_redis(mailbox)
         await _log_in(delivery, token)
         blobs = _open_blobs(settings.blobs_location)
+        spool = _open_spool(settings.darkroom_data / "spool", blobs)
         on_ready: asyncio.Future[messages.Ready] = asyncio.get_running_loop().create_future()
         engine = asyncio.create_task(switchboard.run(on_ready), name="engine")
         tasks.append(engine)
         ready = await _wait_for(on_ready, engine, stopped)
         if ready is None:
             return
-        attempts = Attempts(mailbox, blobs, switchboard, delivery, make_worker_id())
+        attempts = Attempts(mailbox, blobs, spool, switchboard, delivery, make_worker_id())
         lanes = LaneWorkers(attempts, redis_url, settings.capacity, ready)
         serving = asyncio.create_task(lanes.run(), name="lanes")
         tasks.insert(0, serving)  # it ends first: its attempts are handed back while Redis and Discord are still there
@@ -254,6 +258,8 @@ async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asynci
         for task in tasks:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        if spool is not None:
+            spool.close()
         await delivery.close()
         await pool.disconnect()
 
@@ -286,6 +292,15 @@ def _open_blobs(location: str) -> Blobs:
         raise StartupFault(
             f"The blob store at {location} can't be used ({reason}): correct DARKROOM_BLOBS or DARKROOM_DATA.",
             exit_code=2,
+        ) from error
+
+
+def _open_spool(folder: Path, blobs: Blobs) -> Spool:
+    try:
+        return open_spool(folder, blobs)
+    except OSError as error:
+        raise StartupFault(
+            f"The worker can't write into {folder} ({error.strerror}): correct DARKROOM_DATA.", exit_code=2
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import statistics
 import time
@@ -58,12 +59,12 @@ def try_method(studio: Studio, subject: Subject, name: str, **changes: Any) -> T
     with learned.learner.hold(weights) as draw:
         words = name_subject(TRIGGER, subject.class_word, "subject", recipe.method)
         images = studio.draw(subject, draw, words)
-    size = len(learned.learner.write(weights, {}))
+    learned.learner.write(weights, {}, file := io.BytesIO())
     learned.learner.close()
     identity = studio.likeness(images, subject)
     figures = {
         "identity": identity, "without": subject.without, "real": subject.real, "closure": subject.closure(identity),
-        "obedience": studio.obedience(images, subject), "kilobytes": size / 1024, "seconds": seconds,
+        "obedience": studio.obedience(images, subject), "kilobytes": file.tell() / 1024, "seconds": seconds,
     }  # fmt: skip
     return Trial(figures, images)
 

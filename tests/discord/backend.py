@@ -8,6 +8,7 @@ import time
 import msgspec
 from PIL import Image
 
+from tests.trainer.spooled import spool
 from trainer import messages
 from trainer.contract import infotext
 from trainer.contract.drawings import AdapterKind, Drawing
@@ -45,26 +46,27 @@ class SketchBackend:
 
     def train(self, command: messages.StartTraining, control: Control) -> Steps:
         """Four steps, or as many as until somebody stops it; a checkpoint is the number of its step."""
-        request, first = command.request, int(command.resume or b"0")
+        request, first = command.request, int(command.resume.read()) if command.resume else 0
         step, steps = first, 10**9 if command.request.class_word == ENDLESS else 4
         yield messages.Planned(request.job_id, step, steps, 2**30)
         while step < steps and control.wish != "finish":
             step += 1
             yield messages.Stepped(request.job_id, step, steps)
             if control.wish == "pause":
-                return messages.Paused(request.job_id, step, steps, str(step).encode())
+                return messages.Paused(request.job_id, step, steps, spool(command.folder, str(step).encode()))
             _moment()
         metadata = {"darkroom.base_hash": "00", "darkroom.trainer": "0.1.0"}
         data = b"%s learned from %d photos" % (request.name.encode(), len(command.photos))
         if command.source is not None:
-            data += b" on top of " + command.source
+            data += b" on top of " + command.source.read()
         if command.resume is not None:
             data += b" on top of step %d" % first
         examples = tuple(_picture(seed, 64, 64, request.name) for seed in (1, 2, 3))
         kind: AdapterKind = "textual_inversion" if request.recipe.method == "textual_inversion" else "lora"
         rank = 16 if kind == "lora" else 0
-        trained = messages.Trained(request.job_id, data, metadata, rank, step, 0.1, 100.0, examples, kind)
-        return _with_choices(trained) if request.class_word == CHOOSY else trained
+        file = spool(command.folder, data)
+        trained = messages.Trained(request.job_id, file, metadata, rank, step, 0.1, 100.0, examples, kind)
+        return _with_choices(trained, command.folder) if request.class_word == CHOOSY else trained
 
     def imagine(self, command: messages.StartImagining) -> Steps:
         """Two steps, or as many as until somebody stops it."""
@@ -80,13 +82,16 @@ class SketchBackend:
         return messages.Drawn(request.job_id, pictures, _settings(request.base, first), 2.0)
 
 
-def _with_choices(trained: messages.Trained) -> messages.Trained:
+def _with_choices(trained: messages.Trained, folder: str) -> messages.Trained:
+    data = trained.file.read()
     candidates = tuple(
-        messages.CandidateFile(step, b"%s, version of step %d" % (trained.data, step), weight, 0.8 + step / 100, 0.9)
+        messages.CandidateFile(
+            step, spool(folder, b"%s, version of step %d" % (data, step)), weight, 0.8 + step / 100, 0.9
+        )
         for step, weight in ((2, 0.9), (3, 0.8), (4, 0.7))
     )
     return msgspec.structs.replace(
-        trained, data=candidates[1].data, steps=3, candidates=candidates, chosen=1, weights=(0.5, 0.8, 1.1),
+        trained, file=candidates[1].file, steps=3, candidates=candidates, chosen=1, weights=(0.5, 0.8, 1.1),
         grid=_picture(9, 96, 64, "").png, report="It is very much like the photos and does what it is told.",
     )  # fmt: skip
 

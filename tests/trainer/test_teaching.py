@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.trainer.captioners import CAPTIONS, make_captioner
+from tests.trainer.spooled import spool
 from trainer import messages
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.files import read_lora
@@ -29,18 +31,27 @@ from trainer.training.control import Control
 CARD = Card(channel_id=1, message_id=2, posted_at=0, requester_id=3)
 
 
-def command(photos: list[Image.Image], **recipe: Any) -> messages.StartTraining:
+Command = Callable[..., messages.StartTraining]
+
+
+@pytest.fixture
+def command(photos: list[Image.Image], tmp_path: Path) -> Command:
+    """``command(photos, **recipe)``; files are written beside the photos."""
+    return partial(make_command, tmp_path)
+
+
+def make_command(folder: Path, photos: list[Image.Image], **recipe: Any) -> messages.StartTraining:
     files = []
     for photo in photos:
         buffer = io.BytesIO()
         photo.save(buffer, "PNG")
-        files.append(buffer.getvalue())
+        files.append(spool(folder, buffer.getvalue()))
     request = TrainRequest(
         job_id="1", attempt=1, base="emoji-64", adapter_id="a", name="thnos", trigger="thnos", class_word="monster",
         kind="subject", photos=tuple("pqrstu"[: len(files)]), captions=(None,) * len(files),
         recipe=Recipe(**{"steps": 16, "seed": 1, "learning_rate": 3e-3, **recipe}), card=CARD,
     )  # fmt: skip
-    return messages.StartTraining(request, tuple(files))
+    return messages.StartTraining(request, tuple(files), str(folder))
 
 
 def run(base: Base, asked: messages.StartTraining, *, judged: bool = True) -> tuple[list[Any], Any]:
@@ -68,7 +79,9 @@ def two_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "LEAST_STEPS_LOOKED_AT", 2)
 
 
-def test_the_best_checkpoint_is_chosen_and_the_others_can_be(base: Base, photos: list[Image.Image]) -> None:
+def test_the_best_checkpoint_is_chosen_and_the_others_can_be(
+    base: Base, photos: list[Image.Image], command: Command
+) -> None:
     reports, trained = run(base, command(photos))
     assert (reports[0].step, reports[0].steps) == (0, 4)
     assert 10**6 < reports[0].memory_bytes < 10**10
@@ -76,17 +89,17 @@ def test_the_best_checkpoint_is_chosen_and_the_others_can_be(base: Base, photos:
     assert previews == [1, 2, 3]
     assert [candidate.step for candidate in trained.candidates] == [2, 4]
     chosen = trained.candidates[trained.chosen]
-    assert (chosen.data, chosen.step, chosen.weight) == (trained.data, trained.steps, trained.weights[1])
+    assert (chosen.file, chosen.step, chosen.weight) == (trained.file, trained.steps, trained.weights[1])
     assert f"Step {trained.steps} at weight {trained.weights[1]:.1f}" in trained.report
     assert Image.open(io.BytesIO(trained.grid)).width > 300
     assert len(trained.examples) == 3
-    file = read_lora(trained.data)
+    file = read_lora(trained.file.read())
     assert file.metadata["darkroom.steps"] == str(trained.steps)
     assert file.metadata["ss_num_train_images"] == "6"
     assert not any("photo of" in value for value in file.metadata.values())
 
 
-def test_without_a_judge_the_last_one_is_proposed(base: Base, photos: list[Image.Image]) -> None:
+def test_without_a_judge_the_last_one_is_proposed(base: Base, photos: list[Image.Image], command: Command) -> None:
     _, trained = run(base, command(photos), judged=False)
     assert trained.chosen == 1
     assert trained.steps == 4
@@ -96,7 +109,7 @@ def test_without_a_judge_the_last_one_is_proposed(base: Base, photos: list[Image
 
 @pytest.mark.parametrize("recipe", [{"method": "dreambooth"}, {"method": "dreambooth", "output": "checkpoint"}])
 def test_a_whole_model_is_delivered_as_it_was_asked_for(
-    base: Base, photos: list[Image.Image], recipe: dict[str, Any]
+    base: Base, photos: list[Image.Image], command: Command, recipe: dict[str, Any]
 ) -> None:
     _, trained = run(base, command(photos, **recipe))
     assert trained.kind == ("checkpoint" if "output" in recipe else "lora")
@@ -104,7 +117,7 @@ def test_a_whole_model_is_delivered_as_it_was_asked_for(
     if trained.kind == "lora":
         assert 0 < trained.fidelity < 1
         assert f"{trained.fidelity:.0%}" in trained.report
-        ranks = {len(tensor) for key, tensor in read_lora(trained.data).weights.items() if "lora_A" in key}
+        ranks = {len(tensor) for key, tensor in read_lora(trained.file.read()).weights.items() if "lora_A" in key}
         assert trained.rank == max(ranks) == 64
         assert (trained.metadata["ss_network_dim"], trained.metadata["ss_network_alpha"]) == ("64", "64")
     else:
@@ -114,12 +127,12 @@ def test_a_whole_model_is_delivered_as_it_was_asked_for(
         assert trained.rank == 0
 
 
-def test_a_textual_inversion_has_no_rank(base: Base, photos: list[Image.Image]) -> None:
+def test_a_textual_inversion_has_no_rank(base: Base, photos: list[Image.Image], command: Command) -> None:
     _, trained = run(base, command(photos, method="textual_inversion"), judged=False)
     assert (trained.rank, trained.metadata["darkroom.rank"]) == (0, "0")
 
 
-def test_a_resumed_training_says_where_it_goes_on(base: Base, photos: list[Image.Image]) -> None:
+def test_a_resumed_training_says_where_it_goes_on(base: Base, photos: list[Image.Image], command: Command) -> None:
     asked = command(photos)
     monkey = pytest.MonkeyPatch()
     monkey.setattr(loop, "CHECKPOINT_EVERY", 3)
@@ -127,11 +140,12 @@ def test_a_resumed_training_says_where_it_goes_on(base: Base, photos: list[Image
         reports, whole = run(base, asked)
     finally:
         monkey.undo()
-    [checkpoint] = [report.data for report in reports if isinstance(report, messages.Checkpointed)]
-    resumed = messages.StartTraining(asked.request, asked.photos, checkpoint)
+    [checkpoint] = [report.file for report in reports if isinstance(report, messages.Checkpointed)]
+    adapter = whole.file.read()
+    resumed = msgspec.structs.replace(asked, resume=checkpoint)
     reports, again = run(base, resumed)
     assert (reports[0].step, reports[0].steps) == (3, 4)
-    assert again.data == whole.data
+    assert again.file.read() == adapter
     assert again.grid == whole.grid
 
 
@@ -167,11 +181,13 @@ def checkpoints(
     """Those of a training; it goes no further than it is asked for."""
     for report in teach(Room(base, AdapterBank(base.modules), captioner=captioner), asked, Control()):
         if isinstance(report, messages.Checkpointed):
-            yield report.data
+            data = report.file.read()
+            Path(report.file.path).unlink()  # as the worker takes it away
+            yield data
 
 
 def test_photos_are_learned_with_what_the_captioner_says(
-    base: Base, photos: list[Image.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Base, photos: list[Image.Image], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if somebody had written that; the same again where the training is resumed."""
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 2)
@@ -180,7 +196,7 @@ def test_photos_are_learned_with_what_the_captioner_says(
 
     def asked(source: CaptionSource, captions: tuple[str | None, ...]) -> messages.StartTraining:
         asks = command(shown, captions=source, caption_dropout=0.0, steps=24)
-        return messages.StartTraining(msgspec.structs.replace(asks.request, captions=captions), asks.photos)
+        return msgspec.structs.replace(asks, request=msgspec.structs.replace(asks.request, captions=captions))
 
     described = asked("captioner", (None, None, "thnos at work"))
     whole = checkpoints(base, described, captioner)
@@ -189,11 +205,13 @@ def test_photos_are_learned_with_what_the_captioner_says(
     said = ("a purple thnos monster at a table", "thnos monster, a cat in the garden", "thnos at work")
     assert next(checkpoints(base, asked("photo", said))) == first
     assert next(checkpoints(base, asked("photo", said[::-1]))) != first
-    resumed = messages.StartTraining(described.request, described.photos, first)
+    resumed = msgspec.structs.replace(described, resume=spool(tmp_path, first))
     assert next(checkpoints(base, resumed, captioner)) == second
 
 
-def test_an_engine_gives_its_captioner_to_trainings(photos: list[Image.Image], tmp_path: Path) -> None:
+def test_an_engine_gives_its_captioner_to_trainings(
+    photos: list[Image.Image], command: Command, tmp_path: Path
+) -> None:
     asked = command(photos, captions="captioner")
     for folder in (make_captioner(tmp_path), None):
         backend = TorchBackend(None, "cpu", captioner=folder)

@@ -21,7 +21,7 @@ MAX_HEADER_BYTES = 8 * 1024 * 1024
 MAX_TENSORS = 20_000
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
           "F8_E4M3": 1, "F8_E5M2": 1}  # fmt: skip
-_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
+_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.uint8: "U8"}
 
 
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -126,7 +126,7 @@ def write_tensors(
     out.write(len(text).to_bytes(8, "little") + text)
     for name in names:
         flat = tensors[name].detach().to("cpu", types[name]).contiguous().reshape(-1)
-        out.write(flat.view(torch.uint8).numpy().tobytes())
+        out.write(flat.view(torch.uint8).numpy().data)
 
 
 def tensor_bytes(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:

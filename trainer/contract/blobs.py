@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
+
+CHUNK_BYTES = 8 * 1024 * 1024  # of a file on its way: what is held of it at once, a dozen times on the way to S3
 
 
 class BlobMissing(Exception):
@@ -19,16 +23,28 @@ class BlobMissing(Exception):
 
 
 class Blobs:
-    """Reads and writes blobs. Paths are made by ``contract.names`` or by :meth:`put`, never from what people type."""
+    """Reads and writes blobs. Paths are made by ``contract.names`` or by :meth:`put`, never from what people type.
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    What may be gigabytes comes and goes as a file, and is never in memory as a whole.
+    """
+
+    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
+        """``folder``: where the files are, if the store is a folder."""
+        self._store, self._folder = store, folder
 
     async def put(self, data: bytes, suffix: str = "") -> str:
         """Store ``data`` under its SHA-256 and return the path; the same bytes are stored once."""
-        digest = hashlib.sha256(data).hexdigest()
-        path = f"blobs/{digest[:2]}/{digest}{suffix}"
+        path = _content_path(hashlib.sha256(data).hexdigest(), suffix)
         await self.create(path, data)
+        return path
+
+    async def put_file(self, file: Path, suffix: str = "") -> str:
+        """:meth:`put` for a file, which is gone afterwards."""
+        path = _content_path(await asyncio.to_thread(_digest, file), suffix)
+        if await self.exists(path):
+            file.unlink()
+        else:
+            await self.write_file(path, file)
         return path
 
     async def create(self, path: str, data: bytes) -> bool:
@@ -42,6 +58,36 @@ class Blobs:
     async def write(self, path: str, data: bytes) -> None:
         """Write ``data`` at ``path``, replacing what is there, atomically."""
         await obstore.put_async(self._store, path, data)
+
+    async def write_file(self, path: str, file: Path) -> None:
+        """:meth:`write` for a file, which is gone afterwards: renamed where the store is a folder on its disk."""
+        if self._folder is not None:
+            target = self._folder / path
+            with suppress(OSError):  # another disk
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(target)
+                return
+        await obstore.put_async(self._store, path, file, chunk_size=CHUNK_BYTES)
+        file.unlink()
+
+    def own_file(self, path: str) -> Path | None:
+        """The blob's own file, to be read and no more, where the store is a folder. Raises :class:`BlobMissing`."""
+        if self._folder is None:
+            return None
+        own = self._folder / path
+        if not own.is_file():
+            raise BlobMissing(path)
+        return own
+
+    async def fetch(self, path: str, file: Path) -> None:
+        """Copy the blob into ``file``, chunk by chunk. Raises :class:`BlobMissing`."""
+        try:
+            found = await obstore.get_async(self._store, path)
+            with file.open("wb") as out:
+                async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+                    await asyncio.to_thread(out.write, chunk)
+        except (NotFoundError, FileNotFoundError) as error:
+            raise BlobMissing(path) from error
 
     async def read(self, path: str) -> bytes:
         """The bytes at ``path``. Raises :class:`BlobMissing`."""
@@ -79,6 +125,15 @@ class Blobs:
             await self.delete(path)
 
 
+def _content_path(digest: str, suffix: str) -> str:
+    return f"blobs/{digest[:2]}/{digest}{suffix}"
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def open_blobs(location: str) -> Blobs:
     """Open the blob store at ``location``: a folder (made when it is not there) or an ``s3://`` URL.
 
@@ -88,4 +143,4 @@ def open_blobs(location: str) -> Blobs:
         return Blobs(from_url(location))
     folder = Path(location).expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    return Blobs(LocalStore(folder, automatic_cleanup=True))
+    return Blobs(LocalStore(folder, automatic_cleanup=True), folder)

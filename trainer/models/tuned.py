@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,16 +16,16 @@ from trainer.models.loading import Base
 from trainer.models.single_file import load_file_parts
 
 
-def load_tuned(base: Base, data: bytes) -> Base:
-    """``base`` with the UNet and the text encoders of a checkpoint that was trained from it.
+def load_tuned(base: Base, path: Path) -> Base:
+    """``base`` with the UNet and the text encoders of the checkpoint at ``path``, which was trained from it.
 
     The file is in the original layout; of emoji-64, whose VAE has no place there, it names each tensor by its part.
     Raises :class:`BadAdapterFile` for a file that does not fit.
     """
     if isinstance(base.vae, AutoencoderTiny):
-        parts = _fill_copies(base, read_tensors(data))
+        parts = _fill_copies(base, read_tensors(path.read_bytes()))
     else:
-        parts = _read_original(base, data)
+        parts = _read_original(base, path)
     for module in parts.values():
         module.requires_grad_(False).eval().to(base.device, base.weight_dtype)
     towers = tuple(dataclasses.replace(tower, text_encoder=parts[tower.name]) for tower in base.towers)
@@ -45,12 +44,9 @@ def _fill_copies(base: Base, tensors: Mapping[str, torch.Tensor]) -> dict[str, t
     return copies
 
 
-def _read_original(base: Base, data: bytes) -> dict[str, torch.nn.Module]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "checkpoint.safetensors"
-        path.write_bytes(data)
-        try:
-            _, unet, encoders = load_file_parts(path, base.spec.family, base.weight_dtype)
-        except MissingBases as error:
-            raise BadAdapterFile(f"the checkpoint does not fit this base model: {str(error)[:200]}") from error
+def _read_original(base: Base, path: Path) -> dict[str, torch.nn.Module]:
+    try:
+        _, unet, encoders = load_file_parts(path, base.spec.family, base.weight_dtype)
+    except MissingBases as error:
+        raise BadAdapterFile(f"the checkpoint does not fit this base model: {str(error)[:200]}") from error
     return {"unet": unet, **encoders}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load_file
+
+from trainer.adapters.safetensors_file import write_tensors
 
 Parts = Mapping[str, Mapping[str, torch.Tensor]]
 
@@ -28,36 +32,35 @@ def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[st
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def pack(step: int, parts: Parts) -> bytes:
-    """``parts`` and the step as the bytes of one safetensors file."""
-    tensors = {
-        f"{part}/{name}": t.detach().contiguous().clone() for part, ts in parts.items() for name, t in ts.items()
-    }
-    return save(tensors, {"step": str(step)})
-
-
-def unpack(data: bytes) -> tuple[int, dict[str, dict[str, torch.Tensor]]]:
-    """What :func:`pack` wrote: the step and the parts."""
-    parts: dict[str, dict[str, torch.Tensor]] = {}
-    for key, tensor in load(data).items():
-        part, name = key.split("/", 1)
-        parts.setdefault(part, {})[name] = tensor
-    return step_of(data), parts
-
-
-def step_of(data: bytes) -> int:
-    """The step in what :func:`pack` wrote."""
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return int(header["__metadata__"]["step"])
-
-
 def save_state(path: Path, step: int, parts: Parts) -> None:
-    """Write a checkpoint to ``path``, replacing what is there only when all is written."""
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(pack(step, parts))
-    os.replace(fresh, path)
+    """Write ``parts`` and the step to ``path``, replacing what is there only when all is written.
+
+    Tensor by tensor, so that it takes no second copy in memory. Raises OSError, where the disk has no room for it, too;
+    then nothing is left of it.
+    """
+    fresh, size = path.with_suffix(".new"), sum(t.nbytes for tensors in parts.values() for t in tensors.values())
+    if size > shutil.disk_usage(path.parent).free:  # before the disk is filled, for others write to it, too
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    named = {f"{part}/{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
+    try:
+        with fresh.open("wb") as out:
+            write_tensors(named, {"step": str(step)}, out)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def load_state(path: Path) -> tuple[int, dict[str, dict[str, torch.Tensor]]]:
-    """What :func:`save_state` wrote."""
-    return unpack(path.read_bytes())
+    """What :func:`save_state` wrote, mapped into memory rather than read."""
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in load_file(path).items():
+        part, name = key.split("/", 1)
+        parts.setdefault(part, {})[name] = tensor
+    return step_of(path), parts
+
+
+def step_of(path: Path) -> int:
+    """The step in what :func:`save_state` wrote."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return int(header["__metadata__"]["step"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from trainer.contract.names import Wish
 
@@ -19,11 +20,8 @@ class Control:
 
 
 class Pause(Exception):
-    """A training was paused after ``step`` of ``steps``; it goes on from ``checkpoint``.
+    """A training was paused after ``step`` of ``steps``; it goes on from the file ``checkpoint``."""
 
-    ``checkpoint`` is None where nothing has been learned since the one that it was resumed from, or at all.
-    """
-
-    def __init__(self, step: int, steps: int, checkpoint: bytes | None) -> None:
+    def __init__(self, step: int, steps: int, checkpoint: Path) -> None:
         super().__init__(f"paused after step {step} of {steps}")
         self.step, self.steps, self.checkpoint = step, steps, checkpoint

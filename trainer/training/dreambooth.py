@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
@@ -16,7 +15,7 @@ from trainer.adapters.bank import AdapterBank, copy_without_adapters, state_with
 from trainer.adapters.checkpoint_files import write_checkpoint
 from trainer.adapters.extraction import extract_lora
 from trainer.adapters.files import write_lora
-from trainer.adapters.safetensors_file import tensor_bytes
+from trainer.adapters.safetensors_file import write_tensors
 from trainer.contract.drawings import AdapterKind
 from trainer.errors import UserFault
 from trainer.generation.pipeline import GenerationJob, generate
@@ -97,10 +96,11 @@ class DreamBoothLearner:
         with in_bank(self._bank, weights) as name:
             yield partial(draw_named, self._frozen, self._bank, name)
 
-    def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
+    def write(self, weights: Weights, metadata: Mapping[str, str], out: BinaryIO) -> None:
         """A LoRA in the diffusers format, or a checkpoint in the original layout where that has a place for it."""
         if self.kind == "lora":
-            return write_lora(weights, metadata)
+            out.write(write_lora(weights, metadata))
+            return
         parts: dict[str, dict[str, torch.Tensor]] = {"vae": dict(self._frozen.vae.state_dict())}
         for tower in self._frozen.towers:
             parts[tower.name] = state_without_adapters(tower.text_encoder)
@@ -110,11 +110,10 @@ class DreamBoothLearner:
             own[f"text_model.{key}" if f"text_model.{key}" in own else key] = tensor
         if isinstance(self._frozen.vae, AutoencoderTiny):  # which the original layout has no place for
             named = {f"{part}.{key}": tensor.half() for part, state in parts.items() for key, tensor in state.items()}
-            return tensor_bytes(named, metadata)
-        out = io.BytesIO()
+            write_tensors(named, metadata, out)
+            return
         v_prediction = self._frozen.scheduler_config.get("prediction_type") == "v_prediction"
         write_checkpoint(parts, self._frozen.spec.family, metadata, out, v_prediction=v_prediction)
-        return out.getvalue()
 
     def close(self) -> None:
         """The copy's memory goes with it."""

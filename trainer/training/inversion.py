@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -93,9 +93,9 @@ class InversionLearner:
         job = dataclasses.replace(job, prompt=prompt, inversions={self._trigger: vectors})
         return generate(self._base, self._bank, job)
 
-    def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
+    def write(self, weights: Weights, metadata: Mapping[str, str], out: BinaryIO) -> None:
         """In the form that A1111 reads."""
-        return write_embedding(Embedding(self._trigger, weights), metadata)
+        out.write(write_embedding(Embedding(self._trigger, weights), metadata))
 
     def close(self) -> None:
         """Nothing was put into the base."""

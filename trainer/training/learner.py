@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -61,7 +61,7 @@ class Learner(Protocol):
     def hold(self, weights: Weights) -> AbstractContextManager[Draw]:
         """Draw with ``weights``, which were learned before, as long as the context lasts."""
 
-    def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
+    def write(self, weights: Weights, metadata: Mapping[str, str], out: BinaryIO) -> None:
         """The adapter's file."""
 
     def close(self) -> None:

@@ -80,8 +80,9 @@ class Hooks:
     """What a training may be given from outside; all of it optional."""
 
     control: Control = field(default_factory=Control)
-    checkpoint: Callable[[bytes], None] | None = None  # gets one every CHECKPOINT_EVERY steps
-    resume: bytes | None = None  # a checkpoint
+    folder: Path | None = None  # where checkpoints are written; without it there are none, and no pause
+    checkpoint: Callable[[Path], None] = lambda path: None  # is told of each, every CHECKPOINT_EVERY steps
+    resume: Path | None = None  # a checkpoint
     class_latents: Path | None = None  # the folder where those are kept
     source: Source | None = None  # a finished adapter to go on from
     checkpointing: bool = False  # gradient checkpointing: a third slower, in less than half the memory
@@ -215,7 +216,7 @@ class Training:
         self.state = TrainingState(self.learner.groups, ema=self.recipe.ema, small_memory=whole)
         step = 0
         if self._hooks.resume is not None:
-            step, taken = self.state.unpack(self._hooks.resume)
+            step, taken = self.state.load(self._hooks.resume)
             self._snapshots = [Snapshot(at, weights) for at, weights in taken]
         self._plan = self._plan_batches()
         self.state.keep(step)
@@ -254,9 +255,10 @@ class Training:
                 break
             if step >= steps:
                 break
-            if self._hooks.control.wish == "pause" and self.state.is_packable:
+            if self._hooks.control.wish == "pause":
                 step = self._check(step)
-                raise Pause(step, steps, self._pack(step))
+                if paused := self._save("paused", step):
+                    raise Pause(step, steps, paused)
             if self._hooks.control.wish == "finish" and step:
                 self.state.memo.notes.append(
                     f"It was stopped at step {step:,} of {steps:,}, and what it had learned was kept."
@@ -407,11 +409,25 @@ class Training:
         return self.recipe.early_stop and self._hooks.is_enough(self.state.memo.scores)
 
     def _checkpoint(self, step: int) -> None:
-        if self._hooks.checkpoint is not None and self.state.is_packable:
-            self._hooks.checkpoint(self._pack(step))
+        """Write one, unless the last one is still on its way: gigabytes take their time."""
+        folder = self._hooks.folder
+        if folder and not _file(folder, "checkpoint").exists() and (path := self._save("checkpoint", step)):
+            self._hooks.checkpoint(path)
 
-    def _pack(self, step: int) -> bytes:
-        return self.state.pack(step, [(snapshot.step, snapshot.weights) for snapshot in self._snapshots])
+    def _save(self, name: str, step: int) -> Path | None:
+        """A checkpoint before ``step``; None where it can't be written, of which a training does not die."""
+        if self._hooks.folder is None:
+            return None
+        path = _file(self._hooks.folder, name)
+        try:
+            self.state.save(path, step, [(snapshot.step, snapshot.weights) for snapshot in self._snapshots])
+        except OSError:  # the disk is full: gigabytes may be too many for it
+            return None
+        return path
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.safetensors"
 
 
 def _name_photos(rows: set[int]) -> str:

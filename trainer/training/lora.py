@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -84,9 +84,9 @@ class LoraLearner:
         with in_bank(self._bank, weights) as name:
             yield partial(draw_named, self._base, self._bank, name)
 
-    def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
+    def write(self, weights: Weights, metadata: Mapping[str, str], out: BinaryIO) -> None:
         """In the diffusers format."""
-        return write_lora(weights, metadata)
+        out.write(write_lora(weights, metadata))
 
     def close(self) -> None:
         """The base is as it was."""

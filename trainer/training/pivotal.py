@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -87,10 +87,10 @@ class PivotalLearner:
         job = dataclasses.replace(job, inversions={self._trigger: on_device} if weight else {})
         return draw_named(self._base, self._bank, name, job, weight)
 
-    def write(self, weights: Weights, metadata: Mapping[str, str]) -> bytes:
+    def write(self, weights: Weights, metadata: Mapping[str, str], out: BinaryIO) -> None:
         """A LoRA that carries its vectors."""
         lora, vectors = _split(weights)
-        return write_lora(lora, metadata, [Embedding(self._trigger, vectors)])
+        out.write(write_lora(lora, metadata, [Embedding(self._trigger, vectors)]))
 
     def close(self) -> None:
         """The base is as it was."""

@@ -1,4 +1,4 @@
-"""What changes while a training runs: weights, their average, the optimizer; kept, rolled back, packed and unpacked."""
+"""What changes while a training runs: weights, their average, the optimizer; kept, rolled back, saved and loaded."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from trainer.training.checkpoints import load_optimizer_tensors, optimizer_tensors, pack, unpack
+from trainer.training.checkpoints import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 
 MAX_NORM = 1.0  # of the gradient
 MOST_KEPT = 100_000_000  # parameters up to which a copy is kept to roll back to
-MOST_PACKED_BYTES = 2**30  # a checkpoint goes through a pipe and into the blob store: a whole SD1.5 would be 10 GB
 
 Copy = list[torch.Tensor]
 
@@ -52,12 +52,6 @@ class TrainingState:
     def size(self) -> int:
         """Parameters that learn."""
         return sum(parameter.numel() for parameter in self.parameters)
-
-    @property
-    def is_packable(self) -> bool:
-        """Whether a checkpoint of it is small enough to be kept."""
-        kept = 4 if self._average else 3  # weights, two moments, perhaps an average: float32 each
-        return 4 * kept * self.size <= MOST_PACKED_BYTES
 
     def update(self) -> torch.Tensor:
         """One optimizer step from the gradients that are there; their norm, before it was clipped.
@@ -111,13 +105,13 @@ class TrainingState:
         if self._kept is None:
             return None
         step, weights, moments, average = self._kept
-        self._load(weights, moments, average)
+        self._restore(weights, moments, average)
         self.memo.rollbacks += 1
         for group in self.optimizer.param_groups:
             group["lr"] /= 2
         return step
 
-    def _load(self, weights: Sequence[torch.Tensor], moments: dict[str, torch.Tensor], average: Copy) -> None:
+    def _restore(self, weights: Sequence[torch.Tensor], moments: dict[str, torch.Tensor], average: Copy) -> None:
         with torch.no_grad():
             for mine, kept in zip([*self.parameters, *self._average], [*weights, *average], strict=True):
                 mine.copy_(kept)
@@ -129,8 +123,11 @@ class TrainingState:
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
-    def pack(self, step: int, snapshots: Sequence[tuple[int, dict[str, torch.Tensor]]]) -> bytes:
-        """A checkpoint before ``step``, with the snapshots taken so far, each (step, tensors)."""
+    def save(self, path: Path, step: int, snapshots: Sequence[tuple[int, dict[str, torch.Tensor]]]) -> None:
+        """Write a checkpoint before ``step``, with the snapshots taken so far, each (step, tensors).
+
+        Raises OSError, where the disk has no room for it, too: for a whole SD1.5 these are 10 GB.
+        """
         parts: dict[str, dict[str, torch.Tensor]] = {
             "weights": _numbered(self.parameters),
             "average": _numbered(self._average),
@@ -140,13 +137,13 @@ class TrainingState:
             parts[f"snapshot-{taken}"] = tensors
         memo = json.dumps(asdict(self.memo))
         parts["memo"] = {"json": torch.tensor(list(memo.encode()), dtype=torch.uint8)}
-        return pack(step, parts)
+        save_state(path, step, parts)
 
-    def unpack(self, data: bytes) -> tuple[int, list[tuple[int, dict[str, torch.Tensor]]]]:
-        """Put back what :meth:`pack` wrote; the step to go on from and the snapshots."""
-        step, parts = unpack(data)
+    def load(self, path: Path) -> tuple[int, list[tuple[int, dict[str, torch.Tensor]]]]:
+        """Put back what :meth:`save` wrote; the step to go on from and the snapshots."""
+        step, parts = load_state(path)
         self.memo = Memo(**json.loads(bytes(parts["memo"]["json"].tolist())))
-        self._load(_in_order(parts["weights"]), parts.get("optimizer", {}), _in_order(parts.get("average", {})))
+        self._restore(_in_order(parts["weights"]), parts.get("optimizer", {}), _in_order(parts.get("average", {})))
         for group in self.optimizer.param_groups:
             group["lr"] /= 2**self.memo.rollbacks
         names = sorted((int(part.removeprefix("snapshot-")), part) for part in parts if part.startswith("snapshot-"))

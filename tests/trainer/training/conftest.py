@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +35,8 @@ def start(
 def write(learned: Learned) -> bytes:
     """The adapter's file; everything is out of the base then."""
     try:
-        return learned.learner.write(learned.snapshots[-1].weights, {})
+        learned.learner.write(learned.snapshots[-1].weights, {}, file := io.BytesIO())
+        return file.getvalue()
     finally:
         learned.learner.close()
 

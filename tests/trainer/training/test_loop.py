@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from trainer.errors import UserFault
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.training import loop
+from trainer.training.checkpoints import step_of
 from trainer.training.control import Control, Pause
 
 METHODS = ("lora", "textual_inversion", "pivotal", "dreambooth")
@@ -42,12 +45,12 @@ def test_a_training_is_the_same_again_from_its_seed(learn: Learn, method: str) -
     ids=["lora", "everything", "dora", "inversion", "pivotal", "dreambooth"],
 )
 def test_a_paused_training_ends_bit_equal_to_one_that_never_stopped(
-    base: Base, photos: list[Image.Image], learn: Learn, recipe: dict[str, object]
+    base: Base, photos: list[Image.Image], learn: Learn, tmp_path: Path, recipe: dict[str, object]
 ) -> None:
     asked = job(**recipe)
     whole = learn(asked)
     control = Control()
-    steps = start(base, photos, asked, control=control).run()
+    steps = start(base, photos, asked, control=control, folder=tmp_path).run()
     while True:
         taken = next(steps)
         if taken is not None and taken.step == 3:
@@ -59,25 +62,54 @@ def test_a_paused_training_ends_bit_equal_to_one_that_never_stopped(
     assert learn(asked, resume=paused.value.checkpoint) == whole
 
 
+@pytest.mark.parametrize("method", ["lora", "dreambooth"])
 def test_a_killed_training_goes_on_from_its_checkpoint(
-    base: Base, photos: list[Image.Image], learn: Learn, monkeypatch: pytest.MonkeyPatch
+    learn: Learn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 2)
-    kept: list[bytes] = []
-    whole = learn(job(), checkpoint=kept.append)
+    kept: list[Path] = []
+    asked = job(method=method)
+    whole = learn(asked, checkpoint=kept.append, folder=tmp_path)
     assert len(kept) == 1
-    assert learn(job(), resume=kept[0]) == whole
+    assert learn(asked, resume=kept[0]) == whole
+
+
+def test_a_checkpoint_waits_until_the_one_before_is_taken_away(
+    learn: Learn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 1)
+    kept: list[int] = []
+
+    def take(path: Path) -> None:
+        kept.append(step_of(path))
+        if len(kept) != 2:
+            path.unlink()
+
+    learn(job(steps=24), checkpoint=take, folder=tmp_path)
+    assert kept == [1, 2]  # of six steps
+
+
+def test_where_the_disk_is_full_it_is_not_paused_and_goes_on(
+    base: Base, photos: list[Image.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    kept: list[Path] = []
+    asked = start(base, photos, job(), control=Control("pause"), checkpoint=kept.append, folder=tmp_path)
+    learned = run(asked.run())
+    learned.learner.close()
+    assert (learned.steps, kept, list(tmp_path.iterdir())) == (4, [], [])
 
 
 @pytest.mark.parametrize("every", [2, 3])  # at the step of a look, and behind one
 def test_a_checkpoint_loses_no_look(
-    base: Base, photos: list[Image.Image], monkeypatch: pytest.MonkeyPatch, every: int
+    base: Base, photos: list[Image.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
     monkeypatch.setattr(loop, "LEAST_STEPS_LOOKED_AT", 4)
     monkeypatch.setattr(loop, "LOOKS", 2)
-    kept: list[bytes] = []
+    kept: list[Path] = []
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY", every)
-    whole = run(start(base, photos, job(), checkpoint=kept.append).run())
+    whole = run(start(base, photos, job(), checkpoint=kept.append, folder=tmp_path).run())
     whole.learner.close()
     resumed = run(start(base, photos, job(), resume=kept[0]).run())
     resumed.learner.close()
@@ -265,9 +297,11 @@ def _poison_once() -> Any:
     return poison
 
 
-def test_a_resumed_training_that_is_ended_at_once_has_a_loss(base: Base, photos: list[Image.Image]) -> None:
+def test_a_resumed_training_that_is_ended_at_once_has_a_loss(
+    base: Base, photos: list[Image.Image], tmp_path: Path
+) -> None:
     control = Control()
-    steps = start(base, photos, job(steps=400), control=control).run()
+    steps = start(base, photos, job(steps=400), control=control, folder=tmp_path).run()
     while (taken := next(steps)) is None or taken.step < 12:
         pass
     control.wish = "pause"

@@ -9,6 +9,7 @@ import time
 
 from PIL import Image
 
+from tests.trainer.spooled import spool
 from trainer import messages
 from trainer.contract.events import BaseInfo
 from trainer.engine import Steps
@@ -52,26 +53,29 @@ class LightBackend:
 
     def train(self, command: messages.StartTraining, control: Control) -> Steps:
         request = command.request
-        yield messages.Planned(request.job_id, int(command.resume or b"0"), 4)
+        began_at = int(command.resume.read()) if command.resume else 0
+        yield messages.Planned(request.job_id, began_at, 4)
         while request.class_word == "prepares":
             yield _moment()
-        step = int(command.resume or b"0")
+        step = began_at
         while request.class_word not in ("quick", "slow") and control.wish != "finish":
             step += 1
             yield messages.Stepped(request.job_id, step, step + 1)
             if control.wish == "pause":
-                return messages.Paused(request.job_id, step, step + 1, str(step).encode())
-        first = int(command.resume or b"0") + 1
+                return messages.Paused(request.job_id, step, step + 1, spool(command.folder, str(step).encode()))
+        first = began_at + 1
         for step in range(first, 5):
             yield messages.Stepped(request.job_id, step, 4)
             if step == 2:
-                yield messages.Checkpointed(request.job_id, b"2")
+                yield messages.Checkpointed(request.job_id, spool(command.folder, b"2"))
                 while request.class_word == "slow":
                     yield _moment()
         metadata = {"darkroom.base_hash": "00", "darkroom.trainer": "0.1.0"}
         data = b"adapter from step %d of %d photos" % (first, len(command.photos))
+        if command.source is not None:
+            data += b" on top of " + command.source.read()
         examples = tuple(_picture(seed) for seed in (1, 2, 3))
-        return messages.Trained(request.job_id, data, metadata, 16, 4, 0.1, 100.0, examples)
+        return messages.Trained(request.job_id, spool(command.folder, data), metadata, 16, 4, 0.1, 100.0, examples)
 
     def imagine(self, command: messages.StartImagining) -> Steps:
         request = command.request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tempfile
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from tests.requests import picture_request
+from tests.trainer.spooled import spool
 from tests.trainer.worker.test_engine import CARD
 from trainer import messages
 from trainer.adapters.embedding_files import Embedding, write_diffusers_embedding, write_embedding
@@ -56,9 +58,11 @@ def draw(backend: TorchBackend, prompt: str, *adapters: tuple[AdapterUse, bytes]
     request = picture_request(CARD, prompt, adapters=uses, seed=1, num_inference_steps=2)
     reports: list[messages.Report] = []
     engine = Engine(backend, reports.append)
-    engine.take(messages.StartImagining(request, files))
-    while engine.busy:
-        engine.turn()
+    with tempfile.TemporaryDirectory() as folder:
+        spooled = {blob: spool(folder, data) for blob, data in files.items()}
+        engine.take(messages.StartImagining(request, spooled))
+        while engine.busy:
+            engine.turn()
     drawn = reports[-1]
     assert isinstance(drawn, messages.Drawn), drawn
     return drawn.pictures[0]

@@ -20,6 +20,7 @@ from sandbox.server import Sandbox
 from sandbox.views import Message
 from tests.requests import picture_request
 from tests.trainer.worker.light_backend import BASE, REFUSAL, LightBackend
+from trainer import messages
 from trainer.attempts import Attempts
 from trainer.contract import names
 from trainer.contract.blobs import Blobs, open_blobs
@@ -41,6 +42,7 @@ from trainer.contract.events import encode as encode_event
 from trainer.contract.requests import Card, ImagineRequest, Recipe, TrainRequest
 from trainer.delivery import Delivery
 from trainer.mailbox import Mailbox
+from trainer.spool import open_spool
 from trainer.supervisor import Supervisor
 from trainer.switchboard import Switchboard
 
@@ -173,7 +175,10 @@ async def open_studio(
         engine = asyncio.create_task(switchboard.run(ready))
         await asyncio.wait({ready})
         blobs = open_blobs(str(folder / "blobs"))
-        attempts = Attempts(Mailbox(redis), blobs, switchboard, delivery, "w1", clock=clock, wait=clock.look_again)
+        spool = open_spool(folder / "spool", blobs)
+        attempts = Attempts(
+            Mailbox(redis), blobs, spool, switchboard, delivery, "w1", clock=clock, wait=clock.look_again
+        )
         studio = Studio(sandbox, redis, blobs, delivery, switchboard, attempts, clock, engine)
         try:
             yield studio
@@ -182,6 +187,7 @@ async def open_studio(
             for task in (*studio.running, engine):
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+            spool.close()
             await delivery.close()
             discord.http.Route.BASE = base
 
@@ -271,9 +277,13 @@ async def test_a_training_that_is_handed_back_goes_on_from_its_checkpoint(studio
 async def test_an_adapter_that_learns_on_is_brought_to_the_engine(studio: Studio) -> None:
     blob = await studio.blobs.put(b"what it knows", ".safetensors")
     request = await studio.training(continue_from=blob, keep_photos_days=30)
-    command = await studio.attempts._command(request)
-    assert command.source == b"what it knows"
     await studio.carry_out(request)
+    adapter = (await studio.outcome("8")).adapter
+    assert adapter is not None
+    learned = b"adapter from step 1 of 3 photos on top of what it knows"
+    assert await studio.blobs.read(adapter.file.blob) == learned
+    assert adapter.file.size_bytes == len(learned)
+    assert await studio.blobs.read(blob) == b"what it knows"  # a blob's own file is only read
     text = studio.message(request).text
     assert "Its photos are kept for 30 days, so that it can go on learning from them; `/adapter delete`" in text
     await studio.blobs.delete(blob)
@@ -389,16 +399,16 @@ async def test_cancelled_while_it_runs(studio: Studio, lane: str) -> None:
 async def test_cancelled_between_its_start_and_the_engine(studio: Studio) -> None:
     """The flag may be raised while the worker still reads the photos: it is heard all the same."""
     request = await studio.training("slow")
-    read = studio.blobs.read
+    lend = studio.attempts.spool.lend
 
-    async def raise_the_flag(path: str) -> bytes:
-        if path == request.photos[-1]:
+    async def raise_the_flag(blob: str, room: Path) -> messages.Spooled:
+        if blob == request.photos[-1]:
             await studio.cancel("8")
             read_at = studio.clock.looks + 2
             await until(studio.redis, lambda: answer(studio.clock.looks >= read_at))
-        return await read(path)
+        return await lend(blob, room)
 
-    studio.blobs.read = raise_the_flag  # type: ignore[method-assign]
+    studio.attempts.spool.lend = raise_the_flag  # type: ignore[method-assign,assignment]
     await studio.carry_out(request)
     assert await studio.story() == [Started, Cancelled]
 

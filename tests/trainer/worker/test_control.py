@@ -110,13 +110,13 @@ async def test_cancelling_overrules_a_pause_that_was_quicker(studio: Studio) -> 
     request = await studio.training("endless")
     running = studio.begin(request)
     await studio.stepped("8")
-    write = studio.blobs.write
+    write = studio.blobs.write_file
 
-    async def cancelled_meanwhile(path: str, data: bytes) -> None:
+    async def cancelled_meanwhile(path: str, file: Path) -> None:
         await studio.cancel("8")
-        await write(path, data)
+        await write(path, file)
 
-    studio.blobs.write = cancelled_meanwhile  # type: ignore[method-assign]
+    studio.blobs.write_file = cancelled_meanwhile  # type: ignore[method-assign]
     await ask(studio, "pause")
     await ended(running)
     assert await studio.story() == [Started, Cancelled]
@@ -128,14 +128,14 @@ async def test_a_worker_that_ends_between_the_checkpoint_and_its_word_has_stored
     request = await studio.training("endless")
     running = studio.begin(request)
     await studio.stepped("8")
-    write = studio.blobs.write
+    write = studio.blobs.write_file
 
-    async def ends_after(path: str, data: bytes) -> None:
-        await write(path, data)
+    async def ends_after(path: str, file: Path) -> None:
+        await write(path, file)
         running.cancel()
         await asyncio.sleep(0)
 
-    studio.blobs.write = ends_after  # type: ignore[method-assign]
+    studio.blobs.write_file = ends_after  # type: ignore[method-assign]
     await ask(studio, "pause")
     with suppress(asyncio.CancelledError):
         await ended(running)
@@ -150,10 +150,10 @@ async def test_a_blob_store_that_fails_at_the_checkpoint_is_a_fault_and_nothing_
     running = studio.begin(request)
     await studio.stepped("8")
 
-    async def full(path: str, data: bytes) -> None:
+    async def full(path: str, file: Path) -> None:
         raise OSError("no space left on device")
 
-    studio.blobs.write = full  # type: ignore[method-assign]
+    studio.blobs.write_file = full  # type: ignore[method-assign]
     await ask(studio, "pause")
     await ended(running)
     assert Paused not in await studio.story()

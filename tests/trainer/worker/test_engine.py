@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.requests import picture_request
+from tests.trainer.spooled import spool
 from trainer import messages
 from trainer.backend import TorchBackend
 from trainer.contract.drawings import AdapterUse
@@ -21,20 +22,23 @@ from trainer.training.control import Control
 CARD = Card(channel_id=1, message_id=2, posted_at=0.0, requester_id=3)
 
 
-def training(job_id: str = "t", steps: int = 4) -> messages.StartTraining:
+def training(job_id: str = "t", steps: int = 4, folder: Path | None = None) -> messages.StartTraining:
+    """Of three photos, which are there if there is a folder for them."""
     request = TrainRequest(
         job_id=job_id, attempt=1, base="emoji-64", adapter_id="a", name="thnos", trigger="thnos", class_word="monster",
         kind="subject", photos=(), captions=(None,) * 3, recipe=Recipe(steps=steps, seed=1), card=CARD,
     )  # fmt: skip
+    if folder is None:
+        return messages.StartTraining(request, (), "")
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64), "purple").save(buffer, "PNG")
-    return messages.StartTraining(request, (buffer.getvalue(),) * 3)
+    return messages.StartTraining(request, (spool(folder, buffer.getvalue()),) * 3, str(folder))
 
 
 def picture(
-    job_id: str = "p", steps: int = 3, adapters: tuple[bytes, ...] = (), prompt: str = "a fox"
+    job_id: str = "p", steps: int = 3, adapters: tuple[messages.Spooled, ...] = (), prompt: str = "a fox"
 ) -> messages.StartImagining:
-    files = {f"blobs/{place}": data for place, data in enumerate(adapters)}
+    files = {f"blobs/{place}": file for place, file in enumerate(adapters)}
     uses = [AdapterUse(name="thnos", blob=blob, weight=1.0) for blob in files]
     request = picture_request(CARD, prompt, job_id=job_id, adapters=uses, seed=1, num_inference_steps=steps)
     return messages.StartImagining(request, files)
@@ -143,24 +147,27 @@ def test_one_jobs_fault_is_not_the_next_ones(played) -> None:
     assert reports[-1] == messages.Stopped("p done")
 
 
-def test_the_real_backend_trains_and_draws_with_what_it_trained() -> None:
+def test_the_real_backend_trains_and_draws_with_what_it_trained(tmp_path: Path) -> None:
     reports: list[messages.Report] = []
     backend = TorchBackend(None, "cpu")
     assert [base.name for base in backend.start().bases] == ["emoji-64"]
     engine = Engine(backend, reports.append)
-    engine.take(training(steps=4))
+    engine.take(training(steps=4, folder=tmp_path))
     while engine.busy:
         engine.turn()
     trained = reports[-1]
     assert isinstance(trained, messages.Trained)
     assert len(trained.examples) == 3
-    engine.take(picture(adapters=(trained.data,)))
-    engine.take(picture("no such adapter", adapters=(b"PK\x03\x04",)))
+    engine.take(picture(adapters=(trained.file,)))
+    engine.take(picture("no such adapter", adapters=(spool(tmp_path, b"PK\x03\x04"),)))
+    engine.take(picture("deleted", adapters=(messages.Spooled(str(tmp_path / "gone"), 5),)))
     while engine.busy:
         engine.turn()
     drawn = next(report for report in reports if isinstance(report, messages.Drawn))
     assert drawn.pictures[0].parameters.startswith("a fox\nSteps: 3, Sampler: DDIM")
     assert any(isinstance(report, messages.Refused) and report.job_id == "no such adapter" for report in reports)
+    [gone] = [report for report in reports if isinstance(report, messages.Refused) and report.job_id == "deleted"]
+    assert "was deleted meanwhile" in (gone.message or "")
     for report in reports:
         assert messages.decode_report(messages.encode(report)) == report
 
@@ -178,7 +185,7 @@ def test_a_whole_models_training_has_the_device_for_itself(
     engine, reports, _ = played
     whole = training(steps=5)
     recipe = msgspec.structs.replace(whole.request.recipe, method="dreambooth")
-    engine.take(messages.StartTraining(msgspec.structs.replace(whole.request, recipe=recipe), whole.photos))
+    engine.take(messages.StartTraining(msgspec.structs.replace(whole.request, recipe=recipe), (), ""))
     engine.take(picture())
     while engine.busy:
         engine.turn()

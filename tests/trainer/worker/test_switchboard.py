@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -212,22 +213,21 @@ async def test_how_a_child_ended_is_told_and_not_how_it_was_cleared_away() -> No
         await Supervisor(backend).start()
 
 
-async def test_large_commands_at_once_arrive_whole() -> None:
+async def test_large_commands_at_once_arrive_whole(tmp_path: Path) -> None:
     """Two threads that write into one pipe at once would mix what they write."""
     supervisor = Supervisor(LightBackend())
     await supervisor.start()
-    photo = bytes(range(256)) * 1000
     commands = []
     for number in range(12):
-        command = training(f"t{number}")
-        request = msgspec.structs.replace(command.request, class_word="quick")
-        commands.append(messages.StartTraining(request, (photo,) * 3))
+        command = training(f"t{number}", folder=tmp_path)
+        request = msgspec.structs.replace(command.request, class_word="quick", captions=("word " * 40_000,) * 3)
+        commands.append(msgspec.structs.replace(command, request=request))
     trained = set()
 
     async def read() -> None:
         async for report in supervisor.reports():
             if isinstance(report, messages.Trained):
-                assert report.data == b"adapter from step 1 of 3 photos"
+                assert report.file.read() == b"adapter from step 1 of 3 photos"
                 trained.add(report.job_id)
                 if len(trained) == len(commands):
                     return

@@ -269,8 +269,8 @@ async def serving(
     """A worker of its own on the studio's engine."""
     pool = open_pool(redis_url)
     attempts = Attempts(
-        Mailbox(Redis(connection_pool=pool)), studio.blobs, studio.switchboard, studio.delivery, worker_id,
-        clock=studio.clock,
+        Mailbox(Redis(connection_pool=pool)), studio.blobs, studio.attempts.spool, studio.switchboard,
+        studio.delivery, worker_id, clock=studio.clock,
     )  # fmt: skip
     lanes = asyncio.create_task(LaneWorkers(attempts, redis_url, capacity, READY).run())
     try:

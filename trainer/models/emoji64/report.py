@@ -6,6 +6,7 @@ sheet. All read-outs are the reporting encoder's, which never chose anything.
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import statistics
@@ -66,9 +67,10 @@ def teach_one(
     job = TrainingJob(TRIGGER, kind, "subject", Recipe(seed=1))
     learned = finish(Training(base, bank, prepare_photos(job, photos), job).run())
     seconds = time.monotonic() - began
-    data = learned.learner.write(learned.snapshots[-1].weights, {})
+    data = io.BytesIO()
+    learned.learner.write(learned.snapshots[-1].weights, {}, data)
     learned.learner.close()
-    bank.add(TRIGGER, read_lora(data).weights)
+    bank.add(TRIGGER, read_lora(data.getvalue()).weights)
     scenes = teach.prompt_scenes(head)
     pictures = {
         "with": draw(base, bank, scenes, f"{TRIGGER} {kind}", {TRIGGER: 1.0}),
@@ -79,7 +81,7 @@ def teach_one(
     rng, composer = random.Random(f"real/{head}"), Composer(assets)
     pictures["real"] = [composer.compose(scene, 64, rng) for scene in scenes]
     shown = encoder(to_tensor([photo.resize((64, 64), Image.Resampling.LANCZOS) for photo in photos]))["embedding"]
-    figures: dict[str, float] = {"seconds": seconds, "kilobytes": len(data) / 1024}
+    figures: dict[str, float] = {"seconds": seconds, "kilobytes": data.tell() / 1024}
     for name, images in pictures.items():
         figures[name] = float((encoder(to_tensor(images))["embedding"] @ shown.T).mean())
         read = agreement(encoder.read(to_tensor(images)), scenes)
