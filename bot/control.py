@@ -7,7 +7,6 @@ from collections.abc import Callable
 from sqlite3 import Connection
 
 from bot import lifecycle
-from bot.admission import info_of
 from bot.errors import UserError
 from bot.outbox import Outbox
 from bot.store import jobs
@@ -40,8 +39,7 @@ class Control:
     async def pause(self, job_id: str, member_id: int) -> Job:
         """Pause a training: at once if it waits (``held`` is then "paused"), else after the step it is at.
 
-        Pausing twice changes nothing. Raises UserError: no training, somebody else's, over, waiting for an answer, or a
-        whole model that learns, of which workers make no checkpoints.
+        Pausing twice changes nothing. Raises UserError: no training, somebody else's, over, or waiting for an answer.
         """
 
         def change(tx: Connection) -> Job:
@@ -54,7 +52,6 @@ class Control:
             if job.held == "paused":
                 return job
             if job.outstanding:
-                _check_pausable(tx, job)
                 return jobs.set_wish(tx, job_id, "pause") or job
             return lifecycle.hold(tx, job_id, self._clock()) or job
 
@@ -120,16 +117,6 @@ def own_training(tx: Connection, job_id: str, member_id: int, what: str) -> Job:
     if job.cancel_requested_at is not None:
         raise UserError("This training is being stopped already.")
     return job
-
-
-def _check_pausable(tx: Connection, job: Job) -> None:
-    """Raises UserError: what it has learned so far is too large to be kept; of emoji-64 it never is."""
-    base = info_of(tx, job.base)
-    if job.train.recipe.method == "dreambooth" and base is not None and not base.embedded:
-        raise UserError(
-            f"`{job.train.name}` teaches a whole model, which is too large to be put aside half learned: let it go on,"
-            " or end it with **Stop and keep**."
-        )
 
 
 def _paused(tx: Connection, job_id: str, member_id: int) -> Job:

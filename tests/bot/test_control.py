@@ -13,7 +13,6 @@ from bot.store.records import Job
 from tests.bot.worlds import MEMBERS, World
 from trainer.contract import names
 from trainer.contract.events import Cancelled, Delivered, Event, Failed, HandedBack, Paused, Produced, Started
-from trainer.contract.requests import Method, Recipe
 
 ADA, BEN = MEMBERS["ada"], MEMBERS["ben"]
 
@@ -36,25 +35,6 @@ def paused(job: Job, step: int = 120) -> Paused:
 async def wish_of(world: World, job: Job) -> bytes | None:
     found: bytes | None = await world.redis.get(names.wish_key(job.id))
     return found
-
-
-@pytest.mark.parametrize(("base", "method"), [("photon", "dreambooth"), ("photon", "lora"), ("emoji-64", "dreambooth")])
-async def test_a_whole_model_that_is_too_large_to_be_put_aside_is_not_paused(
-    world: World, base: str, method: Method
-) -> None:
-    await world.beat(bases=("emoji-64", "photon"))
-    await world.dispatcher.tick()
-    waiting = await world.train(base=base, recipe=Recipe(method=method))
-    await world.control.pause(waiting.id, ADA)  # there is nothing to put aside yet
-    await world.control.resume(waiting.id, ADA)
-    await world.beat(train=1, bases=("emoji-64", "photon"))
-    (job,) = await world.dispatcher.tick()
-    if (base, method) == ("photon", "dreambooth"):
-        with pytest.raises(UserError, match=r"`thnos` teaches a whole model, .* end it with \*\*Stop and keep"):
-            await world.control.pause(job.id, ADA)
-        assert (await world.control.finish(job.id, ADA)).wish == "finish"
-    else:
-        assert (await world.control.pause(job.id, ADA)).wish == "pause"
 
 
 async def test_a_running_training_is_paused_by_its_worker_and_goes_on_when_its_member_says_so(world: World) -> None:

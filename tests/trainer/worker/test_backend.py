@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.trainer.bases import make_base
-from tests.trainer.worker.test_engine import picture
+from tests.trainer.worker.test_engine import picture, training
 from trainer import messages
 from trainer.backend import TorchBackend
 from trainer.engine import Engine
@@ -63,3 +63,36 @@ def test_a_picture_that_does_not_fit_is_refused_in_words(
     assert isinstance(refused, messages.Refused)
     assert refused.message is not None
     assert "does not fit into the GPU's memory" in refused.message
+
+
+def test_a_whole_sdxl_is_trained_and_drawn_with_and_the_messages_stay_small(tmp_path: Path) -> None:
+    make_base(tmp_path / "bases" / "xl", "sdxl")
+    backend, reports = TorchBackend(tmp_path / "bases", "cpu"), []
+    backend.start()
+    engine = Engine(backend, reports.append)
+
+    def report_of(command: messages.StartTraining | messages.StartImagining) -> messages.Report:
+        request = msgspec.structs.replace(command.request, base="xl")
+        engine.take(msgspec.structs.replace(command, request=request))
+        while engine.busy:
+            engine.turn()
+        return reports[-1]
+
+    command = training(steps=1, folder=tmp_path)
+    recipe = msgspec.structs.replace(command.request.recipe, method="dreambooth", output="checkpoint")
+    request = msgspec.structs.replace(command.request, recipe=recipe)
+    trained = report_of(msgspec.structs.replace(command, request=request))
+    assert isinstance(trained, messages.Trained), trained
+    assert trained.kind == "checkpoint"
+    assert trained.file.size == Path(trained.file.path).stat().st_size > 2 * 10**6
+    assert len(messages.encode(msgspec.structs.replace(trained, examples=()))) < 10_000
+
+    plain = report_of(picture(steps=2))
+    whole = picture(steps=2, adapters=(trained.file,), kind="checkpoint")
+    drawn = report_of(whole)
+    Path(trained.file.path).unlink()  # it is loaded, and not read again
+    again = report_of(whole)
+    assert isinstance(plain, messages.Drawn)
+    assert isinstance(drawn, messages.Drawn), drawn
+    assert isinstance(again, messages.Drawn), again
+    assert drawn.pictures[0].png == again.pictures[0].png != plain.pictures[0].png

@@ -13,7 +13,7 @@ from tests.requests import picture_request
 from tests.trainer.spooled import spool
 from trainer import messages
 from trainer.backend import TorchBackend
-from trainer.contract.drawings import AdapterUse
+from trainer.contract.drawings import AdapterKind, AdapterUse
 from trainer.contract.requests import Card, Recipe, TrainRequest
 from trainer.engine import PICTURE_STEPS_A_TRAINING_STEP, Engine, Steps
 from trainer.errors import UserFault
@@ -36,10 +36,14 @@ def training(job_id: str = "t", steps: int = 4, folder: Path | None = None) -> m
 
 
 def picture(
-    job_id: str = "p", steps: int = 3, adapters: tuple[messages.Spooled, ...] = (), prompt: str = "a fox"
+    job_id: str = "p",
+    steps: int = 3,
+    adapters: tuple[messages.Spooled, ...] = (),
+    prompt: str = "a fox",
+    kind: AdapterKind = "lora",
 ) -> messages.StartImagining:
     files = {f"blobs/{place}": file for place, file in enumerate(adapters)}
-    uses = [AdapterUse(name="thnos", blob=blob, weight=1.0) for blob in files]
+    uses = [AdapterUse(name="thnos", blob=blob, weight=1.0, kind=kind) for blob in files]
     request = picture_request(CARD, prompt, job_id=job_id, adapters=uses, seed=1, num_inference_steps=steps)
     return messages.StartImagining(request, files)
 

@@ -219,7 +219,9 @@ async def test_large_commands_at_once_arrive_whole(tmp_path: Path) -> None:
     await supervisor.start()
     commands = []
     for number in range(12):
-        command = training(f"t{number}", folder=tmp_path)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        command = training(f"t{number}", folder=folder)
         request = msgspec.structs.replace(command.request, class_word="quick", captions=("word " * 40_000,) * 3)
         commands.append(msgspec.structs.replace(command, request=request))
     trained = set()
