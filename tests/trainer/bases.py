@@ -148,7 +148,7 @@ def original_layout(folder: Path, family: Family) -> Tensors:
 def rename_parts(parts: Mapping[str, Tensors], family: Family) -> Tensors:
     """The original layout of the weights of all parts, by the names of their folders."""
     unet, vae, levels = parts["unet"], parts["vae"], 3 if family == "sdxl" else 4
-    state = {f"model.diffusion_model.{_unet_name(name, levels)}": tensor for name, tensor in unet.items()}
+    state = {f"model.diffusion_model.{original_unet_name(name, levels)}": tensor for name, tensor in unet.items()}
     for name, tensor in vae.items():
         attention = ".attentions." in name and tensor.ndim == 2
         state[f"first_stage_model.{_vae_name(name)}"] = tensor[:, :, None, None] if attention else tensor
@@ -177,7 +177,7 @@ _UNET_ENDS = {
 }  # fmt: skip
 
 
-def _unet_name(name: str, levels: int) -> str:
+def original_unet_name(name: str, levels: int) -> str:
     """openaimodel.py: each level has two layers and a Downsample going down, three layers going up."""
     path = name.split(".")
     module, kind = ".".join(path[:-1]), path[-1]

@@ -16,6 +16,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 
 from trainer.adapters.layers import forward_with_adapters
+from trainer.adapters.layouts.fitting import fit
 from trainer.errors import BadAdapterFile
 
 A, B, MAGNITUDE = "lora_A.weight", "lora_B.weight", "lora_magnitude_vector"  # peft's names for a layer's tensors
@@ -89,7 +90,7 @@ class AdapterBank:
                 self._inject(part, config, name)
         with torch.no_grad():
             for key, parameter in self._parameters(name, part):
-                parameter.copy_(tensors[key].reshape(parameter.shape) if key.endswith(MAGNITUDE) else tensors[key])
+                parameter.copy_(fit(tensors[key], parameter.shape))
                 parameter.requires_grad_(False)
 
     def _check_all_used(self, name: str, tensors: Mapping[str, torch.Tensor]) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 
 from trainer.adapters.safetensors_file import read_header, read_tensors, tensor_bytes
+from trainer.contract.adapter_keys import BUNDLE
 from trainer.errors import BadAdapterFile
 
 MAX_VECTORS = 75  # more than one chunk of a prompt can't hold
-BUNDLE = "bundle_emb."  # how A1111 names what belongs to a LoRA
 _SDXL = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}  # A1111's names of SDXL's two encoders
 
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import re
 
-from trainer.adapters.ldm_names import UNetShape, unet_from_ldm, unet_to_ldm
+from trainer.adapters.ldm_names import UNetShape, unet_to_ldm
 
 PARTS = ("unet", "text_encoder", "text_encoder_2")
-_PREFIXES = {"lora_unet_": "unet", "lora_te_": "text_encoder", "lora_te1_": "text_encoder",
-             "lora_te2_": "text_encoder_2"}  # fmt: skip
 # words that have an underscore of their own, and so can't be told from two words but by knowing them
 _WORDS = (
     r"input_blocks|middle_block|output_blocks|in_layers|out_layers|emb_layers|skip_connection|time_embed|label_emb|"
     r"down_blocks|mid_block|up_blocks|transformer_blocks|time_embedding|add_embedding|linear_[12]|time_emb_proj|"
     r"conv_shortcut|conv_in|conv_out|proj_in|proj_out|to_q|to_k|to_v|to_out|"
-    r"text_model|text_projection|self_attn|[qkv]_proj|out_proj|token_embedding|position_embedding"
+    r"text_model|text_projection|self_attn|[qkv]_proj|out_proj|token_embedding|position_embedding|c_fc|c_proj|ln_[12]"
 )
 _WORD = re.compile(rf"(?:{_WORDS}|[a-z0-9]+)(?=_|$)")
 _UNET_MODULE = re.compile(
@@ -45,21 +43,10 @@ def to_kohya(part: str, module: str, *, sdxl: bool) -> str:
     return prefix + with_text_model(module).replace(".", "_")
 
 
-def from_kohya(name: str) -> tuple[str, str] | None:
-    """The part and the module, by diffusers' names and text encoders flat; None for what is in none of the three."""
-    prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
-    if prefix is None:
-        return None
-    part, rest = _PREFIXES[prefix], name.removeprefix(prefix)
-    words = _WORD.findall(rest)
-    if "_".join(words) != rest:
-        return None
-    module: str | None = ".".join(words)
-    if part == "unet":
-        module = module if known_module(part, str(module)) else unet_from_ldm(str(module))
-    else:
-        module = flat(str(module))
-    return (part, module) if module and known_module(part, module) else None
+def unflatten(name: str) -> str | None:
+    """A module's name with its dots back; None for one with letters that no such name has."""
+    words = _WORD.findall(name)
+    return ".".join(words) if "_".join(words) == name else None
 
 
 def with_text_model(module: str) -> str:

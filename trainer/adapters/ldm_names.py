@@ -38,6 +38,7 @@ _CLIP_LAYER = {
     "mlp.fc2": "mlp.c_proj",
     "self_attn.out_proj": "attn.out_proj",
 }
+_CLIP_LAYER_BACK = {old: new for new, old in _CLIP_LAYER.items()}
 _UNET_TOP_BACK = {new: old for old, new in _UNET_TOP.items()}
 _UNET_RESNET_BACK = {new: old for old, new in _UNET_RESNET.items()}
 
@@ -46,6 +47,7 @@ _UNET_BLOCK = re.compile(
 )
 _UNET_LDM_BLOCK = re.compile(r"(?:(input|output)_blocks\.(\d+)|(middle)_block)\.(\d+)(?:\.(.+))?")
 _VAE_BLOCK = re.compile(r"(encoder|decoder)\.(?:(?:down|up)_blocks\.(\d+)|mid_block)\.(\w+)\.(\d+)\.(.+)")
+_OPEN_CLIP_BLOCK = re.compile(r"transformer\.resblocks\.(\d+)\.(.+)")
 _CLIP_BLOCK = re.compile(r"encoder\.layers\.(\d+)\.(.+)")
 
 
@@ -162,3 +164,10 @@ def clip_to_open_clip(module: str) -> str | None:
     if not found or found[2] not in _CLIP_LAYER:
         return None
     return f"transformer.resblocks.{found[1]}.{_CLIP_LAYER[found[2]]}"
+
+
+def clip_from_open_clip(module: str) -> str | None:
+    """The flat name of an OpenCLIP layer; None for what CLIP's text model has in other pieces, or not at all."""
+    found = _OPEN_CLIP_BLOCK.fullmatch(module)
+    inside = _CLIP_LAYER_BACK.get(found[2]) if found else None
+    return f"encoder.layers.{found[1]}.{inside}" if found and inside else None
