@@ -1,0 +1,155 @@
+"""Settings in A1111's text form as a drawing takes them: what was pasted, or what stood in a picture. Pure.
+
+Each number is checked for being one here, and for its range where orders are checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from bot.errors import UserError, quoted
+from trainer.contract import infotext
+from trainer.contract.drawings import DrawingSettings, Emphasis, HighRes
+from trainer.contract.infotext import Infotext
+
+T = TypeVar("T")
+
+_LONGEST_NUMBER = 40  # characters; a seed of 64 bits has 20
+_SIZE = re.compile(r"(\d{1,5})\s*[x×]\s*(\d{1,5})")
+_EMPHASES: dict[str, Emphasis] = {"original": "original", "no norm": "no_norm", "ignore": "ignore", "none": "ignore"}
+_TAKEN = frozenset({
+    "Steps", "Sampler", "Schedule type", "CFG scale", "CFG Rescale", "Seed", "Size", "Model", "VAE", "Clip skip",
+    "Emphasis", "Variation seed", "Variation seed strength", "Denoising strength", "Hires upscale", "Hires steps",
+    "Hires upscaler",
+})  # fmt: skip
+_TELLS_NOTHING = frozenset({  # that would change the picture: hashes of what is named beside them, and dates
+    "Version", "Model hash", "VAE hash", "Lora hashes", "TI hashes", "Hashes", "User", "Created Date", "Template",
+    "Negative Template", "Civitai resources", "Civitai metadata", "App", "Parser", "Backend",
+})  # fmt: skip
+
+
+class Pasted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a text asks for. None: it does not say, so that the base decides.
+
+    ``ignored`` are the keys of settings that would make another picture, and that Darkroom does nothing with. A pasted
+    prompt is strict: no trigger words are put into it.
+    """
+
+    prompt: str
+    negative_prompt: str
+    model: str | None
+    seed: int | None
+    settings: DrawingSettings
+    ignored: tuple[str, ...]
+    strict: bool = True
+
+
+def read_pasted(text: str) -> Pasted:
+    """Take a pasted text apart. Raises UserError naming the value that is none of its kind."""
+    return as_drawing(infotext.read(text))
+
+
+def as_drawing(found: Infotext) -> Pasted:
+    """Settings that were read as a drawing takes them. Raises UserError naming the value that is none of its kind."""
+    given = found.settings
+    width, height = _size(given)
+    high_res = _high_res(given)
+    return Pasted(
+        prompt=found.prompt,
+        negative_prompt=found.negative_prompt,
+        model=given.get("Model") or None,
+        seed=_seed(given, "Seed"),
+        settings=DrawingSettings(
+            sampler=given.get("Sampler") or None,
+            scheduler=given.get("Schedule type") or None,
+            num_inference_steps=_whole(given, "Steps", None),
+            guidance_scale=_number(given, "CFG scale", None),
+            guidance_rescale=_number(given, "CFG Rescale", 0.0),
+            clip_skip=max(_whole(given, "Clip skip", 1), 1),  # some programs count from 0
+            width=width,
+            height=height,
+            emphasis=_emphasis(given),
+            vae=_named(given, "VAE"),
+            strength=None if high_res else _number(given, "Denoising strength", None),
+            variation_seed=_seed(given, "Variation seed"),
+            variation_strength=_number(given, "Variation seed strength", 0.0),
+            high_res=high_res,
+        ),
+        ignored=tuple(key for key in given if key not in _TAKEN | _TELLS_NOTHING),
+    )
+
+
+def _high_res(given: Mapping[str, str]) -> HighRes | None:
+    """A second pass enlarges; its strength stands under the same key as that of a drawing from a picture."""
+    scale = _number(given, "Hires upscale", None)
+    if scale is None:
+        return None
+    usual = HighRes(scale=scale)
+    return HighRes(
+        scale=scale,
+        strength=_number(given, "Denoising strength", usual.strength),
+        steps=_whole(given, "Hires steps", None) or None,  # A1111 writes 0 for as many as before
+        upscaler=given.get("Hires upscaler") or usual.upscaler,
+    )
+
+
+def _size(given: Mapping[str, str]) -> tuple[int, int] | tuple[None, None]:
+    written = given.get("Size")
+    if not written:
+        return None, None
+    match = _SIZE.fullmatch(written.strip())
+    if match is None:
+        raise UserError(f"Size must be width x height in pixels, got {quoted(written)}: for example `512x768`.")
+    return int(match[1]), int(match[2])
+
+
+def _emphasis(given: Mapping[str, str]) -> Emphasis:
+    written = given.get("Emphasis", "original")
+    found = _EMPHASES.get(written.strip().lower())
+    if found is None:
+        raise UserError(
+            f"Emphasis must be Original, No norm or Ignore, got {quoted(written)}: leave it out for Original."
+        )
+    return found
+
+
+def _named(given: Mapping[str, str], key: str) -> str | None:
+    """A name; None for those that mean none."""
+    written = given.get(key, "").strip()
+    return None if written.lower() in {"", "none", "automatic", "baked vae"} else written
+
+
+def _seed(given: Mapping[str, str], key: str) -> int | None:
+    """A seed; A1111 writes -1 for one that chance draws."""
+    seed = _whole(given, key, None)
+    return None if seed is None or seed < 0 else seed
+
+
+def _whole(given: Mapping[str, str], key: str, default: T) -> int | T:
+    number = _number(given, key, None)
+    if number is None:
+        return default
+    if not number.is_integer():  # nor is an infinite one
+        raise _wrong(given, key, "a whole number")
+    written = given[key].strip()
+    return int(written) if written.isdecimal() else int(number)  # a float has no room for every seed
+
+
+def _number(given: Mapping[str, str], key: str, default: T) -> float | T:
+    written = given.get(key, "").strip()
+    if not written:
+        return default
+    try:
+        if len(written) > _LONGEST_NUMBER:
+            raise ValueError
+        return float(written)
+    except ValueError:
+        raise _wrong(given, key, "a number") from None
+
+
+def _wrong(given: Mapping[str, str], key: str, kind: str) -> UserError:
+    return UserError(f"{key} must be {kind}, got {quoted(given[key])}: correct it, or leave it out.")
