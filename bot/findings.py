@@ -23,7 +23,7 @@ SHEET_NAME = "crops.jpg"  # in the folder that the photos were decoded into
 class Inspected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A photo as it was measured."""
 
-    filename: str
+    filename: str  # "" once nobody knows it any more
     width: int
     height: int
     blur_px: float | None  # how wide its sharpest edges are, scaled to 512 pixels; None: it has no edges to tell by
@@ -122,7 +122,7 @@ def _line(report: Report, finding: Finding, *, named: bool) -> str:
         "blurred": "is blurred",
         "repeated": f"shows the same as photo {finding.like + 1}",
     }
-    shown = f"photo {finding.photo + 1}" + (f" ({quoted(photo.filename)})" if named else "")
+    shown = f"photo {finding.photo + 1}" + (f" ({quoted(photo.filename)})" if named and photo.filename else "")
     return f"{shown} {' and '.join(words[fault] for fault in finding.faults)}"
 
 

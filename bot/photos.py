@@ -99,23 +99,46 @@ class Photos:
         async with self._decoded(uploads, scale) as (folder, _, report):
             return report, await asyncio.to_thread((folder / SHEET_NAME).read_bytes)
 
+    async def look_again(self, paths: Sequence[str], scale: Scale) -> tuple[Report, bytes]:
+        """The same of photos that are stored, which have lost their names. Raises BlobMissing: they are deleted."""
+        async with self._folder() as folder:
+            sources = []
+            for index, path in enumerate(paths):
+                file = folder / f"in-{index:03}"
+                await asyncio.to_thread(file.write_bytes, await self._blobs.read(path))
+                sources.append({"path": str(file), "filename": ""})
+            _, report = await self._inspect(sources, folder, scale)
+            return report, await asyncio.to_thread((folder / SHEET_NAME).read_bytes)
+
     @asynccontextmanager
     async def _decoded(
         self, uploads: Sequence[Upload], scale: Scale
     ) -> AsyncIterator[tuple[Path, tuple[str | None, ...], Report]]:
         """A folder with the photos, fetched and decoded, as long as it is needed. Raises UserError."""
         check_uploads(uploads)
+        async with self._folder() as folder:
+            sources = [await self._fetch(upload, folder / f"in-{i:03}") for i, upload in enumerate(uploads)]
+            yield folder, *await self._inspect(sources, folder, scale)
+
+    @asynccontextmanager
+    async def _folder(self) -> AsyncIterator[Path]:
+        """For photos that come in, as long as it is needed."""
         self._incoming.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=self._incoming))
         try:
-            sources = [await self._fetch(upload, folder / f"in-{i:03}") for i, upload in enumerate(uploads)]
-            async with self._one_at_a_time:
-                said = await _decode(sources, folder, scale)
-            if said.report is None or len(said.report.photos) != len(said.captions):
-                raise DarkroomError("the decoder did not say what it found")
-            yield folder, said.captions, said.report
+            yield folder
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _inspect(
+        self, sources: list[dict[str, str]], folder: Path, scale: Scale
+    ) -> tuple[tuple[str | None, ...], Report]:
+        """Decode the files into ``folder``: their captions, and what is to be said of them. Raises UserError."""
+        async with self._one_at_a_time:
+            said = await _decode(sources, folder, scale)
+        if said.report is None or len(said.report.photos) != len(said.captions):
+            raise DarkroomError("the decoder did not say what it found")
+        return said.captions, said.report
 
     def clear_incoming(self) -> None:
         """Delete what a bot that died in between has left; at start, before anything is collected."""

@@ -5,15 +5,17 @@ The report and the crop sheet lie among the job's photos, so that they are delet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from sqlite3 import Connection
 
 import msgspec
 import structlog
 
+from bot.admission import info_of
 from bot.control import own_training
 from bot.errors import UserError
-from bot.findings import Report, Scale
+from bot.findings import Report, Scale, scale_of
 from bot.orders import Upload
 from bot.outbox import Outbox
 from bot.photos import LEAST_PHOTOS, Photos
@@ -25,11 +27,12 @@ from trainer.contract.names import report_path, sheet_path
 
 log = structlog.get_logger(__name__)
 
+PHOTOS_DELETED = "The photos of this training are deleted by now: its card says how it stands."
 ANSWERED = "This training waits for no answer any more: its card says how it stands."
 
 
 class Reviews:
-    """The service behind the buttons of a held training, and ``/photos check``."""
+    """The service behind the buttons about a training's photos, and ``/photos check``."""
 
     def __init__(
         self,
@@ -52,21 +55,39 @@ class Reviews:
 
         Raises UserError: bad photos, or a check of this member's is under way.
         """
+        with self._once_at_a_time(member_id):
+            return await self._photos.check(uploads, scale)
+
+    async def look(self, job_id: str, member_id: int) -> tuple[Report, bytes]:
+        """The report on a training's photos, and the sheet, as long as it is not over and they are there.
+
+        Of one that waits for an answer both lie among the photos; of others they are made anew, and not kept.
+        Raises UserError: somebody else's, over, or photos of this member's are being looked through.
+        """
+
+        def find(tx: Connection) -> tuple[Job, Scale]:
+            job = own_training(tx, job_id, member_id, "see its photos")
+            return job, scale_of(info_of(tx, job.base), job.train.recipe.resolution)
+
+        job, scale = await self._database.read(find)
+        try:
+            if job.held == "review":
+                return await _read_report(self._blobs, job_id), await self._blobs.read(sheet_path(job_id))
+            with self._once_at_a_time(member_id):
+                return await self._photos.look_again(job.train.photos, scale)
+        except BlobMissing as error:
+            raise UserError(ANSWERED if job.held == "review" else PHOTOS_DELETED) from error
+
+    @contextmanager
+    def _once_at_a_time(self, member_id: int) -> Iterator[None]:
+        """Looking through photos takes seconds of a core. Raises UserError."""
         if member_id in self._checking:
             raise UserError("Other photos of yours are being looked through: wait until that is done.")
         self._checking.add(member_id)
         try:
-            return await self._photos.check(uploads, scale)
+            yield
         finally:
             self._checking.discard(member_id)
-
-    async def look(self, job_id: str, member_id: int) -> tuple[Report, bytes]:
-        """The report on a held training's photos, and the sheet. Raises UserError: somebody else's, or answered."""
-        await self._database.read(lambda tx: _held(tx, job_id, member_id, "see its photos"))
-        try:
-            return await _read_report(self._blobs, job_id), await self._blobs.read(sheet_path(job_id))
-        except BlobMissing as error:
-            raise UserError(ANSWERED) from error
 
     async def train(self, job_id: str, member_id: int) -> Job:
         """Let it begin with all its photos. Raises UserError: somebody else's, or answered already."""

@@ -124,13 +124,13 @@ async def accept(interaction: discord.Interaction[Any], jobs: Jobs, submitting: 
 
 
 async def show_crops(interaction: discord.Interaction[Any], reviews: Reviews, job_id: str) -> None:
-    """The photos of a training that waits for an answer, to its member alone. Raises UserError."""
+    """The photos of a training and how they are cropped, to its member alone. Raises UserError."""
     report, sheet = await reviews.look(job_id, interaction.user.id)
     embed, file = reports.private(report, sheet, kept=True)
-    if interaction.response.is_done():
-        await interaction.followup.send(embed=embed, file=file, ephemeral=True)
+    if interaction.extras.get(_PRIVATE):
+        await interaction.edit_original_response(embed=embed, attachments=[file])
     else:
-        await interaction.response.send_message(embed=embed, file=file, ephemeral=True)
+        await interaction.followup.send(embed=embed, file=file, ephemeral=True)
 
 
 async def _submit(
@@ -169,4 +169,4 @@ async def waiting_card(jobs: Jobs, job: Job) -> tuple[discord.Embed, discord.ui.
     if job.held == "review" and (report := await jobs.report(job)) is not None:
         return reports.held(job, report), views.under_review(job.id, can_drop=why_not_drop(report, job) is None)
     embed = cards.waiting(job, await jobs.position(job), served=await jobs.is_served(job))
-    return embed, views.under_waiting(job.id)
+    return embed, views.under_waiting(job)

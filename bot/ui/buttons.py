@@ -13,7 +13,7 @@ from bot.orders import ImagineOrder
 from bot.prompts import read_prompt
 from bot.store.records import Job
 from bot.ui import cards
-from bot.ui.answers import accept, answer_fault, is_moderator, origin_of, show_crops, waiting_card
+from bot.ui.answers import accept, answer_fault, is_moderator, origin_of, show_crops, think_privately, waiting_card
 from trainer.contract.names import Lane
 
 if TYPE_CHECKING:
@@ -128,10 +128,11 @@ class DropButton(JobButton, template=r"dr:drop:(?P<id>\d+)(?::(?P<place>\d+))?")
 
 
 class CropsButton(JobButton, template=r"dr:crops:(?P<id>\d+)(?::(?P<place>\d+))?"):
-    """Shows the photos of a training that waits for an answer, and how they are cropped."""
+    """Shows the photos of a training that waits, and how they are cropped."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
-        """To its owner alone."""
+        """To its owner alone; looking through them may take seconds."""
+        await think_privately(interaction)
         await show_crops(interaction, bot.services.reviews, self.subject_id)
 
 

@@ -31,9 +31,10 @@ def _button(
     return discord.ui.Button(label=shown, custom_id=custom_id, emoji=emoji, style=style, row=row)
 
 
-def under_waiting(job_id: str) -> discord.ui.View:
-    """Stop it."""
-    return _view(_button("cancel", job_id, "Cancel"))
+def under_waiting(job: Job) -> discord.ui.View:
+    """Stop it; look at a training's photos."""
+    photos = [_button("crops", job.id, "Show the photos", emoji="🔍")] if job.lane == "train" else []
+    return _view(*photos, _button("cancel", job.id, "Cancel"))
 
 
 def under_paused(job_id: str) -> discord.ui.View:

@@ -26,7 +26,7 @@ async def test_while_redis_is_away_jobs_are_accepted_and_they_go_on_when_it_is_b
         for exchange in (picture, training):
             card = await exchange.response(PATIENCE_S)
             assert NO_QUEUE in card.text
-            assert labels(card) == ["Cancel"]
+            assert labels(card)[-1] == "Cancel"
         unwanted = await home.imagine(home.ada, "no more of this")
         await unwanted.response(PATIENCE_S)
         assert "no more of this" in await say(home, "jobs")

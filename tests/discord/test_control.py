@@ -166,7 +166,7 @@ async def test_a_training_that_waits_is_paused_and_goes_on_before_any_worker_is_
         assert "step" not in card.text
         await press(home, exchange, "Resume")
         card = await shows(home, exchange, "early is waiting to be learned")
-        assert labels(card) == ["Cancel"]
+        assert labels(card) == ["Show the photos", "Cancel"]
 
 
 async def test_a_training_nobody_went_on_with_is_stopped_with_a_word_on_its_card(home: House) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from PIL import Image, ImageFilter
@@ -11,7 +13,9 @@ from PIL import Image, ImageFilter
 from bot.errors import UserError
 from sandbox.members import Exchange, File, Message
 from tests.bot.scenes import scene
+from tests.discord.backend import ENDLESS
 from tests.discord.house import CHANNEL, PATIENCE_S, House, as_options, came_of, labels, six_photos
+from trainer.contract.names import photos_prefix
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HELD = ["Leave them out", "Train anyway", "Show the photos", "Cancel"]
@@ -125,14 +129,17 @@ async def test_too_few_left_can_not_be_left_out(home: House) -> None:
 
 async def test_its_owner_alone_sees_the_photos(home: House) -> None:
     _, card = await held(home, "shown")
-    answer = await click(home, card, "Show the photos")
+    answer = await crops(home, await home.ada.click(card, "Show the photos"))
     assert "Photo 3 (`IMG_secret.png`) is blurred." in answer.text
     (sheet,) = answer.files
     assert Image.open(io.BytesIO(sheet.data)).format == "JPEG"
     for label in HELD[:3]:
-        refused = await (await home.ben.click(card, label)).response(PATIENCE_S)
+        clicked = await home.ben.click(card, label)
+        refused = await home.sandbox.wait_for(
+            lambda message, clicked=clicked: came_of(message, clicked) and "belongs to ada: only they" in message.text,
+            seen_by=home.ben, timeout_s=PATIENCE_S,
+        )  # fmt: skip
         assert refused.ephemeral_to == home.ben.id
-        assert refused.content.startswith("This training belongs to ada: only they can")
         assert refused.files == []
 
 
@@ -141,11 +148,58 @@ async def test_an_answer_is_given_once(home: House) -> None:
     exchange, card = await held(home, "once")
     await click(home, card, "Train anyway")
     reviews = home.services.reviews
-    for late in (reviews.train, reviews.drop, reviews.look):
+    for late in (reviews.train, reviews.drop):
         with pytest.raises(UserError, match="This training"):
             await late(str(exchange.id), home.ada.id)
     await ready(home, card, "once")
     assert (await home.adapter(home.ada, "once")).photos == 6
+
+
+@asynccontextmanager
+async def busy(home: House) -> AsyncIterator[None]:
+    """The one worker learns something else meanwhile."""
+    first = await home.train(home.cleo, "busy", class_word=ENDLESS)
+    await home.running(first)
+    yield
+    await home.cleo.click(await first.response(), "Cancel")
+
+
+async def test_a_waiting_training_shows_its_owner_alone_how_good_photos_are_cropped(home: House) -> None:
+    async with busy(home):
+        exchange = await home.train(home.ada, "patient", files=six_photos())
+        card = await exchange.response(PATIENCE_S)
+        assert labels(card) == ["Show the photos", "Cancel"]
+        stored = await home.photos(exchange.id)
+        shown = await crops(home, await home.ada.click(card, "Show the photos"))
+        assert shown.embeds[0]["title"] == "6 good photos"
+        assert "64 × 64 pixels" in shown.text
+        assert "deleted again" not in shown.text
+        assert Image.open(io.BytesIO(shown.files[0].data)).format == "JPEG"
+        assert await home.photos(exchange.id) == stored
+        assert list((home.settings.darkroom_data / "incoming").iterdir()) == []
+        click = await home.ben.click(card, "Show the photos")
+        refused = await home.sandbox.wait_for(
+            lambda message: came_of(message, click) and "only they can see its photos" in message.text,
+            seen_by=home.ben, timeout_s=PATIENCE_S,
+        )  # fmt: skip
+        assert refused.ephemeral_to == home.ben.id
+        assert refused.files == []
+    await ready(home, card, "patient")
+
+
+async def test_what_is_shown_of_a_waiting_training_is_what_is_left_of_its_photos(home: House) -> None:
+    async with busy(home):
+        exchange, card = await held(home, "left")
+        await click(home, card, "Leave them out")
+        await home.sandbox.wait_for(
+            lambda message: message.id == card.id and labels(message) == ["Show the photos", "Cancel"]
+        )
+        shown = await crops(home, await home.ada.click(card, "Show the photos"))
+        assert shown.embeds[0]["title"] == "4 good photos"
+        await home.services.blobs.delete_all(photos_prefix(str(exchange.id)))
+        with pytest.raises(UserError, match="photos of this training are deleted by now"):
+            await home.services.reviews.look(str(exchange.id), home.ada.id)
+        await home.services.jobs.cancel(str(exchange.id), home.ada.id)
 
 
 async def test_a_held_training_can_be_stopped_and_tried_again_with_the_same_choice(home: House) -> None:

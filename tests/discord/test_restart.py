@@ -105,7 +105,7 @@ async def test_the_next_bot_fills_in_what_was_left_thinking(
         card = await exchange.response(PATIENCE_S)
         assert card.id == exchange.placeholder.id
         assert "No worker with the model emoji-64 is running at the moment." in card.text
-        assert labels(card) == ["Cancel"]
+        assert labels(card)[-1] == "Cancel"
         await home.start_worker()
         await home.result(exchange)
 

@@ -53,7 +53,7 @@ async def test_whoever_waits_sees_their_place_and_a_button_that_stops_it(home: H
     assert "3 photos are safe." in second.text
     assert "You are next." in second.text
     assert "Place 2 in the queue: 1 before you." in third.text
-    assert labels(second) == labels(third) == ["Cancel"]
+    assert labels(second) == labels(third) == ["Show the photos", "Cancel"]
     for who, message in ((home.ben, third), (home.ada, card)):
         answer = await (await who.click(message, "Cancel")).response(PATIENCE_S)
         assert answer.ephemeral_to == who.id
