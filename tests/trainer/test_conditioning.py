@@ -65,6 +65,10 @@ def reference_chunks(tower: TextTower, prompt: str) -> list[tuple[list[int], lis
     weights: list[float] = []
     last_comma = -1
     for segment in read_emphasis(prompt):
+        if segment.text == "BREAK" and segment.weight == -1:
+            done.append((ids, weights))
+            ids, weights, last_comma = [], [], -1
+            continue
         tokens, place = tower.words(segment.text), 0
         while place < len(tokens):
             if tokens[place] == tower.words(",")[0]:
@@ -129,6 +133,10 @@ PROMPTS = {
     "nothing weighs": "a fox (in a hat:0)",
     "inversion": "a photo of thnos, smiling",
     "weighed inversion": "a photo of (thnos:1.1) and [Moss], smiling",
+    "break": "a fox in a suit BREAK a hat",
+    "breaks at the ends": "BREAK a fox BREAK BREAK a hat BREAK",
+    "break in brackets": "a (fox BREAK hat:1.2)",
+    "break in a long one": f"{LONG}, a fox BREAK {LONG}",
     "long": f"{LONG}, a hat",
     "long, weighed": f"(a fox:1.3) {LONG}, (hat:1.5)",
     "comma near the border": f"{LONG[:-30]} {'a ' * 5}fox, a dog with a hat on a beach, in space, {LONG}",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from trainer.contract.prompt import Segment, read_emphasis
+from trainer.contract.prompt import BREAK, Segment, read_emphasis
 from trainer.models.text import Conditioning, TextTower, Vectors, encode_tokens, split_triggers
 
 COMMA_BACKTRACK = 20  # tokens; a chunk rather ends behind a comma that is no further back than this
@@ -68,23 +68,29 @@ def split(tower: TextTower, segments: Sequence[Segment], inversions: Mapping[str
 
     As A1111's ``tokenize_line``: a chunk that is full ends behind its last comma where that is near, and its tail opens
     the next one. It does so for a token that has no room any more, not for an inversion that needs more than is left.
+    BREAK ends a chunk, also an empty one.
     """
     room, comma = tower.length - 2, tower.words(",")
-    chunk = Chunk()
+    chunk, first = Chunk(), True
     for segment in segments:
+        if segment == BREAK:
+            yield chunk
+            chunk, first = Chunk(), False
+            continue
         for piece in split_triggers(tower, tower.words(segment.text), inversions):
             is_comma, after_comma = list(piece) == comma, chunk.after_comma
             if len(chunk) == room and not is_comma and after_comma and room - after_comma < COMMA_BACKTRACK:
                 rest = chunk.split(after_comma)
                 yield chunk
-                chunk = rest
+                chunk, first = rest, False
             if len(chunk) + len(piece) > room:
                 yield chunk
-                chunk = Chunk()
+                chunk, first = Chunk(), False
             chunk.add(piece, segment.weight)
             if is_comma:
                 chunk.after_comma = len(chunk)
-    yield chunk
+    if first or chunk.ids:
+        yield chunk
 
 
 def _spread(tower: TextTower, chunk: Chunk) -> list[float]:
