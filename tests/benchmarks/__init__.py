@@ -6,6 +6,8 @@
 | ``photos.py`` | the photos as the scripts read them, at every step anew |
 | ``reference.py`` | the scripts' loops: LoRA, the whole model, textual inversion |
 | ``class_images.py`` | the scripts' prior preservation, and a whole job from start to finish |
+| ``families.py`` | one step of the scripts on SD1.x, SD2.x and SDXL |
+| ``gradients.py`` | that step's gradients and ours, side by side |
 | ``faults.py`` | the scripts' known faults, each as a small function |
 | ``cases.py`` | what is measured: both sides build their stepper from the same case |
 | ``measure.py``, ``memory.py`` | seconds in alternating pairs; peak memory, each in a process of its own |

@@ -10,6 +10,9 @@ Tests show the fault here and that our training does not have it. Which of them 
   pictures come as all instances, then all classes. Not in the loops, which are SD1's: :func:`repeat_pair_as_sdxl`.
 - ``--cache_latents`` of the advanced scripts takes the latents by the number of the step, while the loader has shuffled
   its captions anew. Not in the loops: :func:`rows_of_advanced_cache`.
+- SDXL's text ends for the pooled embedding at the highest id, as the published encoders' old configs
+  (``eos_token_id`` 2) have transformers look for it: with placeholder tokens, whose ids are higher than the end's, that
+  is a placeholder. :func:`end_of_text`; not in the loops, mended where gradients are compared.
 - Photos opened, resized and encoded at every step, and the loss fetched at every step. Kept: it is what speed is
   measured against.
 """
@@ -22,11 +25,11 @@ import torch
 from diffusers import DDPMScheduler
 from diffusers.training_utils import compute_snr
 
-SnrForm = Literal["script", "mended"]
+Form = Literal["script", "mended"]
 
 
 def snr_weights(
-    noise_scheduler: DDPMScheduler, timesteps: torch.Tensor, snr_gamma: float, instances: int, form: SnrForm
+    noise_scheduler: DDPMScheduler, timesteps: torch.Tensor, snr_gamma: float, instances: int, form: Form
 ) -> torch.Tensor:
     """Min-SNR weights of a batch whose first ``instances`` timesteps are the instance's.
 
@@ -43,6 +46,11 @@ def snr_weights(
         return least / snr + 1 if v_prediction else least / snr
     weights = least / (snr + 1) if v_prediction else least / snr
     return torch.where(snr == 0, torch.ones_like(weights), weights)
+
+
+def end_of_text(input_ids: torch.Tensor, eos_token_id: int, form: Form) -> torch.Tensor:
+    """Where each text of ids (B, 77) ends, (B,). ``script``: at its highest id; ``mended``: at the first end token."""
+    return input_ids.argmax(dim=1) if form == "script" else (input_ids == eos_token_id).int().argmax(dim=1)
 
 
 def repeat_pair_as_sdxl(instance: torch.Tensor, of_class: torch.Tensor, batch: int) -> torch.Tensor:

@@ -29,10 +29,10 @@ from diffusers import AutoencoderKL, AutoencoderTiny, DDPMScheduler, UNet2DCondi
 from diffusers.optimization import get_scheduler
 from peft import LoraConfig
 from torch.utils.data import DataLoader, Dataset
-from transformers import CLIPTextModel
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from tests.benchmarks.bases import Modules, load_modules
-from tests.benchmarks.faults import SnrForm, snr_weights
+from tests.benchmarks.faults import Form, snr_weights
 from tests.benchmarks.photos import (
     DreamBoothPhotos,
     Example,
@@ -71,7 +71,7 @@ def reference_loss(
     *,
     prior_loss_weight: float | None = None,
     snr_gamma: float | None = None,
-    snr_form: SnrForm = "script",
+    snr_form: Form = "script",
     added_cond_kwargs: dict[str, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """The scripts' loss, a scalar, of given latents and noise (B, C, h, w), timesteps (B,) and embeddings (B, 77, D).
@@ -171,7 +171,7 @@ class ReferenceDreamBooth(ReferenceStep):
         learning_rate: float = 5e-6,
         batch: int = 4,
         snr_gamma: float | None = None,
-        snr_form: SnrForm = "script",
+        snr_form: Form = "script",
         train_text_encoder: bool = False,
         center_crop: bool = False,
         seed: int = 0,
@@ -295,7 +295,7 @@ class ReferenceInversion(ReferenceStep):
     ) -> None:
         modules = base if isinstance(base, Modules) else load_modules(base)
         names = [placeholder_token, *(f"{placeholder_token}_{index}" for index in range(1, num_vectors))]
-        self.placeholder_ids = add_placeholders(modules, names, initializer_token)
+        self.placeholder_ids = add_placeholders(modules.tokenizer, modules.text_encoder, names, initializer_token)
         embeddings = modules.text_encoder.get_input_embeddings()
         modules.vae.requires_grad_(False)
         modules.unet.requires_grad_(False)
@@ -323,9 +323,13 @@ class ReferenceInversion(ReferenceStep):
             table[unchanged] = self._original[unchanged]
 
 
-def add_placeholders(modules: Modules, names: Sequence[str], initializer_token: str) -> list[int]:
+def add_placeholders(
+    tokenizer: CLIPTokenizer,
+    text_encoder: CLIPTextModel | CLIPTextModelWithProjection,
+    names: Sequence[str],
+    initializer_token: str,
+) -> list[int]:
     """Add tokens to the tokenizer and rows to the text encoder, each a copy of the initializer's; their ids."""
-    tokenizer, text_encoder = modules.tokenizer, modules.text_encoder
     rows = text_encoder.get_input_embeddings().num_embeddings
     if tokenizer.add_tokens(list(names)) != len(names):
         raise ValueError(f"the tokenizer already has the token {names[0]}; choose another placeholder_token")
@@ -341,5 +345,5 @@ def add_placeholders(modules: Modules, names: Sequence[str], initializer_token: 
     return list(ids)
 
 
-def _resize(text_encoder: CLIPTextModel, rows: int) -> None:
+def _resize(text_encoder: CLIPTextModel | CLIPTextModelWithProjection, rows: int) -> None:
     text_encoder.resize_token_embeddings(rows, mean_resizing=False)

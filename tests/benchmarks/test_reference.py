@@ -13,7 +13,8 @@ from PIL import Image
 from tests.benchmarks.bases import Modules, load_modules, random_autoencoder_kl, save_modules
 from tests.benchmarks.cases import CASES, PHOTOS, make_reference
 from tests.benchmarks.class_images import run_lora_job
-from tests.benchmarks.faults import repeat_pair_as_sdxl, rows_of_advanced_cache, snr_weights
+from tests.benchmarks.families import time_ids
+from tests.benchmarks.faults import end_of_text, repeat_pair_as_sdxl, rows_of_advanced_cache, snr_weights
 from tests.benchmarks.measure import Memory, Spread, Stopwatch, measure_memory, time_in_turn, time_parts
 from tests.benchmarks.photos import (
     OBJECT_TEMPLATES,
@@ -155,6 +156,18 @@ def test_fault_sdxl_pairs_half_the_pictures_with_the_wrong_prompt() -> None:
     pictures = [0, 0, 1, 1]  # two of the instance, two of the class, as they are collated
     prompts = repeat_pair_as_sdxl(instance, of_class, batch=2)[:, 0, 0].tolist()
     assert sum(picture != prompt for picture, prompt in zip(pictures, prompts, strict=True)) == 2
+
+
+def test_fault_placeholders_are_taken_for_the_end_of_a_text() -> None:
+    end, placeholder = 1640, 1641
+    ids = torch.tensor([[1639, 7, placeholder, 9, end, end]])
+    assert end_of_text(ids, end, "script").tolist() == [2]
+    assert end_of_text(ids, end, "mended").tolist() == [4]
+
+
+def test_sdxl_is_told_height_before_width_and_where_the_crop_began() -> None:
+    assert time_ids((400, 160), (128, 64)).tolist() == [160, 400, 0, 16, 64, 128]
+    assert time_ids((320, 200), (128, 64)).tolist() == [200, 320, 8, 0, 64, 128]
 
 
 def test_fault_cached_latents_and_captions_part_company() -> None:
