@@ -205,6 +205,12 @@ def check_for_base(recipe: Recipe, base: BaseInfo | None) -> None:
     if (reason := base.unavailable.get(recipe.method)) is not None:
         raise UserError(reason)
     within("resolution", recipe.resolution, *base.resolutions)
+    resolution = recipe.resolution or min(base.width, base.height)
+    if resolution > (most := base.most_resolution.get(recipe.method, resolution)):
+        raise UserError(
+            f"The method `{recipe.method}` at a resolution of {resolution} needs more memory on {base.name} than there"
+            f" is: write `resolution: {most}` or less into `advanced`, or choose another method."
+        )
     if recipe.captions == "captioner" and not base.has_captioner:
         raise UserError(
             "captions can't be `captioner`, for whoever runs this bot has set none up: take `template`, or write them"

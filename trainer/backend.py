@@ -6,6 +6,7 @@ backend (the supervisor's process) stays small.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -75,15 +76,16 @@ class TorchBackend:
         if self._hashes is not None:
             hashes.recall(self._hashes)
         free, gpu = memory.free_bytes(device), device.type != "cpu"
+        limits = {spec.name: memory.find_limits(spec, free, gpu=gpu) for spec in found.bases}
         infos = tuple(
             BaseInfo(
                 name=spec.name, family=spec.family, hash=spec.hash, width=spec.defaults.width,
                 height=spec.defaults.height, max_side=spec.defaults.max_side,
                 num_inference_steps=spec.defaults.num_inference_steps, guidance_scale=spec.defaults.guidance_scale,
                 embedded=spec.embedded, example_prompts=spec.defaults.example_prompts,
-                unavailable=memory.find_unavailable(spec, free, gpu=gpu), bucket_step=spec.defaults.bucket_step,
+                unavailable=limits[spec.name].unavailable, most_resolution=limits[spec.name].most_resolution,
+                bucket_step=spec.defaults.bucket_step, resolutions=spec.defaults.resolutions,
                 has_captioner=self._captioner is not None,
-                resolutions=(max(64, min(spec.defaults.width, spec.defaults.height) // 2), spec.defaults.max_side),
             )
             for spec in self._specs.values()
         )  # fmt: skip
@@ -103,15 +105,23 @@ class TorchBackend:
             try:
                 base = load_base(self._specs[name], self._device)
             except torch.OutOfMemoryError:
-                for idle in [other for other in self._loaded if not self._at_work[other]]:
-                    del self._loaded[idle]
-                torch.cuda.empty_cache()
+                self._make_room()
                 base = load_base(self._specs[name], self._device)
             if base.spec.embedded:
                 # its operations are so small that two threads mostly wait for each other: docs/performance.md
                 torch.set_num_threads(1)
             self._loaded[name] = (base, AdapterBank(base.modules))
         return self._loaded[name]
+
+    def _make_room(self) -> None:
+        """Let go of what nobody works with: idle bases, and the whole model that was drawn with last."""
+        import torch
+
+        self._tuned = None
+        for idle in [name for name in self._loaded if not self._at_work[name]]:
+            del self._loaded[idle]
+        gc.collect()  # a base and what is wrapped around it hold each other
+        torch.cuda.empty_cache()
 
     def _tuned_base(self, base: Any, use: AdapterUse, file: messages.Spooled) -> tuple[Any, Any]:
         """The base as that checkpoint has it; the last one stays loaded, and is then not read again."""
@@ -140,7 +150,7 @@ class TorchBackend:
         try:
             return (yield from steps)
         except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
+            self._make_room()  # for whoever tries again
             raise UserFault(
                 "this does not fit into the GPU's memory at the moment; try fewer or smaller pictures, or again later"
             ) from error
@@ -155,7 +165,7 @@ class TorchBackend:
         base, bank = self._base(command.request.base)
         captioner = open_captioner(self._captioner, base.device)
         judge = open_judge(base, self._judges)
-        room = Room(base, bank, judge, self._class_latents, captioner, self._lean)
+        room = Room(base, bank, judge, self._class_latents, captioner, self._lean, self._make_room)
         return (yield from teach(room, command, control))
 
     def _imagine(self, command: messages.StartImagining) -> Steps:

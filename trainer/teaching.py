@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from dataclasses import astuple, dataclass
-from functools import partial
 from pathlib import Path
 
-import torch
 from PIL import Image
 
 from trainer import messages
@@ -30,13 +28,13 @@ from trainer.generation.metadata import write_png
 from trainer.generation.pipeline import GenerationJob, Picture, generate, quietly
 from trainer.messages import Spooled
 from trainer.models.loading import Base
-from trainer.models.memory import estimate_training, free_bytes, read_size
 from trainer.training.captioner import Captioner, describe_photos
 from trainer.training.captions import name_subject
 from trainer.training.checkpoints import step_of
 from trainer.training.continuing import read_source
 from trainer.training.control import Control, Pause
 from trainer.training.dreambooth import DreamBoothLearner
+from trainer.training.estimating import estimate
 from trainer.training.learner import Drawing, Learner
 from trainer.training.loop import Hooks, Learned, Snapshot, Training, TrainingJob, TrainStep, prepare_photos, resolve
 
@@ -55,6 +53,7 @@ class Room:
     class_latents: Path | None = None  # the folder where those of all trainings are kept
     captioner: Captioner | None = None
     lean: bool = False  # whether nothing but trainings needs the base's encoders
+    make_room: Callable[[], None] = lambda: None  # lets go of models that nobody works with
 
 
 class Lesson:
@@ -73,35 +72,20 @@ class Lesson:
         source = None
         if command.source is not None:
             source = read_source(room.base, command.source.read(), recipe.method, request.trigger)
-        self._memory_bytes, checkpointing = self._estimate()
+        self._recipe = resolve(room.base, self._job, len(self._images), source)
+        self._memory_bytes, checkpointing = estimate(room.base, self._recipe, source)
         self._hooks = Hooks(
             control, self._folder, self._checkpoints.append, resume, room.class_latents, source,
-            checkpointing=checkpointing, lean=room.lean,
+            checkpointing=checkpointing, lean=room.lean, make_room=room.make_room,
             look=None if room.judge is None else self._look, is_enough=self._is_enough,
         )  # fmt: skip
-
-    def _estimate(self) -> tuple[int, bool]:
-        """Bytes that this will need, and whether gradient checkpointing has to keep them so few."""
-        base = self._room.base
-        recipe, gpu = resolve(base, self._job, len(self._images)), base.device.type != "cpu"
-        whole = recipe.method == "dreambooth"
-        estimate = partial(
-            estimate_training, read_size(base.spec), recipe.method, resolution=recipe.resolution,
-            batch=recipe.batch * (2 if recipe.prior_weight else 1), rank=recipe.rank, gpu=gpu,
-            adafactor=whole and base.spec.family == "sdxl", ema=recipe.ema > 0,
-            text_encoder=recipe.text_encoder_learning_rate > 0,
-        )  # fmt: skip
-        at_ease = estimate(checkpointing=False)
-        if not gpu or at_ease <= free_bytes(base.device) + torch.cuda.memory_reserved(base.device):
-            return at_ease, False
-        return estimate(checkpointing=True), True
 
     def run(self) -> Steps:
         """One step a turn; its last report is Trained, or Paused."""
         room, request = self._room, self._request
         captions = yield from describe_photos(room.captioner, self._job, self._images, request.captions)
         photos = prepare_photos(self._job, self._images, captions, request.focuses)
-        self._training = Training(room.base, room.bank, photos, self._job, self._hooks)
+        self._training = Training(room.base, room.bank, photos, self._job, self._hooks, self._recipe)
         job_id, planned = self._request.job_id, self._training.recipe.steps
         yield messages.Planned(job_id, self._began_at, planned, self._memory_bytes)
         previews = preview_steps(request.recipe.preview_every, planned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -203,6 +204,16 @@ def test_what_depends_on_the_base() -> None:
         (Recipe(captions="captioner"), "captions can't be `captioner`"),
     ):
         with pytest.raises(UserError, match=words):
+            check_for_base(recipe, base)
+
+
+def test_a_resolution_that_there_is_no_memory_for_is_refused_with_the_one_that_there_is() -> None:
+    base = msgspec.structs.replace(base_info(), width=1024, height=1024, most_resolution={"lora": 768, "pivotal": 1024})
+    check_for_base(Recipe(method="pivotal"), base)
+    check_for_base(Recipe(method="textual_inversion"), base)  # of which the worker said nothing
+    check_for_base(Recipe(resolution=768), base)
+    for recipe in (Recipe(), Recipe(resolution=832)):
+        with pytest.raises(UserError, match="write `resolution: 768` or less into `advanced`"):
             check_for_base(recipe, base)
 
 

@@ -152,27 +152,29 @@ def test_a_resumed_training_says_where_it_goes_on(base: Base, photos: list[Image
 @pytest.mark.parametrize(("every", "shown"), [(0, []), (1, [1, 2, 3]), (2, [2]), (9, [])])
 @pytest.mark.parametrize("method", ["lora", "textual_inversion"])
 def test_previews_come_when_they_are_wanted_and_change_nothing_of_what_is_learned(
-    base: Base, photos: list[Image.Image], method: Method, every: int, shown: list[int]
+    base: Base, photos: list[Image.Image], command: Command, method: Method, every: int, shown: list[int]
 ) -> None:
     asked = command(photos, method=method, caption_dropout=0.5 if method == "lora" else None)
     _, thrice = run(base, asked, judged=False)
+    learned = thrice.file.read()
     recipe = msgspec.structs.replace(asked.request.recipe, preview_every=every)
-    other = messages.StartTraining(msgspec.structs.replace(asked.request, recipe=recipe), asked.photos)
+    other = msgspec.structs.replace(asked, request=msgspec.structs.replace(asked.request, recipe=recipe))
     reports, trained = run(base, other, judged=False)
     assert [report.step for report in reports if isinstance(report, messages.Stepped) and report.preview] == shown
-    assert trained.data == thrice.data
+    assert trained.file.read() == learned
     assert trained.final_loss == thrice.final_loss
 
 
 def test_a_training_resumed_between_two_previews_equals_one_that_never_stopped(
-    base: Base, photos: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+    base: Base, photos: list[Image.Image], command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 3)
     asked = command(photos, preview_every=2)
     reports, whole = run(base, asked, judged=False)
-    [checkpoint] = [report.data for report in reports if isinstance(report, messages.Checkpointed)]
-    _, again = run(base, messages.StartTraining(asked.request, asked.photos, checkpoint), judged=False)
-    assert again.data == whole.data
+    learned = whole.file.read()
+    [checkpoint] = [report.file for report in reports if isinstance(report, messages.Checkpointed)]
+    _, again = run(base, msgspec.structs.replace(asked, resume=checkpoint), judged=False)
+    assert again.file.read() == learned
 
 
 def checkpoints(

@@ -109,6 +109,8 @@ class BaseInfo(Message, frozen=True):
     example_prompts: tuple[str, ...] = ()  # what follows "trigger class_word" in the buttons after a training
     # methods that this worker can't train on this base, each with the reason and the way out, as a sentence for members
     unavailable: dict[Method, str] = msgspec.field(default_factory=dict)
+    # the largest `resolution` that there is memory for, by method; a method that is not named has no such limit
+    most_resolution: dict[Method, int] = msgspec.field(default_factory=dict)
     has_captioner: bool = False
     bucket_step: int = 64  # sides of what is learned from are multiples of it
     resolutions: tuple[int, int] = (64, 2048)  # the least and the most that `resolution` may be

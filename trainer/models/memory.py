@@ -12,6 +12,7 @@ from trainer.contract.requests import Method
 from trainer.models.families import FAMILIES
 from trainer.models.folders import read_json, weight_files
 from trainer.models.header import UNET, VAE, Shapes, read_shapes, unet_config, vae_config
+from trainer.training.recipes import ATTENTION, CONVOLUTIONS, FEED_FORWARD, MODULES
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from trainer.models.registry import BaseSpec
 
 GB = 1e9
+_ORIGINAL_NAMES = {"conv1": ("in_layers.2",), "conv2": ("out_layers.3",)}  # of single files
 # numbers that are kept for the gradient, for each number that goes through a layer: counted on the three families'
 # published shapes through saved_tensors_hooks, less the attention matrices, which efficient attention never makes
 RESNET_KEEPS, TRANSFORMER_KEEPS = 10, 38
@@ -27,6 +29,7 @@ AUTOCAST = 1.3  # a model in float32 that computes in bfloat16 keeps some in flo
 DECODER_KEEPS = 3  # of the VAE's largest layer, at once
 ADAMW_BYTES = 8  # two moments
 ADAFACTOR_BYTES = 1  # rows and columns of one moment; of a 3 × 3 convolution that is two thirds of it
+MOST_KEPT = 100_000_000  # parameters up to which a training keeps a copy of its state, to roll back to
 SLACK = 1.1  # what an allocator can't use
 CONTEXT_BYTES = 0.6 * GB  # of CUDA
 PROCESS_BYTES = 0.1 * GB  # of a CPU's process, beside torch itself
@@ -39,10 +42,14 @@ class ModelSize:
     unet: int  # parameters
     text_encoders: int
     vae: int
-    projections: int  # both sides of all attention projections of the UNet: a LoRA of rank r has r times as many
+    layers: Mapping[str, int]  # of the UNet, by the names of recipes: a LoRA of rank r on them has r times as many
     features: float  # numbers that a step keeps, for each latent of a picture
     vae_width: int  # most channels of the VAE's decoder where the picture has its full size
     vae_scale_factor: int
+
+    def count_lora(self, rank: int, target_modules: Sequence[str] = ATTENTION) -> int:
+        """Parameters of a LoRA on these layers of the UNet."""
+        return rank * sum(self.layers[module] for module in target_modules)
 
 
 def read_size(spec: BaseSpec) -> ModelSize:
@@ -76,12 +83,11 @@ def measure(
 
     ``decoder_widths``: channels of the VAE's decoder, by level from the finest.
     """
-    attention = ("to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight")
     return ModelSize(
         unet=_count(unet),
         text_encoders=_count(text),
         vae=_count(vae),
-        projections=sum(sum(shape[:2]) for name, shape in unet.items() if name.endswith(attention)),
+        layers={module: _count_sides(unet, module) for module in (*ATTENTION, *FEED_FORWARD, *CONVOLUTIONS)},
         features=count_features(config),
         # the finest level begins with what comes up from the one below
         vae_width=max(decoder_widths[:2]),
@@ -91,6 +97,12 @@ def measure(
 
 def _count(shapes: Shapes) -> int:
     return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith("position_ids"))
+
+
+def _count_sides(unet: Shapes, module: str) -> int:
+    """Numbers that go into and out of all layers of that name: (out, in) or, of convolutions, (out, in, k, k)."""
+    names = tuple(f".{name}.weight" for name in (module, *_ORIGINAL_NAMES.get(module, ())))
+    return sum(shape[0] + math.prod(shape[1:]) for name, shape in unet.items() if name.endswith(names))
 
 
 def count_features(config: Mapping[str, Any]) -> float:
@@ -116,7 +128,7 @@ def estimate_training(
     *,
     resolution: int,
     batch: int = 1,
-    rank: int = 16,
+    learned: int = 0,
     gpu: bool = True,
     adafactor: bool = False,
     ema: bool = False,
@@ -125,16 +137,17 @@ def estimate_training(
 ) -> int:
     """Bytes that a training needs at its peak.
 
-    ``batch``: samples that go through the UNet together, with those of prior preservation. ``gpu``: the frozen base is
+    ``batch``: samples that go through the UNet together, with those of prior preservation. ``learned``: parameters of
+    the LoRA; of a whole model they are known. ``gpu``: the frozen base is
     in bfloat16 there, in float32 on a CPU. ``adafactor``: instead of AdamW (Shazeer & Stern 2018). The default is the
     least that a training needs: what :class:`trainer.training.memory_ladder.MemoryLadder` ends with.
     """
     weight_bytes = 2 if gpu else 4
     frozen = (size.unet + size.text_encoders) * weight_bytes + size.vae * 4
-    learned = {"dreambooth": size.unet, "textual_inversion": 0}.get(method, rank * size.projections)
-    if text_encoder and method == "dreambooth":
-        learned += size.text_encoders
-    each = 4 + 4 + (ADAFACTOR_BYTES if adafactor else ADAMW_BYTES) + 4 * ema  # weight, gradient, moments, average
+    if method == "dreambooth":
+        learned = size.unet + size.text_encoders * text_encoder
+    state = 4 + (ADAFACTOR_BYTES if adafactor else ADAMW_BYTES) + 4 * ema  # weight, moments, average
+    each = state * (2 if learned <= MOST_KEPT else 1) + 4  # the gradient
     autocast = method == "dreambooth" and gpu
     each += weight_bytes * autocast  # its copy of the weights
     latents = (resolution / size.vae_scale_factor) ** 2
@@ -154,29 +167,62 @@ def free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def find_unavailable(spec: BaseSpec, free: int, *, gpu: bool) -> dict[Method, str]:
-    """The methods that ``free`` bytes are too few for, each with a sentence for members that names the way out."""
-    size, side = read_size(spec), math.isqrt(spec.defaults.width * spec.defaults.height)
-    needs: dict[Method, int] = {
-        method: estimate_training(
-            size, method, resolution=side, rank=spec.defaults.recipe.rank, gpu=gpu,
+def all_bytes(device: torch.device) -> int:
+    """Memory of the device, whoever uses it."""
+    import psutil
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[1])
+    return int(psutil.virtual_memory().total)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What so much memory is too little for."""
+
+    unavailable: dict[Method, str]  # methods, each with a sentence for members that names the way out
+    most_resolution: dict[Method, int]  # of the others
+
+
+def find_limits(spec: BaseSpec, free: int, *, gpu: bool) -> Limits:
+    """What ``free`` bytes are too few for, of what a member may ask of this base.
+
+    A larger batch than fits is done in parts, so it is of no account. The rank is the base's own, since a training
+    whose LoRA is too large is told so before it begins.
+    """
+    size, defaults = read_size(spec), spec.defaults
+    learned = size.count_lora(defaults.recipe.rank, MODULES[defaults.recipe.layers])
+
+    def needs(method: Method, resolution: int) -> int:
+        return estimate_training(
+            size, method, resolution=resolution, learned=0 if method == "textual_inversion" else learned, gpu=gpu,
             adafactor=method == "dreambooth" and spec.family == "sdxl",
-        )
+        )  # fmt: skip
+
+    least, most = defaults.resolutions
+    fitting: dict[Method, list[int]] = {
+        method: [side for side in (*range(least, most, defaults.bucket_step), most) if needs(method, side) <= free]
         for method in get_args(Method)
-    }  # fmt: skip
-    fitting = [method for method, need in needs.items() if need <= free]
+    }
+    needed = {method: needs(method, least) for method in fitting}
+    others = [method for method, sides in fitting.items() if sides]
     way_out = (
-        f"choose the method `{fitting[0]}`, which needs about {_gb(needs[fitting[0]])}"
-        if fitting
+        f"choose the method `{others[0]}`, which needs about {show_gb(needed[others[0]])}"
+        if others
         else "choose another base model, or ask whoever runs this bot for a smaller one"
     )
-    return {
-        method: f"The method `{method}` needs about {_gb(need)} of memory on {spec.name}, and {_gb(free)} are there:"
-        f" {way_out}."
-        for method, need in needs.items()
-        if need > free
-    }
+    return Limits(
+        {
+            method: f"The method `{method}` needs about {show_gb(needed[method])} of memory on {spec.name}, and"
+            f" {show_gb(free)} are there: {way_out}."
+            for method, sides in fitting.items()
+            if not sides
+        },
+        {method: sides[-1] for method, sides in fitting.items() if sides},
+    )
 
 
-def _gb(size: float) -> str:
+def show_gb(size: float) -> str:
+    """As members read it."""
     return f"{size / GB:.1f} GB" if size < 10 * GB else f"{size / GB:.0f} GB"

@@ -42,6 +42,11 @@ class BaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recipe: RecipeDefaults = RecipeDefaults()
     example_prompts: tuple[str, ...] = ("in a suit", "at the beach", "as a portrait")
 
+    @property
+    def resolutions(self) -> tuple[int, int]:
+        """The least and the most that a recipe's resolution may be."""
+        return max(64, min(self.width, self.height) // 2), self.max_side
+
 
 @dataclass(frozen=True)
 class BaseSpec:

@@ -87,6 +87,7 @@ class Hooks:
     source: Source | None = None  # a finished adapter to go on from
     checkpointing: bool = False  # gradient checkpointing: a third slower, in less than half the memory
     lean: bool = False  # whether the base's encoders leave the memory while they are not needed
+    make_room: Callable[[], None] = lambda: None  # lets go of models that nobody works with
     look: Look | None = None  # scores what is being learned
     is_enough: Callable[[list[list[float]]], bool] = lambda scores: False  # whether the scores have stopped rising
 
@@ -156,13 +157,14 @@ def make_learner(base: Base, bank: AdapterBank, job: TrainingJob, recipe: recipe
             return DreamBoothLearner(base, bank, recipe)
 
 
-def resolve(base: Base, job: TrainingJob, photos: int) -> recipes.ResolvedRecipe:
-    """The recipe for this base and so many photos, with nothing left open."""
+def resolve(base: Base, job: TrainingJob, photos: int, source: Source | None = None) -> recipes.ResolvedRecipe:
+    """The recipe for this base and so many photos, with nothing left open; the layers are those of ``source``."""
     defaults = base.spec.defaults
     resolution = min(defaults.width, defaults.height)
-    return recipes.resolve_recipe(
+    recipe = recipes.resolve_recipe(
         job.recipe, defaults.recipe, photos, job.kind, family=base.spec.family, resolution=resolution
     )
+    return recipe if source is None else source.fit(recipe, defaults.recipe.text_encoder_learning_rate)
 
 
 class Training:
@@ -175,12 +177,11 @@ class Training:
         photos: Sequence[TrainingPhoto],
         job: TrainingJob,
         hooks: Hooks | None = None,
+        recipe: recipes.ResolvedRecipe | None = None,
     ) -> None:
+        """``recipe``: as :func:`resolve` makes it, where that was done already."""
         self.base, self._bank, self._raw, self._job, self._hooks = base, bank, photos, job, hooks or Hooks()
-        self.recipe = resolve(base, job, len(photos))
-        if self._hooks.source is not None:
-            defaults = base.spec.defaults.recipe
-            self.recipe = self._hooks.source.fit(self.recipe, defaults.text_encoder_learning_rate)
+        self.recipe = recipe or resolve(base, job, len(photos), self._hooks.source)
         self._scheduler = base.make_scheduler()
         self._recent: list[Taken] = []  # steps that were not looked at yet
         self._snapshots: list[Snapshot] = []
@@ -195,7 +196,7 @@ class Training:
         )
         self._prior: dict[Size, ClassLatents] = yield from self._class_latents()
         self.learner = make_learner(self.base, self._bank, self._job, self.recipe)
-        self._memory = MemoryLadder(self.learner.unet, checkpointing=self._hooks.checkpointing)
+        self._memory = MemoryLadder(self.learner.unet, self._hooks.make_room, checkpointing=self._hooks.checkpointing)
         try:
             if self._hooks.source is not None:
                 self.learner.load(self._hooks.source.weights)

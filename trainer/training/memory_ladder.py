@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from diffusers import UNet2DConditionModel
 
@@ -9,9 +11,14 @@ from diffusers import UNet2DConditionModel
 class MemoryLadder:
     """Where a training stands on it; it only ever goes down."""
 
-    def __init__(self, unet: UNet2DConditionModel, *, checkpointing: bool = False) -> None:
-        """``checkpointing``: whether to begin with it, since an estimate says so (Chen et al. 2016)."""
-        self._unet = unet
+    def __init__(
+        self, unet: UNet2DConditionModel, make_room: Callable[[], None], *, checkpointing: bool = False
+    ) -> None:
+        """``make_room`` lets go of models that nobody works with.
+
+        ``checkpointing``: whether to begin with it, since an estimate says so (Chen et al. 2016).
+        """
+        self._unet, self._make_room = unet, make_room
         self._freed = False
         self.parts = 1  # into which a batch is split, one after the other through the graph
         self._checkpointing = False
@@ -24,6 +31,7 @@ class MemoryLadder:
             torch.cuda.empty_cache()
         if not self._freed:
             self._freed = True
+            self._make_room()
         elif self.parts < batch:
             self.parts = min(batch, self.parts * 2)
         elif not self._checkpointing:

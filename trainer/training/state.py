@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
+from trainer.models.memory import MOST_KEPT
 from trainer.training.checkpoints import load_optimizer_tensors, load_state, optimizer_tensors, save_state
 
 MAX_NORM = 1.0  # of the gradient
-MOST_KEPT = 100_000_000  # parameters up to which a copy is kept to roll back to
 
 Copy = list[torch.Tensor]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import psutil
@@ -11,12 +13,21 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from tests.trainer.models.published import UNETS, VAE, make_parts
+from tests.trainer.training.conftest import job
+from trainer.adapters.bank import AdapterBank
 from trainer.backend import TorchBackend
-from trainer.contract.requests import Method
+from trainer.contract.requests import Layers, Method
+from trainer.errors import UserFault
 from trainer.models import memory
 from trainer.models.families import Family
-from trainer.models.memory import GB, ModelSize, estimate_training, find_unavailable, measure, read_size
+from trainer.models.loading import Base, load_base
+from trainer.models.memory import GB, Limits, ModelSize, estimate_training, find_limits, measure, read_size
 from trainer.models.registry import find_bases
+from trainer.training.continuing import Source
+from trainer.training.estimating import estimate
+from trainer.training.loop import resolve
+from trainer.training.lora import LoraLearner
+from trainer.training.recipes import MODULES
 
 RESOLUTIONS: dict[Family, int] = {"sd1": 512, "sd2": 768, "sdxl": 1024}
 
@@ -37,7 +48,8 @@ def size(family: Family) -> ModelSize:
 
 def gigabytes(size: ModelSize, family: Family, method: Method, **options: bool | int) -> float:
     adafactor = method == "dreambooth" and family == "sdxl"
-    asked = {"resolution": RESOLUTIONS[family], "adafactor": adafactor, **options}
+    learned = 0 if method == "textual_inversion" else size.count_lora(16)
+    asked = {"resolution": RESOLUTIONS[family], "adafactor": adafactor, "learned": learned, **options}
     return estimate_training(size, method, **asked) / GB  # type: ignore[arg-type]
 
 
@@ -47,7 +59,7 @@ def test_the_parameters_are_as_many_as_published(family: Family, size: ModelSize
         "sd2": (865_910_724, 340_387_840, 3_319_808),
         "sdxl": (2_567_463_684, 817_720_320, 23_224_320),
     }
-    assert (size.unet, size.text_encoders, 16 * size.projections) == published[family]  # a LoRA of rank 16
+    assert (size.unet, size.text_encoders, size.count_lora(16)) == published[family]  # a LoRA of rank 16
     assert (size.vae, size.vae_width, size.vae_scale_factor) == (83_653_863, 256, 8)
 
 
@@ -64,7 +76,9 @@ def test_it_grows_with_what_is_asked_for(family: Family, size: ModelSize) -> Non
     usual = gigabytes(size, family, "lora", checkpointing=False)
     assert gigabytes(size, family, "lora", checkpointing=False, batch=2) > usual
     assert gigabytes(size, family, "lora", checkpointing=False, resolution=RESOLUTIONS[family] + 256) > usual
-    assert gigabytes(size, family, "lora", checkpointing=False, rank=64) > usual
+    larger = size.count_lora(32, MODULES["attention_ff"])
+    assert larger > 3 * size.count_lora(16)
+    assert gigabytes(size, family, "lora", checkpointing=False, learned=larger) > usual
     assert gigabytes(size, family, "lora", checkpointing=True) < usual
     assert gigabytes(size, family, "lora", checkpointing=False, gpu=False) > usual
     assert gigabytes(size, family, "dreambooth", text_encoder=True, ema=True) > gigabytes(size, family, "dreambooth")
@@ -102,22 +116,71 @@ def test_both_forms_of_a_base_are_of_the_same_size(tiny_bases: Path, name: str) 
     folder, file = read_size(specs[name]), read_size(specs[f"{name}-file"])
     assert folder.unet == file.unet > 1_000_000
     assert folder.vae == file.vae
-    assert (folder.projections, folder.features, folder.vae_width) == (file.projections, file.features, file.vae_width)
+    assert (folder.layers, folder.features, folder.vae_width) == (file.layers, file.features, file.vae_width)
+    assert min(folder.layers.values()) > 0
     assert folder.text_encoders <= file.text_encoders  # SD2's file has a layer that is not used
+
+
+@pytest.mark.parametrize("layers", MODULES)
+def test_a_lora_has_as_many_parameters_as_are_counted(tiny_bases: Path, layers: Layers) -> None:
+    for spec in find_bases(tiny_bases):
+        base = load_base(spec)
+        recipe = resolve(base, job(target_modules=layers, rank=8), 3)
+        learner = LoraLearner(base, AdapterBank(base.modules), recipe)
+        learned = sum(parameter.numel() for group in learner.groups for parameter in group["params"])
+        assert read_size(spec).count_lora(8, recipe.target_modules) == learned
+
+
+def test_the_copy_to_roll_back_to_is_counted_where_there_is_one() -> None:
+    size = ModelSize(0, 0, 0, {}, 0.0, 0, 8)
+
+    def need(learned: int) -> float:
+        return estimate_training(size, "lora", resolution=8, learned=learned) - estimate_training(
+            size, "lora", resolution=8
+        )
+
+    most = memory.MOST_KEPT
+    assert need(most) == pytest.approx(1.1 * most * (12 + 12 + 4))  # weight and moments twice, the gradient once
+    assert need(most + 1) == pytest.approx(1.1 * most * (12 + 4))
 
 
 def test_a_method_without_the_memory_is_refused_with_the_one_that_has(tiny_bases: Path) -> None:
     spec = next(spec for spec in find_bases(tiny_bases) if spec.name == "sdxl")
-    need = {method: estimate_training(read_size(spec), method, resolution=64, gpu=False, adafactor=True)
-            for method in get_args(Method)}  # fmt: skip
-    assert find_unavailable(spec, need["dreambooth"], gpu=False) == {}
-    refused = find_unavailable(spec, need["dreambooth"] - 1, gpu=False)
-    assert list(refused) == ["dreambooth"]
-    assert refused["dreambooth"].startswith("The method `dreambooth` needs about 0.2 GB of memory on sdxl, and 0.")
-    assert "choose the method `lora`, which needs about 0." in refused["dreambooth"]
-    nothing = find_unavailable(spec, 1000, gpu=False)
-    assert set(nothing) == set(get_args(Method))
-    assert "choose another base model" in nothing["lora"]
+    size, (least, most) = read_size(spec), spec.defaults.resolutions
+    need = partial(estimate_training, size, "dreambooth", gpu=False, adafactor=True)
+    assert find_limits(spec, 64 * 10**9, gpu=False) == Limits({}, dict.fromkeys(get_args(Method), most))
+    refused = find_limits(spec, need(resolution=least) - 1, gpu=False)
+    assert list(refused.unavailable) == ["dreambooth"]
+    assert refused.most_resolution.keys() == set(get_args(Method)) - {"dreambooth"}
+    sentence = refused.unavailable["dreambooth"]
+    assert sentence.startswith("The method `dreambooth` needs about 0.3 GB of memory on sdxl, and 0.")
+    assert "choose the method `lora`, which needs about 0." in sentence
+    between = find_limits(spec, need(resolution=most) - 1, gpu=False)
+    assert between.unavailable == {}
+    assert least <= between.most_resolution["dreambooth"] < between.most_resolution["lora"] == most
+    nothing = find_limits(spec, 1000, gpu=False)
+    assert set(nothing.unavailable) == set(get_args(Method))
+    assert nothing.most_resolution == {}
+    assert "choose another base model" in nothing.unavailable["lora"]
+
+
+def test_a_training_is_estimated_with_its_own_layers_or_those_of_what_it_goes_on_from(base: Base) -> None:
+    recipe = resolve(base, job(rank=4), 3)
+    wide = resolve(base, job(rank=64, target_modules="attention_ff_conv"), 3)
+    with_prior = resolve(base, job(rank=4, prior_weight=1.0), 3)
+    source = Source({"unet.x.lora_A.weight": torch.zeros(4, 10**6)})
+    needs = [estimate(base, recipe)[0], estimate(base, with_prior)[0], estimate(base, wide)[0]]
+    assert needs == sorted(set(needs))
+    assert estimate(base, recipe, source)[0] > needs[0] + 4 * 10**6 * 20
+
+
+def test_what_no_empty_device_has_room_for_is_refused_before_it_begins(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = resolve(base, job(rank=4), 3)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=10**7, available=10**7))
+    with pytest.raises(UserFault, match=r"needs about 0\.\d GB of memory, and 0\.0 GB are there: choose a smaller `r"):
+        estimate(base, recipe)
 
 
 @pytest.mark.parametrize(("free", "refused"), [(64 * GB, set()), (1e6, set(get_args(Method)))])
@@ -127,6 +190,7 @@ def test_the_bot_is_told_what_the_worker_has_no_memory_for(
     monkeypatch.setattr(memory, "free_bytes", lambda device: int(free))
     ready = TorchBackend(tiny_bases, "cpu").start()
     assert {base.name: set(base.unavailable) for base in ready.bases} == {base.name: refused for base in ready.bases}
+    assert all(set(base.most_resolution) == set(get_args(Method)) - refused for base in ready.bases)
     assert all(reason.endswith(".") for base in ready.bases for reason in base.unavailable.values())
 
 
@@ -134,3 +198,5 @@ def test_the_free_memory_is_the_devices(monkeypatch: pytest.MonkeyPatch) -> None
     assert 0 < memory.free_bytes(torch.device("cpu")) <= psutil.virtual_memory().total
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (7, 24))
     assert memory.free_bytes(torch.device("cuda:0")) == 7
+    assert memory.all_bytes(torch.device("cuda:0")) == 24
+    assert memory.all_bytes(torch.device("cpu")) == psutil.virtual_memory().total

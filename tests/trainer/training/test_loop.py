@@ -210,8 +210,10 @@ def test_what_does_not_fit_into_memory_is_done_in_parts_with_the_same_gradient(
         return real(learner, scheduler, batch, *rest)
 
     monkeypatch.setattr(loop, "batch_losses", tight)
-    parts = learn(job())
+    rooms: list[int] = []
+    parts = learn(job(), make_room=lambda: rooms.append(len(sizes)))
     assert sizes[:4] == [4, 4, 2, 1]
+    assert rooms == [1]  # idle models go first, before the batch is split
     assert len(parts) == len(whole)
 
     one, other = read_lora(whole).weights, read_lora(parts).weights

@@ -15,6 +15,8 @@ from trainer import messages
 from trainer.backend import TorchBackend
 from trainer.engine import Engine
 from trainer.models import loading
+from trainer.training import loop
+from trainer.training.control import Control
 
 
 @pytest.fixture
@@ -50,6 +52,29 @@ def test_a_base_that_does_not_fit_beside_an_idle_one_takes_its_place(
     monkeypatch.setattr(loading, "load_base", load)
     assert isinstance(draw(two_bases, "two"), messages.Drawn)
     assert list(two_bases._loaded) == ["two"]
+
+
+def test_a_training_that_does_not_fit_makes_idle_models_go(
+    two_bases: TorchBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(draw(two_bases, "two"), messages.Drawn)
+    two_bases._tuned = ("two", "a blob"), None, None
+    real, tries = loop.batch_losses, []
+
+    def tight(*given: Any) -> torch.Tensor:
+        tries.append((list(two_bases._loaded), two_bases._tuned))
+        if len(two_bases._loaded) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(*given)
+
+    monkeypatch.setattr(loop, "batch_losses", tight)
+    command = training(steps=1, folder=tmp_path)
+    request = msgspec.structs.replace(command.request, base="one")
+    steps = two_bases.train(msgspec.structs.replace(command, request=request), Control())
+    while not any(isinstance(report, messages.Stepped) for report in [next(steps)]):
+        pass
+    steps.close()
+    assert tries == [(["two", "one"], (("two", "a blob"), None, None)), (["one"], None)]
 
 
 def test_a_picture_that_does_not_fit_is_refused_in_words(
