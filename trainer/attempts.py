@@ -17,6 +17,7 @@ from typing import NoReturn
 from weakref import WeakValueDictionary
 
 import structlog
+from obstore.exceptions import BaseError as ObstoreError
 
 from trainer import cards, messages
 from trainer.board import Board
@@ -210,7 +211,7 @@ class Attempts:
                         case messages.Stepped():
                             board.step(report)
                         case messages.Checkpointed():
-                            await self.blobs.write_file(_checkpoint_path(request.job_id), Path(report.file.path))
+                            await self._keep_checkpoint(request.job_id, Path(report.file.path))
                         case messages.Paused():
                             await self._pause(request, report)
                         case messages.Drawn() | messages.Trained():
@@ -225,6 +226,14 @@ class Attempts:
                     raise Stopped from None
                 raise
         raise Interrupted(blamed=False)
+
+    async def _keep_checkpoint(self, job_id: str, file: Path) -> None:
+        """Store it; where that fails, the training goes on without: it may never need it."""
+        try:
+            await self.blobs.write_file(_checkpoint_path(job_id), file)
+        except (OSError, ObstoreError) as error:
+            log.warning("checkpoint.not_stored", job=job_id, error=str(error)[:200])
+            file.unlink(missing_ok=True)
 
     async def _pause(self, request: Request, report: messages.Paused) -> NoReturn:
         """Store the checkpoint and end the attempt. Raises PausedAt, or Stopped if the member said that since."""

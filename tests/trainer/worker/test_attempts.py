@@ -13,6 +13,7 @@ import discord
 import msgspec
 import pytest
 import structlog.testing
+from obstore.exceptions import BaseError as ObstoreError
 from redis.asyncio import Redis
 
 from sandbox import permissions
@@ -272,6 +273,26 @@ async def test_a_training_that_is_handed_back_goes_on_from_its_checkpoint(studio
     adapter = (await studio.outcome("8")).adapter
     assert adapter is not None
     assert await studio.blobs.read(adapter.file.blob) == b"adapter from step 3 of 3 photos"
+
+
+@pytest.mark.parametrize("error", [OSError("no space left on device"), ObstoreError("no answer")])
+async def test_a_training_outlives_a_checkpoint_that_can_not_be_stored(
+    studio: Studio, logged: list[Any], error: Exception
+) -> None:
+    real, lost = studio.blobs.write_file, []
+
+    async def write_file(path: str, file: Path) -> None:
+        if path.startswith(names.checkpoint_prefix("8")):
+            lost.append(file)
+            raise error
+        await real(path, file)
+
+    studio.blobs.write_file = write_file  # type: ignore[method-assign]
+    await studio.carry_out(await studio.training("quick"))
+    assert await studio.story() == [Started, Produced, Delivered]
+    assert "checkpoint.not_stored" in [entry["event"] for entry in logged]
+    [file] = lost
+    assert not file.exists()
 
 
 async def test_an_adapter_that_learns_on_is_brought_to_the_engine(studio: Studio) -> None:
