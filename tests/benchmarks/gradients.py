@@ -1,6 +1,6 @@
 """Ours against the reference: the gradients of one step on the same latents, noise, timesteps and captions.
 
-``compare(folder, method)`` builds both on a base, gives both the same weights, and returns for each loss the largest
+``compare(sides, method)`` gives both the same weights on one base, and returns for each loss the largest
 difference of a gradient as a share of the largest of its part: the UNet, or one of the text encoders.
 """
 
