@@ -18,6 +18,7 @@ from trainer.generation.pipeline import GenerationJob
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import read_base
 from trainer.models.tuned import load_tuned
+from trainer.training.control import Control, Pause
 
 STEPS = 2
 
@@ -79,3 +80,19 @@ def test_a_whole_model_comes_back_from_its_one_file(tiny: Base, photos: list[Ima
         assert own.keys() == read.keys()
         assert all(torch.equal(own[name], read[name]) for name in own)
     learned.learner.close()
+
+
+def test_a_whole_model_that_was_paused_ends_bit_equal_to_one_that_never_stopped(
+    tiny: Base, photos: list[Image.Image], tmp_path: Path
+) -> None:
+    """By AdamW, and SDXL by Adafactor."""
+    asked = job(steps=3, batch=1, learning_rate=1e-3, method="dreambooth", output="checkpoint", text_encoder=True)
+    whole = write(run(start(tiny, photos[:2], asked).run()))
+    control = Control()
+    steps = start(tiny, photos[:2], asked, control=control, folder=tmp_path).run()
+    while (taken := next(steps)) is None or taken.step < 2:
+        pass
+    control.wish = "pause"
+    with pytest.raises(Pause) as paused:
+        run(steps)
+    assert write(run(start(tiny, photos[:2], asked, resume=paused.value.checkpoint).run())) == whole
