@@ -85,7 +85,7 @@ class TorchBackend:
                 embedded=spec.embedded, example_prompts=spec.defaults.example_prompts,
                 unavailable=limits[spec.name].unavailable, most_resolution=limits[spec.name].most_resolution,
                 bucket_step=spec.defaults.bucket_step, resolutions=spec.defaults.resolutions,
-                has_captioner=self._captioner is not None,
+                has_captioner=self._captioner is not None, context_width=spec.context_width,
             )
             for spec in self._specs.values()
         )  # fmt: skip

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from trainer.adapters.safetensors_file import read_header, read_tensors, tensor_bytes
-from trainer.contract.adapter_keys import BUNDLE
+from trainer.contract.adapter_marks import BUNDLE, EMBEDDING_FORMS, embedding_towers, split_bundled
 from trainer.errors import BadAdapterFile
 
 MAX_VECTORS = 75  # more than one chunk of a prompt can't hold
@@ -61,26 +61,24 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
 def read_embedding(
     data: bytes, trigger: str | None = None, widths: Mapping[str, int] | None = None
 ) -> tuple[Embedding, dict[str, str]]:
-    """The vectors and the metadata of a textual inversion in either form.
+    """The vectors and the metadata of a textual inversion in any form of :data:`EMBEDDING_FORMS`, or diffusers'.
 
     ``trigger``: the word that they shall stand for; without it the one that diffusers' form carries, or none (``""``).
     ``widths``: what the base's text encoders need, such as ``{"text_encoder": 768}``. Raises :class:`BadAdapterFile`.
     """
     header, metadata = read_header(data)
-    names = set(header)
-    alone = next(iter(names)) if len(names) == 1 else ""
-    if not alone and names != set(_SDXL):
+    towers = embedding_towers(header)
+    if towers is None:
+        alone = len(header) == 1
         raise BadAdapterFile(
-            f"not a textual inversion: it holds {_list(names)}, and needs emb_params, clip_l and clip_g, or one tensor"
-            " named by its trigger word"
-        )
-    if any(mark in alone for mark in (".lora", "lora_", ".weight")):
-        raise BadAdapterFile(f"not a textual inversion but a part of a model: {alone[:80]!r}")
+            f"not a textual inversion but a part of a model: {next(iter(header))[:80]!r}" if alone else
+            f"not a textual inversion: it holds {_list(set(header))}, and needs emb_params, clip_l and clip_g, or one "
+            "tensor named by its trigger word"
+        )  # fmt: skip
     tensors = read_tensors(data)
-    word = trigger or ("" if alone in ("emb_params", *_SDXL) else alone)
-    if alone:
-        return check_embedding(word, {"text_encoder": tensors[alone]}, widths), metadata
-    return check_embedding(word, {tower: tensors[name] for name, tower in _SDXL.items()}, widths), metadata
+    named = next(iter(header)) if towers not in EMBEDDING_FORMS and len(header) == 1 else ""
+    word = trigger or ("" if named in _SDXL else named)
+    return check_embedding(word, {tower: tensors[name] for name, tower in towers.items()}, widths), metadata
 
 
 def check_embedding(
@@ -120,15 +118,14 @@ def bundle(embeddings: Iterable[Embedding]) -> dict[str, torch.Tensor]:
 
 
 def unbundle(tensors: Mapping[str, torch.Tensor]) -> tuple[Embedding, ...]:
-    """The vectors of triggers in a LoRA's file. Raises :class:`BadAdapterFile`."""
-    towers = {"string_to_param.*": "text_encoder", "emb_params": "text_encoder", "clip_l": "text_encoder",
-              "clip_g": "text_encoder_2"}  # fmt: skip
+    """The vectors of triggers among a LoRA's tensors, by their names. Raises :class:`BadAdapterFile`."""
     found: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
     for key, tensor in tensors.items():
-        trigger, _, name = key.removeprefix(BUNDLE).partition(".")
-        if name not in towers:
-            raise BadAdapterFile(f"the bundled vectors {key[:80]!r} are of no kind that is known")
-        found[trigger][towers[name]] = tensor
+        if bundled := split_bundled(key):
+            trigger, tower = bundled
+            if tower in found[trigger]:
+                raise BadAdapterFile(f"the bundled vectors of {trigger[:80]!r} are given twice")
+            found[trigger][tower] = tensor
     if any("text_encoder" not in vectors for vectors in found.values()):
         raise BadAdapterFile("the bundled vectors have none for the first text encoder")
     return tuple(check_embedding(trigger, vectors) for trigger, vectors in sorted(found.items()))

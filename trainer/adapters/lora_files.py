@@ -18,7 +18,7 @@ from trainer.adapters import kohya_names
 from trainer.adapters.embedding_files import Embedding, bundle, unbundle
 from trainer.adapters.layouts.reading import DOWN, MAGNITUDE, UP, Plan
 from trainer.adapters.safetensors_file import read_header, read_tensors, tensor_bytes
-from trainer.contract.adapter_keys import BUNDLE
+from trainer.contract.adapter_marks import split_bundled
 from trainer.errors import BadAdapterFile
 
 
@@ -123,7 +123,7 @@ def read_lora(data: bytes) -> LoraFile:
     """
     header, metadata = read_header(data)
     plan = Plan.of({key: _shape(entry) for key, entry in header.items()})
-    bundled = [key for key in header if key.startswith(BUNDLE)]
+    bundled = [key for key in header if split_bundled(key)]
     unused = tuple(key for key in header if key not in plan.places and key not in bundled)
     if not plan.places:
         raise BadAdapterFile(f"not a LoRA for Stable Diffusion: {(unused or ('no tensors of one',))[0][:80]!r}")

@@ -25,6 +25,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from trainer.adapters.bank import MAGNITUDE, A, B
+from trainer.adapters.layouts.fitting import fit
 from trainer.errors import BadAdapterFile
 
 RANKS = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -166,11 +167,13 @@ class SlotBank:
         if A not in found or B not in found:
             raise BadAdapterFile(f"the adapter gives only one of the two matrices of {name[:80]}")
         down, up = found[A].to(self.device, torch.float32), found[B].to(self.device, torch.float32).flatten(1)
-        if down.ndim != weight.ndim or down.shape[1:] != weight.shape[1:] or len(up) != len(weight):
+        try:
+            down, up = fit(down, (len(down), *weight.shape[1:])), fit(up, (len(weight), len(down)))
+        except ValueError as error:
             raise BadAdapterFile(
                 f"the adapter does not fit this base model: {name[:80]} takes {tuple(weight.shape[1:])} to "
                 f"{len(weight)} and the adapter {tuple(down.shape[1:])} to {len(up)}"
-            )
+            ) from error
         gain = None
         if MAGNITUDE in found:
             changed = weight.float().flatten(1) + up @ down.flatten(1)

@@ -47,8 +47,6 @@ OTHER_ALGORITHMS = {
     ".fourierft_": "FourierFT", ".hra_": "HRA",
 }  # fmt: skip
 
-BUNDLE = "bundle_emb."  # how A1111 and OneTrainer name the vectors that belong to a LoRA
-
 
 def plain_key(key: str) -> str:
     """A key without what wrapping puts into it: peft's name of the adapter, torch.compile's ``_orig_mod``."""

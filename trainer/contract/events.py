@@ -115,6 +115,7 @@ class BaseInfo(Message, frozen=True):
     bucket_step: int = 64  # sides of what is learned from are multiples of it
     resolutions: tuple[int, int] = (64, 2048)  # the least and the most that `resolution` may be
     seconds_per_step: float | None = None  # of a LoRA, measured at the last training; None: none yet
+    context_width: int | None = None  # channels of what its UNet attends to: 768, 1,024, 2,048 …; None: not told
 
 
 class Heartbeat(Message, frozen=True):

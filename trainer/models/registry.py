@@ -13,7 +13,7 @@ from trainer.errors import MissingBases
 from trainer.models.families import CLIP_VOCABULARY, FAMILIES, Family, PredictionType
 from trainer.models.folders import check_folder, read_json, weight_files
 from trainer.models.hashes import hash_files
-from trainer.models.header import read_shapes, tell_family, text_config
+from trainer.models.header import read_shapes, tell_family, text_config, unet_config
 from trainer.training.recipes import RecipeDefaults
 
 EMBEDDED_NAME = "emoji-64"
@@ -63,6 +63,16 @@ class BaseSpec:
     def hash(self) -> str:
         """SHA-256 of the single file, as A1111 shows it, or over the UNet's weights of a folder; 10 digits."""
         return hash_files([self.file] if self.file else sorted((self.folder / "unet").glob("*.safetensors")))
+
+    @property
+    def context_width(self) -> int | None:
+        """Channels of what the UNet attends to, by which adapters for it are known; None where it does not say."""
+        if self.file:
+            config = unet_config(read_shapes(self.file), self.family)
+        else:
+            config = read_json(self.folder / "unet" / "config.json")
+        width = config.get("cross_attention_dim")
+        return width if isinstance(width, int) else None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
@@ -58,6 +60,33 @@ def test_diffusers_takes_the_vectors_up(diffusers: bool) -> None:
     pipeline.load_textual_inversion(load(write(Embedding("<thnos>", expected), {})), token="<thnos>")
     ids = tokenizer.convert_tokens_to_ids(["<thnos>", "<thnos>_1", "<thnos>_2"])
     assert torch.equal(encoder.get_input_embeddings().weight[ids].detach(), expected["text_encoder"])
+
+
+@pytest.mark.parametrize(
+    ("names", "trigger"),
+    [
+        (("emb_params",), ""), (("string_to_param.*",), ""), (("string_to_param",), ""), (("thnos",), "thnos"),
+        (("clip_l", "clip_g"), ""), (("text_encoders_0", "text_encoders_1"), ""),
+    ],
+)  # fmt: skip
+def test_every_programs_form_is_read(names: tuple[str, ...], trigger: str) -> None:
+    expected = vectors(3, sdxl=len(names) == 2)
+    data = save(dict(zip(names, expected.values(), strict=True)))
+    found, _ = read_embedding(data)
+    assert found.trigger == trigger
+    assert found.vectors.keys() == expected.keys()
+    assert all(torch.equal(found.vectors[tower], tensor) for tower, tensor in expected.items())
+
+
+_NAMES = st.text(max_size=12) | st.sampled_from(["emb_params", "string_to_param.*", "clip_l", "clip_g"])
+
+
+@given(st.dictionaries(_NAMES, st.lists(st.integers(0, 3), max_size=3), max_size=3))
+def test_whatever_a_file_holds_it_is_read_or_refused(shapes: dict[str, list[int]]) -> None:
+    with contextlib.suppress(BadAdapterFile):
+        found, _ = read_embedding(save({name: torch.ones(shape) for name, shape in shapes.items()}))
+        assert found.count > 0
+        assert len(found.vectors) == len(shapes)
 
 
 def test_one_vector_may_come_without_a_row() -> None:

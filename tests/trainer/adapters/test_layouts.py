@@ -17,8 +17,12 @@ from tests.trainer.adapters.foreign import ALGORITHMS, SPELLINGS, Tensors, Writt
 from tests.trainer.adapters.tiny import FAMILIES, draw, lora_modules, make_text_encoder, make_unet
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.lora_files import LoraFile, read_lora
+from trainer.adapters.safetensors_file import read_header
+from trainer.adapters.slots import SlotBank
+from trainer.contract.adapter_headers import identify
 from trainer.contract.adapter_keys import ENDS, OTHER_ALGORITHMS
 from trainer.errors import BadAdapterFile
+from trainer.models.registry import EMBEDDED_FOLDER, read_base
 
 Q = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
 FLAT_Q = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -32,7 +36,7 @@ def chosen(family: str) -> dict[str, torch.Size]:
     words = (
         r"unet\.(down_blocks\.1|mid_block|up_blocks\.1)\.(attentions\.0\.(proj_in|transformer_blocks\.0\.)|"
         r"resnets\.0\.(conv|time)|downsamplers|upsamplers)|unet\.(time|add)_embedding|unet\.conv_(in|out)|"
-        r"text_encoder(_2)?\.encoder\.layers\.1\."
+        r"unet\.down_blocks\.0\.attentions\.0\.transformer_blocks\.0\.attn1|text_encoder(_2)?\.encoder\.layers\.1\."
     )
     return {module: shape for module, shape in lora_modules(family).items() if re.match(words, module)}
 
@@ -97,6 +101,26 @@ def test_every_spelling_names_the_same_layers(family: str, spelling: Callable[..
     check(file, changes, chosen(family))
 
 
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: spelling.__name__)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_header_alone_tells_the_family_of_every_spelling(family: str, spelling: Callable[..., str]) -> None:
+    for algorithm in (foreign.lora, foreign.lokr_both):
+        data, _ = write(family, spelling, algorithm)
+        found = identify(*read_header(data))
+        assert family in found.families
+        assert ("sdxl" in found.families) == (family == "sdxl")
+        assert (found.kind, found.layout != "unknown", len(found.parts)) == ("lora", True, 2)
+
+
+def test_an_adapter_of_the_embedded_base_shows_its_width() -> None:
+    spec = read_base(EMBEDDED_FOLDER, embedded=True)
+    assert spec.context_width is not None
+    name = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
+    written = foreign.peft_lora(torch.Size((8, spec.context_width)), 0)
+    found = identify(*read_header(save({name + end: tensor for end, tensor in written.tensors.items()})))
+    assert (found.context_width, spec.family in found.families) == (spec.context_width, True)
+
+
 @pytest.mark.parametrize("algorithm", [foreign.locon, foreign.loha_tucker, foreign.lokr, foreign.full])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_base_draws_with_what_was_read_as_with_the_changed_weights(
@@ -112,6 +136,11 @@ def test_a_base_draws_with_what_was_read_as_with_the_changed_weights(
     bank.activate({"x": 0.05})
     expected = draw(changed)
     assert (expected - plain).abs().max() > 1e-3
+    assert torch.allclose(draw(unet), expected, atol=1e-5 * max(1, float(expected.abs().max())))
+    unet = make_unet(family)
+    slots = SlotBank(unet)
+    weights = {key: tensor for key, tensor in read_lora(data).weights.items() if key.startswith("unet.")}
+    slots.activate([((slots.fit({key.removeprefix("unet."): t for key, t in weights.items()}), 0.05),)])
     assert torch.allclose(draw(unet), expected, atol=1e-5 * max(1, float(expected.abs().max())))
 
 

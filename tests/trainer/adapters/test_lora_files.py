@@ -362,7 +362,7 @@ GOOD = flat_file(DOWN, UP)
         (flat_file(DOWN, UP, dora_scale=torch.ones(1, 8)), "magnitudes over the inputs.*wd_on_output"),
         (flat_file(DOWN, UP, dora_scale=torch.ones(5, 1)), "5 magnitudes for 8 outputs"),
         (GOOD | {f"unet.{Q}.lora_A.weight": DOWN.clone()}, "given twice"),
-        (GOOD | {"bundle_emb.x.weird": DOWN.clone()}, "of no kind that is known"),
+        (GOOD | {f"bundle_emb.x.{name}": DOWN.clone() for name in ("clip_l", "emb_params")}, "given twice"),
         (GOOD | {"bundle_emb.x.clip_g": DOWN.clone()}, "none for the first text encoder"),
         (GOOD | {"bundle_emb.x.string_to_param.*": torch.ones(76, 8)}, "1 to 75 rows"),
     ],
