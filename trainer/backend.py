@@ -7,15 +7,14 @@ backend (the supervisor's process) stays small.
 from __future__ import annotations
 
 import gc
-import time
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trainer import messages
-from trainer.contract.drawings import AdapterUse, Drawing
-from trainer.contract.requests import ImagineRequest
+from trainer.contract.drawings import AdapterUse
 from trainer.engine import Steps
 from trainer.errors import UserFault
 from trainer.training.control import Control
@@ -46,7 +45,9 @@ class TorchBackend:
         self._folder, self._device, self._class_latents, self._judges = bases, device, class_latents, judges
         self._hub_ids, self._captioner, self._hashes, self._lean = hub_ids, captioner, hashes, lean
         self._loaded: dict[str, tuple[Any, Any]] = {}
-        self._tuned: tuple[tuple[str, str], Any, Any] | None = None  # (base, blob), and what was loaded from it
+        self._easels: dict[str, Any] = {}  # by base: what draws with it
+        self._tuned: tuple[tuple[str, str], Any] | None = None  # (base, blob), and what draws with it
+        self._studio: Any = None
         self._at_work: Counter[str] = Counter()  # jobs by base
 
     def start(self) -> messages.Ready:
@@ -97,6 +98,7 @@ class TorchBackend:
         import torch
 
         from trainer.adapters.bank import AdapterBank
+        from trainer.generation.easel import Easel
         from trainer.models.loading import load_base
 
         if name not in self._specs:
@@ -110,6 +112,8 @@ class TorchBackend:
             if base.spec.embedded:
                 # its operations are so small that two threads mostly wait for each other: docs/performance.md
                 torch.set_num_threads(1)
+            # before any training puts layers of its own around those of the base
+            self._easels[name] = Easel(base)
             self._loaded[name] = (base, AdapterBank(base.modules))
         return self._loaded[name]
 
@@ -119,20 +123,25 @@ class TorchBackend:
 
         self._tuned = None
         for idle in [name for name in self._loaded if not self._at_work[name]]:
-            del self._loaded[idle]
+            del self._loaded[idle], self._easels[idle]
         gc.collect()  # a base and what is wrapped around it hold each other
         torch.cuda.empty_cache()
 
-    def _tuned_base(self, base: Any, use: AdapterUse, file: messages.Spooled) -> tuple[Any, Any]:
-        """The base as that checkpoint has it; the last one stays loaded, and is then not read again."""
-        from trainer.adapters.bank import AdapterBank
+    def _easel(self, name: str, whole: AdapterUse | None, files: Mapping[str, messages.Spooled]) -> Any:
+        """What draws with a base, or with the whole model that a member made of it.
+
+        The last whole model stays loaded, and is then not read again.
+        """
+        from trainer.generation.easel import Easel
         from trainer.models.tuned import load_tuned
 
-        if self._tuned is None or self._tuned[0] != (base.spec.name, use.blob):
+        base, _ = self._base(name)
+        if whole is None:
+            return self._easels[name]
+        if self._tuned is None or self._tuned[0] != (name, whole.blob):
             self._tuned = None  # before the next takes its place in memory
-            tuned = load_tuned(base, file.open_path())
-            self._tuned = (base.spec.name, use.blob), tuned, AdapterBank(tuned.modules)
-        return self._tuned[1:]
+            self._tuned = (name, whole.blob), Easel(load_tuned(base, files[whole.blob].open_path()))
+        return self._tuned[1]
 
     def train(self, command: messages.StartTraining, control: Control) -> Steps:
         """Train the adapter, then draw the base's example prompts with it; or pause."""
@@ -169,68 +178,9 @@ class TorchBackend:
         return (yield from teach(room, command, control))
 
     def _imagine(self, command: messages.StartImagining) -> Steps:
-        from trainer.adapters.uses import read_adapter
-        from trainer.generation.metadata import write_png
-        from trainer.generation.pipeline import generate, resolve_settings
-        from trainer.teaching import picture_files
+        from trainer.generation.commission import carry_out
+        from trainer.generation.studio import Studio
 
-        request: ImagineRequest = command.request
-        base, bank = self._base(request.base)
-        began = time.monotonic()
-        widths = {tower.name: tower.width for tower in base.towers}
-        wholes = [use for use in request.adapters if use.kind == "checkpoint"]
-        if len(wholes) > 1:
-            raise UserFault("two whole models can't draw one picture: leave one out")
-        if wholes:
-            base, bank = self._tuned_base(base, wholes[0], command.files[wholes[0].blob])
-        adapters = [use for use in request.adapters if use.kind != "checkpoint"]
-        files = {use.blob: command.files[use.blob].read() for use in adapters}
-        in_bank: dict[str, str] = {}  # by blob
-        vectors: dict[str, dict[str, Any]] = {}  # by blob: by trigger
-        try:
-            for place, use in enumerate(adapters):
-                tensors, embeddings = read_adapter(use, files[use.blob], widths)
-                if tensors:
-                    in_bank[use.blob] = f"{request.job_id}-{place}"
-                    bank.add(in_bank[use.blob], tensors)
-                vectors[use.blob] = {
-                    each.trigger: {tower: rows.to(base.device) for tower, rows in each.vectors.items()}
-                    for each in embeddings
-                }
-            jobs = [_generation_job(each, files, in_bank, vectors) for each in request.drawings]
-            pictures: list[Any] = []
-            for job in jobs:
-                steps = generate(base, bank, job)
-                while True:
-                    try:
-                        taken = next(steps)
-                    except StopIteration as end:
-                        pictures += end.value
-                        break
-                    step, all_steps = len(pictures) * taken.steps + taken.step, len(jobs) * taken.steps
-                    preview = write_png(taken.preview, "") if taken.preview else None
-                    yield messages.Stepped(request.job_id, step, all_steps, preview)
-        finally:
-            for name in in_bank.values():
-                bank.remove(name)
-        settings = resolve_settings(base, jobs[0])
-        return messages.Drawn(request.job_id, picture_files(pictures), settings, time.monotonic() - began)
-
-
-def _generation_job(
-    drawing: Drawing, files: Mapping[str, bytes], in_bank: Mapping[str, str], vectors: Mapping[str, Mapping[str, Any]]
-) -> Any:
-    """One drawing with its adapters by their names in the bank; the first inversion of a word wins."""
-    from trainer.adapters.uses import adapter_hashes
-    from trainer.generation.pipeline import GenerationJob
-
-    inversions: dict[str, Any] = {}
-    for use in reversed(drawing.adapters):
-        inversions |= vectors.get(use.blob, {})
-    return GenerationJob(
-        drawing.prompt, drawing.negative_prompt, seed=drawing.seed, inversions=inversions,
-        adapters={in_bank[use.blob]: use.weight for use in drawing.adapters if use.blob in in_bank},
-        num_inference_steps=drawing.settings.num_inference_steps, guidance_scale=drawing.settings.guidance_scale,
-        width=drawing.settings.width, height=drawing.settings.height, prompt_written=drawing.prompt_written,
-        hashes=adapter_hashes((use, files[use.blob]) for use in drawing.adapters if use.blob in files),
-    )  # fmt: skip
+        self._studio = self._studio or Studio()
+        find_easel = partial(self._easel, command.request.base, files=command.files)
+        return (yield from carry_out(self._studio, command, find_easel))

@@ -26,7 +26,16 @@ PICTURE_STEPS_A_TRAINING_STEP = 8  # with pictures always waiting, training stil
 _PR_SET_PDEATHSIG = 1
 
 Send = Callable[[Report], None]
-Steps = Generator[Report | None, None, Report]
+
+
+@dataclass(frozen=True)
+class Free:
+    """A turn in which nothing was computed, as another job's turn had brought this one further: it does not count."""
+
+    report: Report | None = None
+
+
+Steps = Generator[Report | Free | None, None, Report]
 
 
 class Backend(Protocol):
@@ -96,7 +105,6 @@ class Engine:
         """Let one job take one step: pictures first and in turn, a training when none waits or it has aged."""
         due = self._trainings and (self._alone or self._since_training >= PICTURE_STEPS_A_TRAINING_STEP)
         lane = self._trainings if due or not self._pictures else self._pictures
-        self._since_training = 0 if lane is self._trainings else self._since_training + 1
         job_id, steps = lane.popleft()
         try:
             report = next(steps)
@@ -109,9 +117,15 @@ class Engine:
         except Exception:  # one job's fault is not the next one's
             self._end(messages.Refused(job_id, None, traceback.format_exc()), job_id)
             return
+        lane.append((job_id, steps))
+        if isinstance(report, Free):
+            report = report.report
+        elif lane is self._trainings:
+            self._since_training = 0
+        else:
+            self._since_training += 1
         if report is not None:
             self.send(report)
-        lane.append((job_id, steps))
 
 
 def die_with_parent() -> None:

@@ -24,8 +24,8 @@ from trainer.choosing.scores import (
     plan_look,
 )
 from trainer.errors import UserFault
-from trainer.generation.metadata import write_png
-from trainer.generation.pipeline import GenerationJob, Picture, generate, quietly
+from trainer.generation.metadata import picture_files, write_png
+from trainer.generation.pipeline import GenerationJob, generate, quietly
 from trainer.messages import Spooled
 from trainer.models.loading import Base
 from trainer.training.captioner import Captioner, describe_photos
@@ -232,11 +232,3 @@ def teach(room: Room, command: messages.StartTraining, control: Control) -> Step
         return (yield from lesson.run())
     finally:
         lesson.forget()
-
-
-def picture_files(pictures: list[Picture]) -> tuple[messages.PictureFile, ...]:
-    """Pictures as they are sent."""
-    return tuple(
-        messages.PictureFile(write_png(p.image, p.parameters), p.image.width, p.image.height, p.seed, p.parameters)
-        for p in pictures
-    )

@@ -10,6 +10,7 @@ import torch
 
 from trainer.adapters.embedding_files import Embedding
 from trainer.adapters.slots import PartDelta, SlotBank
+from trainer.adapters.uses import ReadAdapter
 from trainer.errors import BadAdapterFile
 
 
@@ -19,6 +20,7 @@ class FittedAdapter:
 
     parts: Mapping[str, PartDelta]
     embeddings: tuple[Embedding, ...] = ()
+    digest: str = ""  # of its file, see :class:`trainer.adapters.uses.ReadAdapter`
 
     @property
     def size_bytes(self) -> int:
@@ -27,11 +29,8 @@ class FittedAdapter:
         return layers + sum(each.nbytes for words in self.embeddings for each in words.vectors.values())
 
 
-Read = Callable[[], tuple[Mapping[str, torch.Tensor], tuple[Embedding, ...]]]
-
-
 class Shelf:
-    """Adapters by the path of their blob, which names what they hold; those used longest ago leave first."""
+    """Adapters by a key that names what they hold; those used longest ago leave first."""
 
     def __init__(self, banks: Mapping[str, SlotBank], limit_bytes: int) -> None:
         """``banks`` by part. What does not fit into ``limit_bytes`` is read at each use."""
@@ -39,30 +38,36 @@ class Shelf:
         self._adapters: OrderedDict[str, FittedAdapter] = OrderedDict()
         self.size_bytes = 0
 
-    def __contains__(self, blob: str) -> bool:
-        return blob in self._adapters
+    def __contains__(self, key: str) -> bool:
+        return key in self._adapters
 
-    def take(self, blob: str, read: Read) -> FittedAdapter:
-        """The adapter, from here or by ``read``: its tensors ``<part>.<module>.lora_A.weight`` …, and its vectors.
+    def take(self, key: str, read: Callable[[], ReadAdapter]) -> FittedAdapter:
+        """The adapter, from here or by ``read``.
 
         Raises :class:`BadAdapterFile`, what ``read`` raises among them.
         """
-        if blob in self._adapters:
-            self._adapters.move_to_end(blob)
-            return self._adapters[blob]
-        fitted = self._fit(*read())
-        self._adapters[blob] = fitted
+        if key in self._adapters:
+            self._adapters.move_to_end(key)
+            return self._adapters[key]
+        fitted = self._fit(read())
+        self._adapters[key] = fitted
         self.size_bytes += fitted.size_bytes
         while self.size_bytes > self._limit_bytes:
             _, gone = self._adapters.popitem(last=False)
             self.size_bytes -= gone.size_bytes
         return fitted
 
-    def _fit(self, tensors: Mapping[str, torch.Tensor], embeddings: tuple[Embedding, ...]) -> FittedAdapter:
+    def _fit(self, adapter: ReadAdapter) -> FittedAdapter:
         by_part: dict[str, dict[str, torch.Tensor]] = {}
-        for key, tensor in tensors.items():
+        for key, tensor in adapter.tensors.items():
             part, _, name = key.partition(".")
             if part not in self._banks:
                 raise BadAdapterFile(f"the adapter does not fit this base model: it has no {part[:40]}")
             by_part.setdefault(part, {})[name] = tensor
-        return FittedAdapter({part: self._banks[part].fit(found) for part, found in by_part.items()}, embeddings)
+        parts = {part: self._banks[part].fit(found) for part, found in by_part.items()}
+        return FittedAdapter(parts, tuple(self._place(each) for each in adapter.embeddings), adapter.digest)
+
+    def _place(self, embedding: Embedding) -> Embedding:
+        """On the base's device."""
+        vectors = {part: rows.to(self._banks[part].device) for part, rows in embedding.vectors.items()}
+        return Embedding(embedding.trigger, vectors)

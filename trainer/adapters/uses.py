@@ -1,9 +1,10 @@
-"""An adapter as one prompt uses it: weights for the bank, vectors for the words, or both."""
+"""An adapter as one prompt uses it: weights for the layers, vectors for the words, or both."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 
@@ -13,35 +14,47 @@ from trainer.adapters.safetensors_file import read_header
 from trainer.contract.drawings import AdapterUse
 
 
-def read_adapter(
-    use: AdapterUse, data: bytes, widths: Mapping[str, int]
-) -> tuple[dict[str, torch.Tensor], tuple[Embedding, ...]]:
-    """The weights and the vectors in an adapter's file; a pivotal adapter brings both.
+@dataclass(frozen=True)
+class ReadAdapter:
+    """What is in an adapter's file: tensors ``<part>.<module>.lora_A.weight`` …, and vectors for words.
+
+    ``digest`` is what other programs know the file by: the SHA-256 of a textual inversion's whole file; of a LoRA's
+    tensors without the header, or what its trainer wrote there as ``sshs_model_hash``.
+    """
+
+    tensors: Mapping[str, torch.Tensor]
+    embeddings: tuple[Embedding, ...]
+    digest: str
+
+
+def read_adapter(use: AdapterUse, data: bytes, widths: Mapping[str, int]) -> ReadAdapter:
+    """Read an adapter's file; a pivotal adapter brings weights and vectors.
 
     ``widths``: of a token's embedding, by the base's text encoders. Raises :class:`trainer.errors.BadAdapterFile`.
     """
     if use.kind == "textual_inversion":
-        return {}, (read_embedding(data, use.trigger, widths)[0],)
+        embedding = read_embedding(data, use.trigger, widths)[0]
+        return ReadAdapter({}, (embedding,), hashlib.sha256(data).hexdigest())
     file = read_lora(data)
-    return file.weights, tuple(check_embedding(each.trigger, each.vectors, widths) for each in file.embeddings)
+    embeddings = tuple(check_embedding(each.trigger, each.vectors, widths) for each in file.embeddings)
+    return ReadAdapter(file.weights, embeddings, _hash_lora(data))
 
 
-def adapter_hashes(adapters: Iterable[tuple[AdapterUse, bytes]]) -> dict[str, str]:
+def list_hashes(adapters: Iterable[tuple[AdapterUse, str]]) -> dict[str, str]:
     """``Lora hashes`` and ``TI hashes`` as A1111 writes them into a picture's settings, by which others find the files.
 
-    Twelve digits of the SHA-256: of a textual inversion's whole file; of a LoRA's tensors without the header, or what
-    its trainer wrote there as ``sshs_model_hash``.
+    Twelve digits of each adapter's ``digest``.
     """
     found: dict[str, dict[str, str]] = {"Lora hashes": {}, "TI hashes": {}}
-    for use, data in adapters:
+    for use, digest in adapters:
         if use.kind == "textual_inversion":
-            found["TI hashes"][use.trigger] = hashlib.sha256(data).hexdigest()[:12]
+            found["TI hashes"][use.trigger] = digest[:12]
         elif use.kind == "lora":
-            found["Lora hashes"][use.name] = _lora_hash(data)[:12]
+            found["Lora hashes"][use.name] = digest[:12]
     return {key: ", ".join(f"{name}: {digits}" for name, digits in each.items()) for key, each in found.items() if each}
 
 
-def _lora_hash(data: bytes) -> str:
+def _hash_lora(data: bytes) -> str:
     _, metadata = read_header(data)
     body = memoryview(data)[8 + int.from_bytes(data[:8], "little") :]
     return metadata.get("sshs_model_hash") or hashlib.sha256(body).hexdigest()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from trainer.contract.drawings import Emphasis
 from trainer.contract.prompt import BREAK, Segment, read_emphasis
 from trainer.models.text import Conditioning, TextTower, Vectors, encode_tokens, split_triggers
 
@@ -42,12 +43,19 @@ class Chunk:
 
 @torch.no_grad()
 def condition(
-    towers: Sequence[TextTower], prompts: Sequence[str], inversions: Mapping[str, Vectors] | None = None
+    towers: Sequence[TextTower],
+    prompts: Sequence[str],
+    inversions: Mapping[str, Vectors] | None = None,
+    *,
+    emphasis: Emphasis = "original",
+    clip_skip: int = 1,
 ) -> Conditioning:
     """Conditioning (B, chunks · 77, D) of prompts with emphasis; SDXL's pooled embedding is that of the first chunk.
 
     The prompts get as many chunks as the longest of them; what they lack is empty. ``inversions`` are vectors by the
-    trigger word that stands for them. Raises :class:`trainer.contract.prompt.PromptError`.
+    trigger word that stands for them. ``emphasis``: whether weights act, and whether the mean is restored then.
+    ``clip_skip``: SD1's hidden states are those of the last layer but ``clip_skip`` - 1, normalised; the other families
+    have a layer of their own, and A1111 leaves them that. Raises :class:`trainer.contract.prompt.PromptError`.
     """
     segments = [read_emphasis(prompt) for prompt in prompts]
     chunks = {tower.name: [list(split(tower, each, inversions or {})) for each in segments] for tower in towers}
@@ -58,7 +66,11 @@ def condition(
         flat = [chunk for each in padded for chunk in each]
         ids[tower.name] = torch.tensor([tower.chunk(chunk.ids) for chunk in flat])
         weights[tower.name] = torch.tensor([_spread(tower, chunk) for chunk in flat])
-    encoded = encode_tokens(towers, ids, inversions, weights)  # (B · chunks, 77, D)
+    if emphasis == "ignore":
+        weights = {}
+    encoded = encode_tokens(
+        towers, ids, inversions, weights, keep_mean=emphasis == "original", clip_skip=clip_skip
+    )  # (B · chunks, 77, D)
     pooled = None if encoded.pooled is None else encoded.pooled[::count]
     return Conditioning(encoded.embeddings.reshape(len(prompts), -1, encoded.embeddings.shape[-1]), pooled)
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
+from trainer import messages
+
+if TYPE_CHECKING:
+    from trainer.generation.pipeline import Picture
 
 
 def write_png(image: Image.Image, parameters: str) -> bytes:
@@ -22,3 +29,11 @@ def read_parameters(data: bytes) -> str | None:
     with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
         text = getattr(image, "text", {}).get("parameters")
     return str(text) if text is not None else None
+
+
+def picture_files(pictures: Iterable[Picture]) -> tuple[messages.PictureFile, ...]:
+    """Pictures as they are sent."""
+    return tuple(
+        messages.PictureFile(write_png(p.image, p.parameters), p.image.width, p.image.height, p.seed, p.parameters)
+        for p in pictures
+    )

@@ -190,7 +190,14 @@ def load_base(spec: BaseSpec, device: str | torch.device = "cpu") -> Base:
         load_file_parts(spec.file, spec.family, dtype) if spec.file else _load_folder_parts(spec, dtype)
     )
     towers = tuple(
-        TextTower(layout.name, _load_tokenizer(spec, layout, encoder), encoder, layout.penultimate, layout.pooled)
+        TextTower(
+            layout.name,
+            _load_tokenizer(spec, layout, encoder),
+            encoder,
+            layout.penultimate,
+            layout.pooled,
+            can_skip=spec.family == "sd1",
+        )
         for layout, encoder in zip(FAMILIES[spec.family].towers, encoders.values(), strict=True)
     )
     for module in (vae, unet, *encoders.values()):

@@ -54,6 +54,7 @@ class TextTower:
     text_encoder: CLIPTextModel | CLIPTextModelWithProjection
     penultimate: bool = False
     pooled: bool = False
+    can_skip: bool = False  # whether A1111's "Clip skip" says anything to it
     recall: Callable[[], None] | None = None  # set while the encoder's weights are not in memory: reads them again
     _begin: int = field(init=False)
     _end: int = field(init=False)
@@ -88,13 +89,16 @@ class TextTower:
         return kept + [self._pad] * (self.length - len(kept))
 
     def encode(
-        self, ids: torch.Tensor, vectors: torch.Tensor | None = None
+        self, ids: torch.Tensor, vectors: torch.Tensor | None = None, clip_skip: int = 1
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Hidden states (B, 77, width) of ids (B, 77), and the pooled embedding (B, P) or None.
 
         Ids from ``vocabulary`` on are rows of ``vectors`` (n, width), which are put in behind the embedding table: the
         table itself, and its gradient and optimizer state, are never touched (Gal et al. 2022 train new rows alone).
+        ``clip_skip``: the hidden states are those of the last layer but ``clip_skip`` - 1, normalised as the last is,
+        if the tower ``can_skip`` (A1111's "Clip skip").
         """
+        skips = clip_skip > 1 and self.can_skip
         if self.recall is not None:
             self.recall()
         embedding = self.text_encoder.get_input_embeddings()
@@ -109,11 +113,15 @@ class TextTower:
             hook = embedding.register_forward_hook(put)
         try:
             # an id of its own for what is not in the table: CLIP finds the end of a text by its id, the highest
-            out = self.text_encoder(torch.where(known, ids, 0), output_hidden_states=self.penultimate)
+            out = self.text_encoder(torch.where(known, ids, 0), output_hidden_states=self.penultimate or skips)
         finally:
             if hook is not None:
                 hook.remove()
         hidden = out.hidden_states[-2] if self.penultimate else out.last_hidden_state
+        if skips:
+            layer = max(len(out.hidden_states) - clip_skip, 0)
+            text_model = getattr(self.text_encoder, "text_model", self.text_encoder)
+            hidden = text_model.final_layer_norm(out.hidden_states[layer])
         return hidden, out.text_embeds if self.pooled else None
 
 
@@ -167,26 +175,34 @@ def encode_tokens(
     ids: Mapping[str, torch.Tensor],
     inversions: Mapping[str, Vectors] | None = None,
     weights: Mapping[str, torch.Tensor] | None = None,
+    *,
+    keep_mean: bool = True,
+    clip_skip: int = 1,
 ) -> Conditioning:
     """Conditioning of tokenized prompts: the towers' hidden states side by side, the last tower's pooled embedding.
 
-    ``weights``: the emphasis of every token, (B, 77) by tower; each tower's hidden states are weighed for themselves.
+    ``weights``: the emphasis of every token, (B, 77) by tower; each tower's hidden states are weighed for themselves,
+    and ``keep_mean`` restores their mean.
     """
     hidden, pooled = [], None
     for tower in towers:
         device = tower.text_encoder.get_input_embeddings().weight.device
-        states, own = tower.encode(ids[tower.name].to(device), join_vectors(tower, inversions or {}))
-        hidden.append(states if weights is None else weigh(states, weights[tower.name].to(device)))
+        states, own = tower.encode(ids[tower.name].to(device), join_vectors(tower, inversions or {}), clip_skip)
+        if weights:
+            states = weigh(states, weights[tower.name].to(device), keep_mean=keep_mean)
+        hidden.append(states)
         pooled = own if own is not None else pooled
     return Conditioning(torch.cat(hidden, dim=-1) if len(hidden) > 1 else hidden[0], pooled)
 
 
-def weigh(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def weigh(states: torch.Tensor, weights: torch.Tensor, *, keep_mean: bool = True) -> torch.Tensor:
     """Hidden states (B, 77, width) times the weights of their tokens (B, 77), each row's mean restored, as A1111 does.
 
     A row without emphasis stays as it is, to the bit; a mean of 0, which an untrained encoder has, restores nothing.
     """
     weighed = states.float() * weights.unsqueeze(-1)
+    if not keep_mean:
+        return weighed.to(states.dtype)
     lost = states.float().mean((1, 2), keepdim=True) / weighed.mean((1, 2), keepdim=True)
     plain = (weights == 1).all(1)[:, None, None]
     return torch.where(plain, states, (weighed * lost.nan_to_num(1, 1, 1)).to(states.dtype))

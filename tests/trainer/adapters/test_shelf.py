@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
 
-from trainer.adapters.shelf import Read, Shelf
+from trainer.adapters.shelf import Shelf
 from trainer.adapters.slots import SlotBank
+from trainer.adapters.uses import ReadAdapter
 from trainer.errors import BadAdapterFile
 
 SIZE_BYTES = 2 * 8 * 4 * 4  # of one adapter of rank 4 in a layer of 8 × 8, in float32
@@ -17,10 +20,11 @@ class Reader:
     def __init__(self) -> None:
         self.read: list[str] = []
 
-    def of(self, blob: str) -> Read:
-        def read() -> tuple[dict[str, torch.Tensor], tuple[()]]:
-            self.read.append(blob)
-            return {"unet.0.lora_A.weight": torch.ones(4, 8), "unet.0.lora_B.weight": torch.ones(8, 4)}, ()
+    def of(self, key: str) -> Callable[[], ReadAdapter]:
+        def read() -> ReadAdapter:
+            self.read.append(key)
+            tensors = {"unet.0.lora_A.weight": torch.ones(4, 8), "unet.0.lora_B.weight": torch.ones(8, 4)}
+            return ReadAdapter(tensors, (), "")
 
         return read
 
@@ -47,5 +51,5 @@ def test_what_is_larger_than_the_shelf_is_used_and_not_kept() -> None:
 
 def test_what_does_not_fit_is_refused_and_leaves_nothing(shelf: Shelf) -> None:
     with pytest.raises(BadAdapterFile, match="text_encoder_2"):
-        shelf.take("x", lambda: ({"text_encoder_2.0.lora_A.weight": torch.ones(4, 8)}, ()))
+        shelf.take("x", lambda: ReadAdapter({"text_encoder_2.0.lora_A.weight": torch.ones(4, 8)}, (), ""))
     assert "x" not in shelf

@@ -17,7 +17,7 @@ from tests.trainer.worker.test_engine import CARD
 from trainer import messages
 from trainer.adapters.embedding_files import Embedding, write_diffusers_embedding, write_embedding
 from trainer.adapters.files import write_lora
-from trainer.adapters.uses import adapter_hashes
+from trainer.adapters.uses import list_hashes, read_adapter
 from trainer.backend import TorchBackend
 from trainer.contract.drawings import AdapterUse
 from trainer.engine import Engine
@@ -106,13 +106,12 @@ def test_the_settings_name_the_files_as_a1111_does(backend: TorchBackend, embedd
 
 
 def test_a_hash_in_the_header_goes_before_ones_own(backend: TorchBackend) -> None:
-    file = write_lora({f"{LAYER}.lora_A.weight": torch.ones(1, 1)}, {"sshs_model_hash": "0123456789abcdef"})
+    tensors = {f"{LAYER}.lora_A.weight": torch.ones(1, 1), f"{LAYER}.lora_B.weight": torch.ones(1, 1)}
+    digest = read_adapter(LORA, write_lora(tensors, {"sshs_model_hash": "0123456789abcdef"}), {}).digest
     other = msgspec.structs.replace(LORA, name="x")
-    assert adapter_hashes([(LORA, file), (other, file)]) == {
-        "Lora hashes": "ada/thnos: 0123456789ab, x: 0123456789ab"
-    }  # fmt: skip
+    assert list_hashes([(LORA, digest), (other, digest)]) == {"Lora hashes": "ada/thnos: 0123456789ab, x: 0123456789ab"}
     whole = msgspec.structs.replace(LORA, kind="checkpoint")
-    assert adapter_hashes([(whole, file)]) == adapter_hashes([]) == {}
+    assert list_hashes([(whole, digest)]) == list_hashes([]) == {}
 
 
 def test_vectors_for_another_family_are_refused(backend: TorchBackend) -> None:

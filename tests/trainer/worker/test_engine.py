@@ -15,7 +15,7 @@ from trainer import messages
 from trainer.backend import TorchBackend
 from trainer.contract.drawings import AdapterKind, AdapterUse
 from trainer.contract.requests import Card, Recipe, TrainRequest
-from trainer.engine import PICTURE_STEPS_A_TRAINING_STEP, Engine, Steps
+from trainer.engine import PICTURE_STEPS_A_TRAINING_STEP, Engine, Free, Steps
 from trainer.errors import UserFault
 from trainer.training.control import Control
 
@@ -42,7 +42,7 @@ def picture(
     prompt: str = "a fox",
     kind: AdapterKind = "lora",
 ) -> messages.StartImagining:
-    files = {f"blobs/{place}": file for place, file in enumerate(adapters)}
+    files = {file.path: file for file in adapters}  # as blobs are named by what they hold
     uses = [AdapterUse(name="thnos", blob=blob, weight=1.0, kind=kind) for blob in files]
     request = picture_request(CARD, prompt, job_id=job_id, adapters=uses, seed=1, num_inference_steps=steps)
     return messages.StartImagining(request, files)
@@ -199,3 +199,22 @@ def test_a_whole_models_training_has_the_device_for_itself(
     engine.take(training("u"))
     engine.turn()
     assert reports[-1].job_id == "q"  # and what comes after it shares as ever
+
+
+def test_a_turn_in_which_nothing_was_computed_takes_none_from_the_training(played) -> None:
+    engine, reports, backend = played
+
+    def brought_along(command: messages.StartImagining) -> Steps:
+        for step in range(1, 4):
+            yield Free(messages.Stepped(command.request.job_id, step, 3))
+        return messages.Stopped(command.request.job_id)
+
+    backend.imagine = brought_along
+    engine.take(training(steps=1))
+    for place in range(PICTURE_STEPS_A_TRAINING_STEP):
+        engine.take(picture(f"p{place}"))
+    while engine.busy:
+        engine.turn()
+    steps = [report.job_id for report in reports if isinstance(report, messages.Stepped)]
+    assert len(steps) == 3 * PICTURE_STEPS_A_TRAINING_STEP + 1
+    assert steps[-1] == "t"  # it would have come after the ninth, had they counted

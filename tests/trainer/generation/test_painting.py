@@ -1,0 +1,99 @@
+"""From a drawing to its picture: as the pipeline draws it, with settings that say how."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.adapters.bank import AdapterBank
+from trainer.adapters.shelf import FittedAdapter
+from trainer.contract import infotext
+from trainer.contract.drawings import AdapterUse, Drawing, DrawingSettings
+from trainer.generation.easel import Company, Easel
+from trainer.generation.painting import draw_noise, paint, slerp
+from trainer.generation.pipeline import GenerationJob, Picture, generate
+from trainer.generation.studio import Studio
+from trainer.models.emoji64.report import finish as run
+from trainer.models.loading import load_base
+from trainer.models.registry import EMBEDDED_FOLDER, read_base
+
+COMPANY = Company(((AdapterUse("a", "", 1.0), FittedAdapter({}, digest="1" * 64)),))
+
+
+@pytest.fixture(scope="module")
+def easel() -> Easel:
+    return Easel(load_base(read_base(EMBEDDED_FOLDER, embedded=True)))
+
+
+def draw(easel: Easel, drawing: Drawing) -> Picture:
+    studio, painting = Studio(), paint(easel, drawing, COMPANY)
+    while True:
+        try:
+            sample = next(painting)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        studio.join(sample)
+        while not sample.is_done:
+            studio.move_on([sample])
+        studio.leave(sample)
+
+
+def drawing(**settings: object) -> Drawing:
+    return Drawing("(a fox:1.2) in a suit", "a fox", "rain", 7, settings=DrawingSettings(**settings))
+
+
+def test_it_is_the_pipelines_picture(easel: Easel) -> None:
+    job = GenerationJob("(a fox:1.2) in a suit", "rain", seed=7, num_inference_steps=5, guidance_scale=4)
+    theirs = run(generate(easel.base, AdapterBank({}), job))[0].image
+    ours = draw(easel, drawing(num_inference_steps=5, guidance_scale=4.0)).image
+    assert np.abs(np.asarray(ours).astype(int) - np.asarray(theirs).astype(int)).max() <= 1
+
+
+def test_the_settings_say_all_that_it_takes_to_draw_it_again(easel: Easel) -> None:
+    picture = draw(
+        easel,
+        drawing(
+            num_inference_steps=2, sampler="dpmpp_2m", scheduler="karras", width=72, variation_strength=0.3,
+            variation_seed=9, clip_skip=2, guidance_rescale=0.5, emphasis="no_norm", guidance_scale=4.5,
+        ),
+    )  # fmt: skip
+    assert picture.image.size == (72, 64)
+    read = infotext.read(picture.parameters)
+    assert (read.prompt, read.negative_prompt) == ("a fox", "rain")
+    assert read.settings == {
+        "Steps": "2", "Sampler": "DPM++ 2M", "Schedule type": "Karras", "CFG scale": "4.5", "Seed": "7",
+        "Size": "72x64", "Model hash": easel.base.spec.hash, "Model": "emoji-64", "Variation seed": "9",
+        "Variation seed strength": "0.3", "Clip skip": "2", "CFG Rescale": "0.5", "Emphasis": "No norm",
+        "Lora hashes": "a: 111111111111",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"clip_skip": 2}, {"emphasis": "no_norm"}, {"emphasis": "ignore"}, {"guidance_rescale": 0.7},
+     {"guidance_scale": 1.0}, {"sampler": "Euler a"}, {"variation_strength": 0.2, "variation_seed": 3}],
+)  # fmt: skip
+def test_each_setting_acts_and_gives_the_same_picture_again(easel: Easel, settings: dict[str, object]) -> None:
+    asked = drawing(num_inference_steps=3, **settings)
+    first = draw(easel, asked).image.tobytes()
+    assert first == draw(easel, asked).image.tobytes()
+    assert first != draw(easel, drawing(num_inference_steps=3)).image.tobytes()
+
+
+@given(share=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
+def test_mixed_noise_keeps_its_variance_and_ends_at_the_other(share: float, seed: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    one, other = torch.randn(4, 32, 32, generator=rng), torch.randn(4, 32, 32, generator=rng)
+    assert 0.9 < slerp(one, other, share).std() < 1.1
+    torch.testing.assert_close(slerp(one, other, 0.0), one)
+    torch.testing.assert_close(slerp(one, other, 1.0), other, atol=1e-5, rtol=1e-5)
+
+
+def test_the_variation_of_a_seed_by_itself_is_that_seed(easel: Easel) -> None:
+    rng = torch.Generator().manual_seed
+    plain = draw_noise(easel.base, drawing(), (64, 64), rng(7))
+    own = draw_noise(easel.base, drawing(variation_strength=0.5, variation_seed=7), (64, 64), rng(7))
+    torch.testing.assert_close(own, plain)

@@ -1,0 +1,127 @@
+"""One job's drawings, painted in the studio beside those of all other jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple
+
+from trainer import messages
+from trainer.adapters.uses import ReadAdapter, read_adapter
+from trainer.contract.drawings import AdapterUse, Drawing
+from trainer.engine import Free, Steps
+from trainer.errors import UserFault
+from trainer.generation.easel import Company, Easel
+from trainer.generation.metadata import picture_files, write_png
+from trainer.generation.painting import count_steps, paint, resolve_settings
+from trainer.generation.pipeline import Picture, to_images
+from trainer.generation.studio import Sample, Studio
+
+PREVIEW_EVERY = 8  # steps
+FindEasel = Callable[[AdapterUse | None], Easel]
+
+
+class _AtWork(NamedTuple):
+    """A painting and what is now denoised of it."""
+
+    painting: Generator[Sample, None, Picture]
+    sample: Sample
+
+
+def carry_out(studio: Studio, command: messages.StartImagining, find_easel: FindEasel) -> Steps:
+    """Paint all drawings of a job; where one draws with a whole model, ``find_easel`` brings that.
+
+    Raises :class:`trainer.errors.UserFault`, BadAdapterFile, PromptError.
+    """
+    request, began = command.request, time.monotonic()
+    pictures: dict[int, Picture] = {}
+    settings: dict[str, str | int | float] = {}
+    progress = _Progress(request.job_id)
+    # drawings of one whole model follow each other, for only one is in memory
+    wholes = [find_whole(drawing) for drawing in request.drawings]
+    blobs = ["" if whole is None else whole.blob for whole in wholes]
+    order = sorted(range(len(blobs)), key=lambda place: (blobs.index(blobs[place]), place))
+    for _, places in groupby(order, key=lambda place: blobs[place]):
+        here = list(places)
+        easel = find_easel(wholes[here[0]])
+        settings = settings or resolve_settings(easel, request.drawings[0])
+        progress.steps = progress.steps or sum(count_steps(easel, drawing) for drawing in request.drawings)
+        paintings = {place: _begin(easel, request.drawings[place], command.files) for place in here}
+        pictures |= yield from _paint_together(studio, paintings, progress)
+    files = picture_files(pictures[place] for place in range(len(request.drawings)))
+    return messages.Drawn(request.job_id, files, settings, time.monotonic() - began)
+
+
+def find_whole(drawing: Drawing) -> AdapterUse | None:
+    """The whole model that a drawing draws with, if any. Raises UserFault: there are two."""
+    wholes = [use for use in drawing.adapters if use.kind == "checkpoint"]
+    if len(wholes) > 1:
+        raise UserFault("two whole models can't draw one picture: leave one out")
+    return wholes[0] if wholes else None
+
+
+def _begin(easel: Easel, drawing: Drawing, files: Mapping[str, messages.Spooled]) -> Generator[Sample, None, Picture]:
+    """The drawing with its adapters, from the shelf where they are there."""
+    widths = {tower.name: tower.width for tower in easel.base.towers}
+
+    def read(use: AdapterUse) -> ReadAdapter:
+        return read_adapter(use, files[use.blob].read(), widths)
+
+    uses = [use for use in drawing.adapters if use.kind != "checkpoint"]
+    fitted = [(use, easel.shelf.take(f"{use.blob} {use.trigger}", partial(read, use))) for use in uses]
+    return paint(easel, drawing, Company(tuple(fitted)))
+
+
+class _Progress:
+    """How far a job is, over all of its pictures."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id, self.steps, self.finished = job_id, 0, 0
+        self._shown = 0
+
+    def report(self, samples: Sequence[Sample]) -> messages.Stepped:
+        """The steps that were taken, now and then with a rough picture of what is coming."""
+        step = self.finished + sum(sample.steps_done for sample in samples)
+        preview = None
+        leading = samples[0] if samples else None
+        if leading is not None and leading.picture is not None and step // PREVIEW_EVERY > self._shown // PREVIEW_EVERY:
+            self._shown = step
+            preview = write_png(to_images(leading.base.decode(leading.picture[None]))[0], "")
+        return messages.Stepped(self.job_id, step, self.steps, preview)
+
+
+def _paint_together(
+    studio: Studio, paintings: Mapping[int, Generator[Sample, None, Picture]], progress: _Progress
+) -> Generator[messages.Report | Free | None, None, dict[int, Picture]]:
+    """Paint until all are done; whatever happens, nothing of them stays in the studio."""
+    done: dict[int, Picture] = {}
+    at_work: dict[int, _AtWork] = {}
+
+    def go_on(place: int, painting: Generator[Sample, None, Picture]) -> None:
+        try:
+            sample = next(painting)
+        except StopIteration as end:
+            done[place] = end.value
+            return
+        at_work[place] = _AtWork(painting, sample)
+        studio.join(sample)
+
+    try:
+        for place, painting in paintings.items():
+            go_on(place, painting)
+        while at_work:
+            computed = studio.move_on([each.sample for each in at_work.values()])
+            for place, (painting, sample) in list(at_work.items()):
+                if sample.is_done:
+                    studio.leave(sample)
+                    progress.finished += sample.plan.steps
+                    del at_work[place]
+                    go_on(place, painting)
+            report = progress.report([each.sample for each in at_work.values()])
+            yield report if computed else Free(report)
+    finally:
+        for each in at_work.values():
+            studio.leave(each.sample)
+    return done

@@ -1,0 +1,59 @@
+"""What it takes to draw with a base, and the adapters of one drawing upon it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainer.adapters.shelf import FittedAdapter, Shelf
+from trainer.adapters.slots import Mix, SlotBank
+from trainer.adapters.uses import list_hashes
+from trainer.contract.drawings import AdapterUse
+from trainer.generation.samplers import NoiseSchedule
+from trainer.generation.script import PromptEncoder
+from trainer.models.loading import Base
+from trainer.models.text import Vectors
+
+SHELF_BYTES = 2**30
+
+
+class Easel:
+    """A base with what it takes to draw with it: slots for adapters, those used lately, and what was encoded."""
+
+    def __init__(self, base: Base, shelf_bytes: int = SHELF_BYTES) -> None:
+        self.base = base
+        self.banks = {part: SlotBank(module) for part, module in base.modules.items()}
+        self.shelf = Shelf(self.banks, shelf_bytes)
+        self.encoder = PromptEncoder(base, {part: bank for part, bank in self.banks.items() if part != "unet"})
+        self.noise = NoiseSchedule.from_config(base.scheduler_config)
+
+    @property
+    def slots(self) -> SlotBank:
+        """Of the UNet."""
+        return self.banks["unet"]
+
+
+@dataclass(frozen=True)
+class Company:
+    """The adapters of one drawing, fitted."""
+
+    uses: tuple[tuple[AdapterUse, FittedAdapter], ...]
+
+    def mix(self, part: str) -> Mix:
+        """Those that act in a part, with their weights there."""
+        return tuple(
+            (fitted.parts[part], use.weight if part == "unet" or use.te_weight is None else use.te_weight)
+            for use, fitted in self.uses
+            if part in fitted.parts
+        )
+
+    def inversions(self) -> dict[str, Vectors]:
+        """Vectors by the word that they stand for; of two the first one named."""
+        found: dict[str, Vectors] = {}
+        for _, fitted in self.uses:
+            for embedding in fitted.embeddings:
+                found.setdefault(embedding.trigger, embedding.vectors)
+        return found
+
+    def hashes(self) -> dict[str, str]:
+        """Those of their files, for the settings."""
+        return list_hashes((use, fitted.digest) for use, fitted in self.uses)
