@@ -55,6 +55,7 @@ WITHOUT_ZERO_SNR = {"Heun", "LMS", "DPM2", "DPM2 a", "DPM++ 2S", "DPM++ SDE", "P
 
 SOLVERS = {"DPM++ 2S", "DPM++ 2M", "DPM++ 2M SDE", "DPM++ 3M SDE", "UniPC", "LCM"}  # begin at the noise in any case
 ILL_CONDITIONED = {"Heun", "DPM2 a"}  # at two steps
+BLIND_AT_FIRST = {"Heun", "DPM2", "DPM2 a"}  # with zero terminal SNR ours begin otherwise, for theirs draw nonsense
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ def cases() -> Iterator[Case]:
         kinds = [
             ("epsilon", "leading" if own else "linspace", False),
             ("v_prediction", "leading", False),
-            ("v_prediction", "trailing", True),
+            ("v_prediction", "trailing", sampler not in BLIND_AT_FIRST),
         ]
         for (prediction, spacing, zero_snr), scheduler in product(kinds, ("Uniform", *({} if own else SPREADS))):
             whole = spacing == "trailing" or sampler in SOLVERS

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,3 +96,15 @@ def test_suggestions_begin_with_what_was_typed() -> None:
     assert len(suggest_samplers("")) == 25
     assert all(find_sampler(name) for name in suggest_samplers("", limit=1000))
     assert suggest_samplers("nothing such") == []
+
+
+def test_every_sampler_and_scheduler_is_documented() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "prompting.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    samplers = {row[0]: row for row in rows if len(row) == 6 and row[0] != "sampler"}
+    assert list(samplers) == list(SAMPLERS)
+    for name, row in samplers.items():
+        usual = "its own" if name in OWN_TIMESTEPS else AUTOMATIC_SCHEDULERS.get(name, "Uniform")
+        assert row[4] == usual
+        assert {find_sampler(alias)[0] for alias in re.findall("`(.+?)`", row[1])} == {name}
+    assert [row[0] for row in rows if len(row) == 3 and row[0] != "scheduler"] == list(SCHEDULERS)

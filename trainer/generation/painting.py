@@ -33,7 +33,7 @@ def paint(easel: Easel, drawing: Drawing, company: Company) -> Generator[Sample,
     plan = make_plan(easel.noise, sampler, scheduler, steps)
     generator = torch.Generator().manual_seed(drawing.seed)
     noise = draw_noise(base, drawing, (width, height), generator)
-    calls = steps * (2 if len(plan.calls) > plan.steps else 1)
+    calls = steps * (2 if plan.looks_ahead else 1)
     sample = Sample(
         base, easel.slots, plan, begin(plan, noise.to(base.device)), read_script(easel, drawing, company, calls),
         float(resolved["CFG scale"]), generator, company.mix("unet"), settings.guidance_rescale,

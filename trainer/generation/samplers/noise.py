@@ -44,6 +44,11 @@ class Level:
             return -math.inf
         return math.log(self.alpha / self.sigma) if self.sigma else math.inf
 
+    @property
+    def blind(self) -> bool:
+        """Whether nothing of the picture is left, or as good as nothing (zero terminal SNR)."""
+        return self.alpha**2 < 2 * LEAST_ALPHA_CUMPROD
+
 
 CLEAN = Level(0.0, 1.0, 0.0)
 

@@ -69,6 +69,11 @@ class Plan:
     init_noise_sigma: float
     steps: int
 
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether most steps take two calls: A1111 reads prompts that change over such samplers call by call."""
+        return len(self.calls) > 1.4 * self.steps
+
 
 def noise_to(plan: Plan, index: int = 0) -> tuple[float, float]:
     """(α, σ) with which a clean latent becomes what call ``index`` takes: x = α·latent + σ·noise.
