@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 
 from bot.errors import UserError, quoted
-from bot.orders import ImagineOrder, TrainOrder
+from bot.orders import ImagineOrder, Shot, TrainOrder
 from bot.store.records import Adapter, AdapterPick
 from trainer.contract import looks
 from trainer.contract.events import BaseInfo
@@ -55,7 +55,7 @@ def captions(order: TrainOrder, found: Sequence[str | None]) -> None:
         )
 
 
-def prompts(order: ImagineOrder) -> None:
+def prompts(order: Shot) -> None:
     """Neither empty nor endless, nor louder than a model can hear."""
     if not any(character.isprintable() and not character.isspace() for character in order.prompt):
         raise UserError("The prompt is empty: say what is to be drawn, for example `a fox in a suit`.")
@@ -69,15 +69,20 @@ def prompts(order: ImagineOrder) -> None:
             raise UserError(looks.sentence(str(error))) from error
 
 
-def numbers(order: ImagineOrder) -> None:
+def count(order: ImagineOrder) -> None:
+    """How many pictures; each of a grid is one."""
+    if order.grid is None:
+        within("count", len(order.pictures) if order.shots else order.count, 1, MOST_PICTURES)
+
+
+def numbers(order: Shot) -> None:
     """What does not depend on the base."""
     within("steps", order.settings.num_inference_steps, 1, MOST_STEPS)
     within("guidance", order.settings.guidance_scale, 1, MOST_GUIDANCE)
-    within("count", order.count, 1, MOST_PICTURES)
     within("seed", order.seed, 0, SEEDS - 1)
 
 
-def size(order: ImagineOrder, base: BaseInfo | None) -> None:
+def size(order: Shot, base: BaseInfo | None) -> None:
     """Width and height, as far as the base can draw them."""
     largest = base.max_side if base is not None else MOST_SIDE
     smallest = min(LEAST_SIDE, base.width, base.height) if base is not None else LEAST_SIDE

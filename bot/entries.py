@@ -7,7 +7,7 @@ from uuid import uuid4
 import msgspec
 
 from bot import checks
-from bot.orders import CONSENT_STATEMENT, ImagineOrder, Origin, TrainOrder
+from bot.orders import CONSENT_STATEMENT, ImagineOrder, Origin, Shot, TrainOrder
 from bot.photos import StoredPhotos
 from bot.store.records import Adapter, AdapterPick, Consent, Hold, ImagineSpec, Job, Spec, TrainSpec
 from trainer.contract.drawings import AdapterUse, Drawing
@@ -60,26 +60,30 @@ def imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> Imagine
         adapters=picks,
         seed=seed,
         count=order.count,
-        drawings=tuple(_drawing(order, picks, seed + place) for place in range(order.count)),
+        drawings=tuple(_drawing(shot, picks, seed + place) for place, shot in enumerate(order.pictures)),
         settings=order.settings,
         source=order.source,
+        grid=order.grid,
         exact=order.exact,
         strict=order.strict,
     )
 
 
-def _drawing(order: ImagineOrder, picks: tuple[AdapterPick, ...], seed: int) -> Drawing:
+def _drawing(shot: Shot, picks: tuple[AdapterPick, ...], seed: int) -> Drawing:
+    """One picture with those of its adapters that are among the ``picks``, which are as they are now."""
+    current = {pick.adapter_id: pick for pick in picks}
+    uses = [(pick, current[pick.adapter_id]) for pick in shot.adapters if pick.adapter_id in current]
     return Drawing(
-        prompt=order.prompt.strip(),
-        prompt_written=order.prompt_written.strip(),
-        negative_prompt=order.negative_prompt.strip(),
-        seed=seed,
+        prompt=shot.prompt.strip(),
+        prompt_written=shot.prompt_written.strip(),
+        negative_prompt=shot.negative_prompt.strip(),
+        seed=seed if shot.seed is None else shot.seed,
         adapters=tuple(
-            AdapterUse(name=pick.written, blob=pick.blob, weight=pick.weight, kind=pick.kind, trigger=pick.trigger)
-            for pick in picks
+            AdapterUse(name=pick.written, blob=now.blob, weight=pick.weight, kind=now.kind, trigger=now.trigger)
+            for pick, now in uses
         ),
-        settings=order.settings,
-        source=order.source,
+        settings=shot.settings,
+        source=shot.source,
     )
 
 

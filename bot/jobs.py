@@ -62,15 +62,18 @@ class Jobs:
         Raises UserError: empty prompt, steps, guidance, size or count out of range, adapters of another base,
         too many waiting jobs, an unknown base.
         """
-        checks.prompts(order)
-        checks.numbers(order)
+        checks.count(order)
+        for shot in (order, *order.shots):
+            checks.prompts(shot)
+            checks.numbers(shot)
 
         def accept(tx: Connection) -> Job:
             known = jobs.get(tx, order.origin.job_id)
             if known is not None:
                 return known
             picks, base = self._check_adapters(tx, order)
-            checks.size(order, info_of(tx, base))
+            for shot in order.pictures:
+                checks.size(shot, info_of(tx, base))
             self._admission.check_room(tx, order.origin, "imagine")
             members.remember(tx, order.origin.member_id, order.origin.member_name, self._clock())
             spec = entries.imagine_spec(order, picks)
@@ -90,15 +93,17 @@ class Jobs:
         """
         origin = order.origin
         found = [
-            (pick, require_visible(tx, pick.adapter_id, origin.member_id, origin.guild_id)) for pick in order.adapters
+            (pick, require_visible(tx, pick.adapter_id, origin.member_id, origin.guild_id))
+            for pick in order.all_adapters
         ]
         tagged = [(pick, adapter) for pick, adapter in found if pick.tagged]
         own = [(pick, adapter) for pick, adapter in found if adapter.owner_id == origin.member_id]
         leading = next((adapter for _, adapter in tagged or own), None)
         base = self._admission.base(tx, order.base or (leading.base if leading else None))
         checks.one_base(tagged, base)
-        checks.one_checkpoint(found)
-        for pick in order.adapters:
+        for shot in order.pictures:
+            checks.one_checkpoint([(pick, adapter) for pick, adapter in found if pick in shot.adapters])
+        for pick in order.all_adapters:
             checks.weight(pick)
         return tuple(entries.current_pick(pick, adapter) for pick, adapter in found if adapter.base == base), base
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bot.store.records import AdapterPick
-from trainer.contract.drawings import DrawingSettings, Source
+from trainer.contract.drawings import DrawingSettings, Grid, Source
 from trainer.contract.requests import Kind, Recipe
 
 CONSENT_STATEMENT = "I may use these photos; whoever is in them agrees that a model learns and draws them here."
@@ -56,21 +56,39 @@ class TrainOrder(Order, frozen=True):
     captions: tuple[str | None, ...] = ()  # written in a form, one an upload; (): none were
 
 
-class ImagineOrder(Order, frozen=True):
-    """``/imagine`` or one of its buttons, with the prompt read and its adapters resolved.
+class Shot(Order, frozen=True, kw_only=True):
+    """One picture of an order, with its prompt read and its adapters resolved.
 
     ``prompt`` is what the model gets (tags taken out, triggers put in), ``prompt_written`` what the member wrote.
     """
 
-    origin: Origin
     prompt: str
     prompt_written: str
     negative_prompt: str = ""
     adapters: tuple[AdapterPick, ...] = ()
-    base: str | None = None  # None: that of the adapters, else the default
-    seed: int | None = None  # None: drawn
-    count: int = 1
+    seed: int | None = None  # None: that of the order, counted up
     settings: DrawingSettings = DrawingSettings()
     source: Source | None = None
+
+
+class ImagineOrder(Shot, frozen=True, kw_only=True):
+    """``/imagine`` or one of its buttons: ``count`` pictures whose seeds count up, or ``shots`` that differ more."""
+
+    origin: Origin
+    base: str | None = None  # None: that of the adapters, else the default
+    count: int = 1
+    shots: tuple[Shot, ...] = ()
+    grid: Grid | None = None  # how the shots are laid out
     exact: bool = False
     strict: bool = False
+
+    @property
+    def pictures(self) -> tuple[Shot, ...]:
+        """All pictures that are asked for, in their order."""
+        own = {name: getattr(self, name) for name in Shot.__struct_fields__}
+        return self.shots or (Shot(**{**own, "seed": None}),) * self.count
+
+    @property
+    def all_adapters(self) -> tuple[AdapterPick, ...]:
+        """Those of all pictures, each of them once with each of its weights."""
+        return tuple(dict.fromkeys(pick for shot in self.pictures for pick in shot.adapters))
