@@ -14,6 +14,7 @@ from discord.http import Route
 
 from bot.cogs.adapters import AdapterCog
 from bot.cogs.describe import DescribeCog
+from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.photos import PhotosCog
@@ -74,7 +75,7 @@ class DarkroomBot(commands.Bot):
         jobs, reviews, adapters = services.jobs, services.reviews, services.adapters
         cogs: tuple[commands.Cog, ...] = (
             TrainCog(self, jobs, services.trainings, reviews, adapters), PhotosCog(jobs, reviews),
-            ImagineCog(jobs, adapters), AdapterCog(adapters), JobsCog(jobs),
+            ImagineCog(jobs, adapters), GridCog(jobs, adapters), AdapterCog(adapters), JobsCog(jobs),
             DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:

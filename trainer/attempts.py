@@ -39,7 +39,7 @@ from trainer.contract.events import (
 from trainer.contract.names import checkpoint_prefix, outcome_path
 from trainer.contract.requests import ImagineRequest, Method, Request, TrainRequest
 from trainer.delivery import Attached, Delivery, NotAllowed, Unreachable
-from trainer.generation.sheets import show_large
+from trainer.generation.sheets import lay_out, show_large
 from trainer.mailbox import Mailbox
 from trainer.outcomes import GRID, store_outcome
 from trainer.spool import Spool
@@ -49,6 +49,7 @@ log = structlog.get_logger(__name__)
 
 CANCEL_POLL_S = 1.0
 LARGE = "large.png"
+SHEET_BYTES = 8 * 2**20  # of an X/Y grid; less where the channel takes less
 
 
 class Refusal(Exception):
@@ -280,9 +281,13 @@ class Attempts:
             if outcome.grid is not None:
                 files = [Attached(GRID, await self.blobs.read(outcome.grid.blob)), *files]
         else:
-            single = originals[0].filename if len(originals) == 1 else None  # several large ones: Discord's own gallery
-            face = cards.drawn(request, outcome, LARGE if large is not None else single)
             files = [*files, *originals]
+            if request.grid is not None:
+                pngs, most = [file.data for file in originals], min(SHEET_BYTES, request.card.upload_limit_bytes)
+                files = [Attached(GRID, await asyncio.to_thread(lay_out, request.grid, pngs, most))]
+            # several large ones: Discord's own gallery
+            shown = files[0].filename if large is not None or len(files) == 1 else None
+            face = cards.drawn(request, outcome, shown)
         try:
             channel_id, message_id = await self.delivery.deliver(request.job_id, request.card, face, files)
         except NotAllowed as error:

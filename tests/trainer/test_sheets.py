@@ -8,8 +8,9 @@ import random
 import pytest
 from PIL import Image
 
+from trainer.contract.drawings import Axis, Grid
 from trainer.contract.looks import DONE
-from trainer.generation.sheets import ENLARGED_TO, GRID_BYTES, draw_grid, show_large
+from trainer.generation.sheets import ENLARGED_TO, GRID_BYTES, draw_grid, lay_out, show_large
 
 
 def png(width: int, height: int, colour: str = "red") -> bytes:
@@ -64,3 +65,32 @@ def test_a_grid_is_small_enough_for_any_channel_even_of_noise() -> None:
     data = grid(noise)
     assert len(data) <= GRID_BYTES
     assert Image.open(io.BytesIO(data)).width > 500
+
+
+def test_a_grid_of_two_axes_is_one_sheet_with_its_pictures_row_by_row() -> None:
+    colours = ["red", "lime", "blue", "yellow", "cyan", "magenta"]
+    grid = Grid(Axis("weight", ("0.5", "0.7", "1")), Axis("words", ("a very long label of many words " * 3, "b")))
+    sheet = Image.open(io.BytesIO(lay_out(grid, [png(64, 64, colour) for colour in colours], 1_000_000)))
+    pixels = sheet.convert("RGB")
+    counted = {colour: count for count, colour in pixels.getcolors(pixels.width * pixels.height) or []}
+    middles = {}
+    for colour in colours:
+        wanted = Image.new("RGB", (1, 1), colour).getpixel((0, 0))
+        assert counted[wanted] >= 200 * 200  # type: ignore[index]
+        middles[colour] = list(pixels.get_flattened_data()).index(wanted)
+    places = [middles[colour] for colour in colours]
+    assert [place // pixels.width for place in places[:3]] == [places[0] // pixels.width] * 3
+    assert sorted(place % pixels.width for place in places[:3]) == [place % pixels.width for place in places[:3]]
+    assert places[3] // pixels.width > places[0] // pixels.width
+
+
+def test_a_large_grid_keeps_to_its_bytes() -> None:
+    noise = [Image.effect_noise((512, 512), 90).convert("RGB") for _ in range(4)]
+    pngs = []
+    for image in noise:
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        pngs.append(buffer.getvalue())
+    grid = Grid(Axis("seed", ("1", "2")), Axis("steps", ("10", "20")))
+    assert len(lay_out(grid, pngs, 300_000)) <= 300_000
+    assert len(lay_out(Grid(Axis("seed", tuple("1234"))), pngs, 10**9)) > 300_000
