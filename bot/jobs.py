@@ -23,7 +23,7 @@ from bot.store import bases, jobs, members
 from bot.store.database import Database
 from bot.store.records import AdapterPick, Job
 from trainer.contract.blobs import Blobs
-from trainer.contract.events import BaseInfo, Progress
+from trainer.contract.events import BaseInfo, Heartbeat, Progress
 from trainer.contract.names import LANES, Lane
 
 log = structlog.get_logger(__name__)
@@ -173,13 +173,13 @@ class Jobs:
             return {}
         return {job.id: progress for job, progress in zip(running, found, strict=True)}
 
-    async def is_served(self, job: Job) -> bool | None:
-        """Whether a worker is alive that can do the job; None when Redis can't be asked."""
+    async def workers_for(self, job: Job) -> list[Heartbeat] | None:
+        """The workers that are alive and can do the job; None when Redis can't be asked."""
         try:
             beats = await self._queue.heartbeats()
         except QueueDown:
             return None
-        return any(beat.serves(job.lane, job.base) for beat in beats)
+        return [beat for beat in beats if beat.serves(job.lane, job.base)]
 
     async def example_prompts(self, job: Job) -> tuple[str, ...]:
         """What the base of a training proposes to draw with its adapter."""

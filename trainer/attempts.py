@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 from weakref import WeakValueDictionary
@@ -37,11 +37,12 @@ from trainer.contract.events import (
     encode,
 )
 from trainer.contract.names import checkpoint_prefix, outcome_path
-from trainer.contract.requests import ImagineRequest, Method, Request, TrainRequest
+from trainer.contract.requests import ImagineRequest, Request, TrainRequest
 from trainer.delivery import Attached, Delivery, NotAllowed, Unreachable
 from trainer.generation.sheets import lay_out, show_large
 from trainer.mailbox import Mailbox
 from trainer.outcomes import GRID, store_outcome
+from trainer.paces import Paces
 from trainer.spool import Spool
 from trainer.switchboard import Interrupted, Switchboard
 
@@ -82,12 +83,12 @@ class Attempts:
     switchboard: Switchboard
     delivery: Delivery
     worker_id: str
+    paces: Paces = field(default_factory=Paces)
     clock: Callable[[], float] = time.time
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def __post_init__(self) -> None:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by job
-        self.paces: dict[tuple[str, Method], float] = {}  # seconds a step of the last training, by base and method
 
     async def carry_out(self, request: Request) -> None:
         """Do the work of one attempt and tell the bot what came of it. Raises nothing but CancelledError.

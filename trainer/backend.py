@@ -87,6 +87,7 @@ class TorchBackend:
                 unavailable=limits[spec.name].unavailable, most_resolution=limits[spec.name].most_resolution,
                 bucket_step=spec.defaults.bucket_step, resolutions=spec.defaults.resolutions,
                 has_captioner=self._captioner is not None, context_width=spec.context_width,
+                lengths=spec.defaults.recipe.lengths, memory_bytes=memory.estimate_methods(spec, free, gpu=gpu),
             )
             for spec in self._specs.values()
         )  # fmt: skip

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from trainer import cards, messages
 from trainer.contract.events import Progress
-from trainer.contract.requests import Method, Request, TrainRequest
+from trainer.contract.requests import Request, TrainRequest
 from trainer.delivery import Attached, Delivery
 from trainer.generation.sheets import show_large
 from trainer.mailbox import Mailbox
+from trainer.paces import Paces
 
 REPORT_EVERY_S = 1.0
 PREVIEW = "preview.png"
@@ -19,12 +20,12 @@ PREVIEW = "preview.png"
 
 @dataclass
 class Board:
-    """The newest state of one job. ``paces`` are the seconds a step of the last training, by base and method."""
+    """The newest state of one job. ``paces`` are those of trainings before."""
 
     request: Request
     mailbox: Mailbox
     delivery: Delivery
-    paces: dict[tuple[str, Method], float]
+    paces: Paces
     clock: Callable[[], float]
     wait: Callable[[float], Awaitable[None]]
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -87,12 +88,13 @@ class Board:
         """Seconds a step."""
         if self.first is not None and self.newest is not None and self.newest.step > self.first[1]:
             return (self.clock() - self.first[0]) / (self.newest.step - self.first[1])
-        if isinstance(self.request, TrainRequest):
-            return self.paces.get((self.request.base, self.request.recipe.method))
+        if isinstance(self.request, TrainRequest) and self.planned is not None:
+            pace = self.paces.of(self.request.base).get(self.request.recipe.method)
+            return None if pace is None else pace * self.planned.step_work
         return None
 
     def remember_pace(self) -> None:
         """For the estimate of the next training of the kind."""
-        pace = self._pace()
-        if pace is not None and isinstance(self.request, TrainRequest):
-            self.paces[self.request.base, self.request.recipe.method] = pace
+        pace, request = self._pace(), self.request
+        if pace is not None and isinstance(request, TrainRequest) and self.planned is not None:
+            self.paces.remember(request.base, request.recipe.method, pace / self.planned.step_work)

@@ -42,7 +42,7 @@ def starting(request: Request) -> Face:
 def planned(request: TrainRequest, steps: int, seconds: float | None, memory_bytes: int | None) -> Face:
     """What the training will take: the steps that are left, and time and memory as far as they can be estimated."""
     time = f", about {looks.duration(seconds)}" if seconds is not None else ""
-    memory = f", about {memory_bytes / 2**30:.1f} GiB of memory" if memory_bytes is not None else ""
+    memory = f", about {looks.memory(memory_bytes)} of memory" if memory_bytes is not None else ""
     text = f"Looking at {len(request.photos)} photos…\n{steps:,} steps{time}{memory}"
     return Face(f"{request.name} is next", text, looks.WORKING, footer=_teaching(request), buttons=_BEFORE_LEARNING)
 

@@ -96,6 +96,7 @@ class Planned(Message, tag="planned", frozen=True):
     step: int
     steps: int
     memory_bytes: int | None = None  # of the device, as estimated
+    step_work: float = 1.0  # what a step has to do, see :func:`trainer.contract.lengths.step_work`
 
 
 class Stepped(Message, tag="stepped", frozen=True):

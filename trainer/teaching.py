@@ -23,6 +23,7 @@ from trainer.choosing.scores import (
     make_yardstick,
     plan_look,
 )
+from trainer.contract.lengths import step_work
 from trainer.errors import UserFault
 from trainer.generation.metadata import picture_files, write_png
 from trainer.generation.pipeline import GenerationJob, generate, quietly
@@ -80,6 +81,13 @@ class Lesson:
             look=None if room.judge is None else self._look, is_enough=self._is_enough,
         )  # fmt: skip
 
+    def _step_work(self) -> float:
+        recipe, defaults = self._training.recipe, self._room.base.spec.defaults
+        return step_work(
+            recipe.batch, beside_class=recipe.prior_weight > 0, resolution=recipe.resolution,
+            own_resolution=min(defaults.width, defaults.height),
+        )  # fmt: skip
+
     def run(self) -> Steps:
         """One step a turn; its last report is Trained, or Paused."""
         room, request = self._room, self._request
@@ -87,7 +95,7 @@ class Lesson:
         photos = prepare_photos(self._job, self._images, captions, request.focuses)
         self._training = Training(room.base, room.bank, photos, self._job, self._hooks, self._recipe)
         job_id, planned = self._request.job_id, self._training.recipe.steps
-        yield messages.Planned(job_id, self._began_at, planned, self._memory_bytes)
+        yield messages.Planned(job_id, self._began_at, planned, self._memory_bytes, self._step_work())
         previews = preview_steps(request.recipe.preview_every, planned)
         with closing(self._training.run()) as steps:  # cancelled in here, it takes its adapter out of the base
             while True:

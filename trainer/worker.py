@@ -35,6 +35,7 @@ from trainer.delivery import Delivery
 from trainer.engine import Backend
 from trainer.errors import UserFault
 from trainer.mailbox import UNREACHABLE, Mailbox, open_pool
+from trainer.paces import Paces
 from trainer.settings import WorkerSettings
 from trainer.spool import Spool, open_spool
 from trainer.supervisor import EngineDied, Supervisor
@@ -187,10 +188,9 @@ class LaneWorkers:
         )  # fmt: skip
 
     def _bases(self) -> tuple[BaseInfo, ...]:
-        """The bases, each with the pace of the last LoRA that was trained on it."""
-        paces = self._attempts.paces
+        """The bases, each with the paces of the last trainings on it."""
         return tuple(
-            msgspec.structs.replace(info, seconds_per_step=paces.get((info.name, "lora"), info.seconds_per_step))
+            msgspec.structs.replace(info, seconds_per_sample=self._attempts.paces.of(info.name))
             for info in self._ready.bases
         )
 
@@ -237,7 +237,8 @@ async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asynci
         ready = await _wait_for(on_ready, engine, stopped)
         if ready is None:
             return
-        attempts = Attempts(mailbox, blobs, spool, switchboard, delivery, make_worker_id())
+        paces = Paces(ready.device, settings.darkroom_data / "paces.json")
+        attempts = Attempts(mailbox, blobs, spool, switchboard, delivery, make_worker_id(), paces)
         lanes = LaneWorkers(attempts, redis_url, settings.capacity, ready)
         serving = asyncio.create_task(lanes.run(), name="lanes")
         tasks.insert(0, serving)  # it ends first: its attempts are handed back while Redis and Discord are still there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from sqlite3 import Connection
 
 import msgspec
@@ -30,5 +31,8 @@ def known(tx: Connection) -> list[BaseInfo]:
     Those that are offered still come before those that are not, the community's before the embedded one, then by name.
     """
     rows = tx.execute("SELECT info, seen_at < (SELECT MAX(seen_at) FROM bases) - ? FROM bases", (FRESH_S,))
-    found = [(msgspec.json.decode(row[0], type=BaseInfo), row[1]) for row in rows]
+    found = []
+    for info, is_old in rows:
+        with suppress(msgspec.ValidationError):  # of a version before or after this one: a worker says it anew
+            found.append((msgspec.json.decode(info, type=BaseInfo), is_old))
     return [info for info, _ in sorted(found, key=lambda pair: (pair[1], pair[0].embedded, pair[0].name))]

@@ -11,6 +11,7 @@ import discord
 import structlog
 
 from bot.errors import QueueDown, UserError, new_reference
+from bot.estimates import estimate
 from bot.jobs import Jobs
 from bot.orders import Origin, Upload
 from bot.reviews import Reviews, why_not_drop
@@ -166,7 +167,10 @@ async def _post_card(interaction: discord.Interaction[Any], embed: discord.Embed
 
 async def waiting_card(jobs: Jobs, job: Job) -> tuple[discord.Embed, discord.ui.View]:
     """The placeholder of a job: what is to be answered, or its place in the queue and the button that stops it."""
+    workers = await jobs.workers_for(job)
+    takes = estimate(job, workers or ())
     if job.held == "review" and (report := await jobs.report(job)) is not None:
-        return reports.held(job, report), views.under_review(job.id, can_drop=why_not_drop(report, job) is None)
-    embed = cards.waiting(job, await jobs.position(job), served=await jobs.is_served(job))
+        return reports.held(job, report, takes), views.under_review(job.id, can_drop=why_not_drop(report, job) is None)
+    served = None if workers is None else bool(workers)
+    embed = cards.waiting(job, await jobs.position(job), served=served, takes=takes)
     return embed, views.under_waiting(job)

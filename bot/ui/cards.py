@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import discord
 
 from bot.advanced import write_advanced
+from bot.estimates import Estimate
 from bot.store.records import Adapter, Job, Picture
 from trainer.contract import looks
 from trainer.contract.events import Progress
@@ -18,8 +19,13 @@ _LONGEST_FIELD = 1_024  # Discord's limit, as is the next
 _LONGEST_DESCRIPTION = 4_096
 
 
-def waiting(job: Job, position: int | None, *, served: bool | None) -> discord.Embed:
-    """The placeholder: what was asked for and the place in the queue. ``served``: whether a worker is there for it."""
+def waiting(
+    job: Job, position: int | None, *, served: bool | None, takes: Estimate | None = None
+) -> discord.Embed:  # fmt: skip
+    """The placeholder: what was asked for, the place in the queue and what a training takes.
+
+    ``served``: whether a worker is there for it.
+    """
     if job.lane == "train":
         title, lines = f"{job.train.name} is waiting to be learned", [f"{len(job.train.photos)} photos are safe."]
     else:
@@ -31,6 +37,8 @@ def waiting(job: Job, position: int | None, *, served: bool | None) -> discord.E
     elif position is not None:
         ahead = position - 1
         lines.append("You are next." if ahead == 0 else f"Place {position} in the queue: {ahead} before you.")
+    if takes is not None:
+        lines.append(takes.words)
     embed = discord.Embed(title=title, description="\n".join(lines), colour=looks.WAITING)
     return embed.set_footer(text=job.base)
 

@@ -9,6 +9,7 @@ import io
 
 import discord
 
+from bot.estimates import Estimate
 from bot.findings import Report, cut_lines, lines
 from bot.reviews import left_without, why_not_drop
 from bot.store.records import Job
@@ -20,9 +21,11 @@ _LONGEST = 3_000  # of an embed's 4,096 characters
 _TWICE = "What is shown twice teaches as much as once."
 
 
-def held(job: Job, report: Report) -> discord.Embed:
+def held(job: Job, report: Report, takes: Estimate | None = None) -> discord.Embed:
     """The card of a training that waits for an answer: what was found, and what can be done."""
     text = [f"{_count(report)} would teach it little:", _listed(lines(report)), "", _what_is_left(job, report)]
+    if takes is not None:
+        text.append(f"With all of them: {takes.words}")
     text.append("Nothing is learned before you choose. After a day it is stopped, and the photos are deleted.")
     embed = discord.Embed(title=f"{job.train.name} waits for your word", colour=looks.WORKING)
     embed.description = "\n".join(text)

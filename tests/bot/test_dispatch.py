@@ -293,3 +293,16 @@ async def test_the_default_base_is_one_that_is_offered_still(world: World) -> No
     await world.beat(bases=("b-model",))
     await world.dispatcher.tick()
     assert [base.name for base in await world.jobs.bases()] == ["b-model"]
+
+
+async def test_what_another_version_has_written_of_a_base_is_passed_over(world: World) -> None:
+    await world.beat(bases=("a-model", "b-model"))
+    await world.dispatcher.tick()
+    await world.database.write(
+        lambda tx: tx.execute("UPDATE bases SET info = json_set(info, '$.unheard_of', 1) WHERE name = 'a-model'")
+    )
+    assert [base.name for base in await world.jobs.bases()] == ["b-model"]
+    world.clock.now += 60  # a worker says it anew
+    await world.beat(bases=("a-model", "b-model"))
+    await world.dispatcher.tick()
+    assert [base.name for base in await world.jobs.bases()] == ["a-model", "b-model"]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.trainer.spooled import spool
 from trainer import messages
-from trainer.contract import infotext
+from trainer.contract import infotext, lengths
 from trainer.contract.drawings import AdapterKind, Drawing
 from trainer.contract.events import BaseInfo
 from trainer.engine import Steps
@@ -30,6 +30,8 @@ def base_info(name: str = BASE) -> BaseInfo:
     return BaseInfo(
         name=name, family="sd1", hash="00", width=64, height=64, max_side=128, num_inference_steps=2,
         guidance_scale=3.0, embedded=True, example_prompts=EXAMPLES, resolutions=(64, 128),
+        lengths=lengths.Lengths(*[lengths.Steps(1, 4, 40)] * 3, 1, ("face",)),
+        memory_bytes={"lora": (900_000_000, 1_200_000_000)},
         unavailable={"dreambooth": UNAVAILABLE} if name == OTHER_BASE else {},
     )  # fmt: skip
 

@@ -20,7 +20,8 @@ from trainer.adapters.bank import AdapterBank
 from trainer.adapters.files import read_lora
 from trainer.backend import TorchBackend
 from trainer.choosing.judges import open_judge
-from trainer.contract.requests import CaptionSource, Card, Method, Recipe, TrainRequest
+from trainer.contract.lengths import count_steps
+from trainer.contract.requests import CaptionSource, Card, Kind, Method, Recipe, TrainRequest
 from trainer.errors import UserFault
 from trainer.models.loading import Base
 from trainer.teaching import Room, teach
@@ -175,6 +176,26 @@ def test_a_training_resumed_between_two_previews_equals_one_that_never_stopped(
     [checkpoint] = [report.file for report in reports if isinstance(report, messages.Checkpointed)]
     _, again = run(base, msgspec.structs.replace(asked, resume=checkpoint), judged=False)
     assert again.file.read() == learned
+
+
+@pytest.mark.parametrize(
+    ("kind", "recipe", "work"),
+    [("subject", {}, 4), ("face", {}, 6), ("face", {"batch": 1}, 2), ("subject", {"resolution": 128, "batch": 1}, 4)],
+)
+def test_what_a_worker_offers_is_what_it_plans(
+    base: Base, photos: list[Image.Image], command: Command, kind: Kind, recipe: dict[str, Any], work: float
+) -> None:
+    [info] = TorchBackend(None, "cpu").start().bases
+    asked = command(photos, steps=None, **recipe)
+    asked = msgspec.structs.replace(asked, request=msgspec.structs.replace(asked.request, kind=kind))
+    steps = teach(Room(base, AdapterBank(base.modules)), asked, Control())
+    planned = next(filter(None, steps))
+    steps.close()
+    assert info.lengths is not None
+    assert planned.steps == count_steps(asked.request.recipe, info.lengths, len(photos))[0]
+    assert planned.step_work == work
+    if not recipe:
+        assert planned.memory_bytes == info.memory_bytes["lora"][kind == "face"]
 
 
 def checkpoints(

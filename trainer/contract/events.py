@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from trainer.contract.drawings import AdapterKind
+from trainer.contract.lengths import Lengths
 from trainer.contract.message import Message
 from trainer.contract.names import Lane
 from trainer.contract.requests import Method
@@ -114,8 +115,12 @@ class BaseInfo(Message, frozen=True):
     has_captioner: bool = False
     bucket_step: int = 64  # sides of what is learned from are multiples of it
     resolutions: tuple[int, int] = (64, 2048)  # the least and the most that `resolution` may be
-    seconds_per_step: float | None = None  # of a LoRA, measured at the last training; None: none yet
     context_width: int | None = None  # channels of what its UNet attends to: 768, 1,024, 2,048 …; None: not told
+    lengths: Lengths | None = None  # of trainings; None: they can't be told before
+    # bytes that a training by the base's own recipe needs on this worker: alone, and beside others of the class
+    memory_bytes: dict[Method, tuple[int, int]] = msgspec.field(default_factory=dict)
+    # seconds of a sample of the base's own resolution, as the last training by the method took them on this worker
+    seconds_per_sample: dict[Method, float] = msgspec.field(default_factory=dict)
 
 
 class Heartbeat(Message, frozen=True):

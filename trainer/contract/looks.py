@@ -38,6 +38,11 @@ def size(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 100_000 else f"{size_bytes / 1e3:.0f} kB"
 
 
+def memory(size_bytes: float) -> str:
+    """How much memory something needs, as it is printed on graphics cards."""
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes < 10e9 else f"{size_bytes / 1e9:.0f} GB"
+
+
 def percent(share: float) -> str:
     """A share of 0 to 1 as people say it: 82 %."""
     return f"{100 * share:.0f} %"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
+from trainer.contract import looks
 from trainer.contract.requests import Method
 from trainer.models.families import FAMILIES
 from trainer.models.folders import read_json, weight_files
@@ -208,14 +209,14 @@ def find_limits(spec: BaseSpec, free: int, *, gpu: bool) -> Limits:
     needed = {method: needs(method, least) for method in fitting}
     others = [method for method, sides in fitting.items() if sides]
     way_out = (
-        f"choose the method `{others[0]}`, which needs about {show_gb(needed[others[0]])}"
+        f"choose the method `{others[0]}`, which needs about {looks.memory(needed[others[0]])}"
         if others
         else "choose another base model, or ask whoever runs this bot for a smaller one"
     )
     return Limits(
         {
-            method: f"The method `{method}` needs about {show_gb(needed[method])} of memory on {spec.name}, and"
-            f" {show_gb(free)} are there: {way_out}."
+            method: f"The method `{method}` needs about {looks.memory(needed[method])} of memory on {spec.name}, and"
+            f" {looks.memory(free)} are there: {way_out}."
             for method, sides in fitting.items()
             if not sides
         },
@@ -223,6 +224,21 @@ def find_limits(spec: BaseSpec, free: int, *, gpu: bool) -> Limits:
     )
 
 
-def show_gb(size: float) -> str:
-    """As members read it."""
-    return f"{size / GB:.1f} GB" if size < 10 * GB else f"{size / GB:.0f} GB"
+def estimate_methods(spec: BaseSpec, free: int, *, gpu: bool) -> dict[Method, tuple[int, int]]:
+    """Bytes that trainings by the base's own recipe need where ``free`` are there: alone, and beside their class."""
+    size, recipe = read_size(spec), spec.defaults.recipe
+    lora = size.count_lora(recipe.rank, MODULES[recipe.layers])
+
+    def need(method: Method, batch: int) -> int:
+        at_ease, at_least = (
+            estimate_training(
+                size, method, resolution=min(spec.defaults.width, spec.defaults.height), batch=batch,
+                learned=0 if method == "textual_inversion" else lora, gpu=gpu,
+                adafactor=method == "dreambooth" and spec.family == "sdxl", checkpointing=checkpointing,
+            )
+            for checkpointing in (False, True)
+        )  # fmt: skip
+        return at_ease if not gpu or at_ease <= free else at_least
+
+    batches = (recipe.batch, recipe.batch + math.ceil(recipe.batch / 2))
+    return {method: (need(method, batches[0]), need(method, batches[1])) for method in get_args(Method)}

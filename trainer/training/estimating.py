@@ -7,9 +7,10 @@ from functools import partial
 
 import torch
 
+from trainer.contract import looks
 from trainer.errors import UserFault
 from trainer.models.loading import Base
-from trainer.models.memory import all_bytes, estimate_training, free_bytes, read_size, show_gb
+from trainer.models.memory import all_bytes, estimate_training, free_bytes, read_size
 from trainer.training.continuing import Source
 from trainer.training.recipes import ResolvedRecipe
 
@@ -33,8 +34,8 @@ def estimate(base: Base, recipe: ResolvedRecipe, source: Source | None = None) -
     least, there = need(batch=1, checkpointing=True), all_bytes(base.device)
     if least > there:
         raise UserFault(
-            f"this training needs about {show_gb(least)} of memory, and {show_gb(there)} are there: choose a smaller"
-            " `resolution` or `rank`, or another method"
+            f"this training needs about {looks.memory(least)} of memory, and {looks.memory(there)} are there: choose a"
+            " smaller `resolution` or `rank`, or another method"
         )
     at_ease = need(batch=batch, checkpointing=False)
     if not gpu or at_ease <= free_bytes(base.device) + torch.cuda.memory_reserved(base.device):

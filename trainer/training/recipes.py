@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
+from trainer.contract.lengths import Lengths, Steps, count_steps
 from trainer.contract.requests import CaptionSource, Kind, Layers, Method, Output, Preset, Recipe
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -17,18 +18,6 @@ MODULES: dict[Layers, tuple[str, ...]] = {
     "attention_ff": ATTENTION + FEED_FORWARD,
     "attention_ff_conv": ATTENTION + FEED_FORWARD + CONVOLUTIONS,
 }
-
-
-class Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long a training is, in batch-1 equivalents: so many steps a photo, within bounds."""
-
-    per_photo: int
-    least: int
-    most: int
-
-    def count(self, photos: int) -> int:
-        """For so many photos."""
-        return min(max(self.per_photo * photos, self.least), self.most)
 
 
 class RecipeDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,12 +46,16 @@ class RecipeDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prior_weight: float = 0.0  # objects hardly need it; faces get it always
     caption_dropout: float = 0.05
 
+    @property
+    def lengths(self) -> Lengths:
+        """How long its trainings are."""
+        beside_class = tuple(kind for kind in get_args(Kind) if _PRIOR_WEIGHT.get(kind, self.prior_weight))
+        return Lengths(self.steps, self.inversion_steps, self.dreambooth_steps, self.batch, beside_class)
+
 
 _PRIOR_WEIGHT: dict[Kind, float] = {"face": 1.0, "style": 0.0}  # a subject has the base's own
 FACE_DREAMBOOTH_SHARE = 0.2  # of the learning rate: 1e-6 for the whole of SD1.5, which forgets faces quickly
-PIVOTAL_SHARE = 0.5  # of the steps of an inversion of its own: the LoRA does the rest
 TEXT_ENCODER_SHARE = 0.5  # of the steps: then it stops learning and leaves the graph
-_PRESET_STEPS: dict[Preset, float] = {"fast": 0.5, "balanced": 1.0, "detailed": 1.5}
 _PRESET_RANK: dict[Preset, float] = {"fast": 0.5, "balanced": 1.0, "detailed": 2.0}
 _WIDER: dict[Layers, Layers] = {
     "attention": "attention_ff",
@@ -125,7 +118,7 @@ def resolve_recipe(
 ) -> ResolvedRecipe:
     """Fill what the member left open."""
     batch = asked.batch or defaults.batch
-    steps, inversion = _count_steps(asked, defaults, photos, batch)
+    steps, inversion = count_steps(asked, defaults.lengths, photos)
     rank = asked.rank or max(1, round(defaults.rank * _PRESET_RANK[asked.preset]))
     layers = asked.target_modules or (_WIDER[defaults.layers] if asked.preset == "detailed" else defaults.layers)
     prior, dropout = _PRIOR_WEIGHT.get(kind, defaults.prior_weight), defaults.caption_dropout
@@ -165,26 +158,6 @@ def resolve_recipe(
         extracted_rank=asked.rank or defaults.extracted_rank,
         seed=asked.seed if asked.seed is not None else 0,
     )
-
-
-def _count_steps(asked: Recipe, defaults: RecipeDefaults, photos: int, batch: int) -> tuple[int, int]:
-    """(all optimizer steps, those of them that train vectors)."""
-    share = _PRESET_STEPS[asked.preset]
-
-    def taken(steps: int) -> int:
-        return max(1, round(steps / batch))
-
-    if asked.method == "textual_inversion":
-        steps = taken(asked.steps or round(defaults.inversion_steps.count(photos) * share))
-        return steps, steps
-    if asked.method == "dreambooth":
-        return taken(asked.steps or round(defaults.dreambooth_steps.count(photos) * share)), 0
-    lora = defaults.steps.count(photos) * share
-    if asked.method == "lora":
-        return taken(asked.steps or round(lora)), 0
-    vectors = defaults.inversion_steps.count(photos) * share * PIVOTAL_SHARE
-    steps = taken(asked.steps or round(lora + vectors))
-    return steps, round(steps * vectors / (lora + vectors))
 
 
 def _learning_rate(method: Method, kind: Kind, defaults: RecipeDefaults) -> float:

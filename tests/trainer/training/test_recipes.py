@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 import torch
 
-from trainer.contract.requests import Recipe
+from trainer.contract.lengths import count_steps, learns_class
+from trainer.contract.requests import Kind, Method, Recipe
 from trainer.models.loading import Base
 from trainer.training.captions import captions_for, name_subject
 from trainer.training.losses import sample_losses, snr_weights
@@ -30,6 +31,17 @@ def test_steps_follow_the_number_of_photos() -> None:
     assert resolve(defaults=msgspec.structs.replace(DEFAULTS, batch=4)).steps == 250
     assert resolve(steps=100, batch=4).steps == 25
     assert [resolve(method="textual_inversion", photos=photos).steps for photos in (3, 10)] == [1500, 3000]
+
+
+@pytest.mark.parametrize("method", get_args(Method))
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("asked", [{}, {"steps": 70, "batch": 4}, {"prior_weight": 0.0}, {"prior_weight": 0.5}])
+def test_what_is_told_before_is_what_is_done(method: Method, kind: Kind, asked: dict[str, Any]) -> None:
+    for defaults in (DEFAULTS, RecipeDefaults(prior_weight=1.0, batch=2)):
+        recipe = Recipe(method=method, preset="fast", **asked)
+        done = resolve_recipe(recipe, defaults, 7, kind)
+        assert count_steps(recipe, defaults.lengths, 7) == (done.steps, done.inversion_steps)
+        assert learns_class(recipe, kind, defaults.lengths) == (done.prior_weight > 0)
 
 
 def test_presets_are_shorter_and_smaller_or_longer_and_wider() -> None:

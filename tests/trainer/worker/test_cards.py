@@ -157,8 +157,8 @@ def test_a_result_says_what_it_was_made_with() -> None:
 
 def test_before_it_learns_it_says_what_that_will_take() -> None:
     assert cards.planned(TRAINING, 1200, None, None).text == "Looking at 3 photos…\n1,200 steps"
-    text = cards.planned(TRAINING, 1200, 360.0, 5 * 2**30).text
-    assert text == "Looking at 3 photos…\n1,200 steps, about 6 min, about 5.0 GiB of memory"
+    text = cards.planned(TRAINING, 1200, 360.0, 5_200_000_000).text
+    assert text == "Looking at 3 photos…\n1,200 steps, about 6 min, about 5.2 GB of memory"
 
 
 def test_a_result_says_how_it_turned_out_and_how_to_draw_with_it() -> None:

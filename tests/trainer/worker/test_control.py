@@ -160,8 +160,8 @@ async def test_a_blob_store_that_fails_at_the_checkpoint_is_a_fault_and_nothing_
 
 
 async def test_before_it_learns_the_card_says_how_long_that_will_take(studio: Studio) -> None:
-    assert studio.attempts.paces == {}
-    studio.attempts.paces["emoji-64", "lora"] = 3.0
+    assert studio.attempts.paces.of("emoji-64") == {}
+    studio.attempts.paces.remember("emoji-64", "lora", 3.0)
     request = await studio.training("prepares")
     running = studio.begin(request)
     await studio.sandbox.wait_for(lambda message: "is next" in message.text, "darkroom")
@@ -182,4 +182,4 @@ async def test_the_pace_of_a_training_is_the_estimate_of_the_next(studio: Studio
     assert [button.label for button in card.buttons] == ["Pause", "Stop and keep", "Cancel"]
     await ask(studio, "finish")
     await ended(running)
-    assert studio.attempts.paces["emoji-64", "lora"] > 0
+    assert studio.attempts.paces.of("emoji-64")["lora"] > 0

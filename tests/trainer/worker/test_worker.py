@@ -68,6 +68,11 @@ class Site:
             async with asyncio.timeout(PATIENCE_S):
                 await self.running
 
+    async def restart(self) -> None:
+        await self.stop()
+        self.stopped = asyncio.Event()
+        await self.start()
+
     def card(self) -> Card:
         channel = self.sandbox.place("darkroom")
         origin = Origin(self.sandbox.application_id)
@@ -204,14 +209,15 @@ def training(card: Card, job_id: str) -> TrainRequest:
 
 async def test_the_heartbeat_tells_the_pace_of_the_last_training(site: Site) -> None:
     await site.start()
-    assert (await site.heartbeat()).bases[0].seconds_per_step is None
+    assert (await site.heartbeat()).bases[0].seconds_per_sample == {}
     quick = msgspec.structs.replace(training(site.card(), "1"), class_word="quick")
     await site.queue.enqueue(quick)
     await site.says("1", Started, Produced, Delivered)
     await site.runs()
-    pace = (await site.heartbeat()).bases[0].seconds_per_step
-    assert pace is not None
+    pace = (await site.heartbeat()).bases[0].seconds_per_sample["lora"]
     assert pace > 0
+    await site.restart()
+    assert (await site.heartbeat()).bases[0].seconds_per_sample == {"lora": pace}
 
 
 async def test_what_nobody_can_read_is_logged_and_skipped(site: Site) -> None:
