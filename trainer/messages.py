@@ -12,7 +12,7 @@ from typing import Self
 import msgspec
 
 from trainer.contract.drawings import AdapterKind
-from trainer.contract.events import BaseInfo
+from trainer.contract.events import PROPOSED_WEIGHTS, BaseInfo
 from trainer.contract.message import Message
 from trainer.contract.names import Wish
 from trainer.contract.requests import ImagineRequest, TrainRequest
@@ -167,7 +167,7 @@ class Trained(Message, tag="trained", frozen=True):
     kind: AdapterKind = "lora"
     candidates: tuple[CandidateFile, ...] = ()
     chosen: int = 0
-    weights: tuple[float, float, float] = (0.6, 0.8, 1.0)
+    weights: tuple[float, float, float] = PROPOSED_WEIGHTS
     grid: bytes | None = None  # PNG
     report: str = ""
     fidelity: float | None = None

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from trainer.contract.drawings import AdapterKind, Drawing, DrawingSettings, Grid, Source
-from trainer.contract.events import Candidate
+from trainer.contract.events import PROPOSED_WEIGHTS, Candidate
 from trainer.contract.names import Lane, Wish
 from trainer.contract.requests import Kind, Method, Recipe
 
@@ -158,9 +158,9 @@ class Adapter(Record, frozen=True):
     trainer_version: str
     created_at: float
     method: Method = "lora"
-    weight_low: float = 0.6  # the recommended weights: from, best, to
-    weight_best: float = 0.8
-    weight_high: float = 1.0
+    weight_low: float = PROPOSED_WEIGHTS[0]  # the recommended weights: from, best, to
+    weight_best: float = PROPOSED_WEIGHTS[1]
+    weight_high: float = PROPOSED_WEIGHTS[2]
     fidelity: float | None = None  # of a LoRA extracted from a whole model: the share of the change that it keeps
     report: str = ""  # what the scores of its versions mean
     candidates: tuple[Candidate, ...] = ()  # the versions to choose from

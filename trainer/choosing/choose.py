@@ -10,10 +10,10 @@ from PIL import Image
 
 from trainer.choosing.report import describe_choice, describe_proposal, percent
 from trainer.choosing.scores import Draw, Scores, Yardstick, draw_look
+from trainer.contract.events import PROPOSED_WEIGHTS
 from trainer.generation.sheets import draw_grid
 
-WEIGHTS = (0.6, 0.8, 1.0)
-PROPOSED = (0.6, 0.8, 1.0)  # from, best, to, where nothing was measured: 0.8 keeps most of the likeness of 1
+WEIGHTS = PROPOSED_WEIGHTS  # are tried: what is proposed unseen, so that the grid shows it
 MOST = 4  # checkpoints in a grid; each costs as many pictures as there are weights and prompts
 _NEARLY = 0.95  # of the best total: recommended weights are at least that good
 
@@ -79,8 +79,9 @@ def choose(yardstick: Yardstick, checkpoints: Sequence[Checkpoint]) -> Generator
         scores.append(scored)
     steps = [checkpoint.step for checkpoint in checkpoints]
     if yardstick.judge is None:
-        verdicts = tuple(Verdict(step, PROPOSED[1], None) for step in steps)
-        index, weights, report = len(steps) - 1, PROPOSED, describe_proposal(steps[-1], PROPOSED)
+        verdicts = tuple(Verdict(step, PROPOSED_WEIGHTS[1], None) for step in steps)
+        index, weights = len(steps) - 1, PROPOSED_WEIGHTS
+        report = describe_proposal(steps[-1], PROPOSED_WEIGHTS)
     else:
         verdicts = tuple(_judge(step, row) for step, row in zip(steps, scores, strict=True))
         index = max(range(len(steps)), key=lambda place: (_merit(scores[place]), -place))

@@ -12,6 +12,9 @@ from trainer.contract.message import Message
 from trainer.contract.names import Lane
 from trainer.contract.requests import Method
 
+# from, best, to, where nothing was measured: 0.8 keeps most of the likeness of 1
+PROPOSED_WEIGHTS = (0.6, 0.8, 1.0)
+
 
 class Started(Message, tag="started", frozen=True):
     """The worker took the attempt; from now on it alone writes to the card."""
@@ -181,7 +184,7 @@ class AdapterResult(Message, frozen=True):
     final_loss: float
     trainer_version: str
     method: Method = "lora"
-    weights: tuple[float, float, float] = (0.6, 0.8, 1.0)  # recommended: from, best, to
+    weights: tuple[float, float, float] = PROPOSED_WEIGHTS  # recommended: from, best, to
     candidates: tuple[Candidate, ...] = ()
     chosen: int = 0  # which of the candidates `file` is
     fidelity: float | None = None  # of a LoRA extracted from a whole model: the share of the change that it keeps

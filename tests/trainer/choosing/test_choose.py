@@ -13,9 +13,10 @@ from PIL import Image
 from tests.trainer.choosing.stand_ins import BARE, LOOK, PHOTOS, ColourJudge, checkpoint, paint
 from tests.trainer.training.conftest import run
 from trainer.adapters.bank import AdapterBank
-from trainer.choosing.choose import PROPOSED, WEIGHTS, Checkpoint, choose, recommend_weights, shortlist
+from trainer.choosing.choose import WEIGHTS, Checkpoint, choose, recommend_weights, shortlist
 from trainer.choosing.judges import open_judge
 from trainer.choosing.scores import Scores, Yardstick, make_yardstick, plan_look
+from trainer.contract.events import PROPOSED_WEIGHTS
 from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.loading import Base
 
@@ -56,7 +57,7 @@ def test_it_draws_one_step_a_turn(yardstick: Yardstick) -> None:
 def test_without_a_judge_the_last_one_is_proposed_and_the_way_out_is_named() -> None:
     unmeasured = run(make_yardstick(LOOK, PHOTOS, BARE, None))
     choice = run(choose(unmeasured, [checkpoint(100, 0.9, 0.9), checkpoint(200, 0.1, 0.1)]))
-    assert (choice.index, choice.weights) == (1, PROPOSED)
+    assert (choice.index, choice.weights) == (1, PROPOSED_WEIGHTS)
     assert [verdict.scores for verdict in choice.verdicts] == [None, None]
     assert "the last step (200) at weight 0.8" in choice.report
     assert "DARKROOM_JUDGES" in choice.report
