@@ -90,6 +90,7 @@ class Hooks:
     make_room: Callable[[], None] = lambda: None  # lets go of models that nobody works with
     look: Look | None = None  # scores what is being learned
     is_enough: Callable[[list[list[float]]], bool] = lambda scores: False  # whether the scores have stopped rising
+    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Learned:
     scores: tuple[list[float], ...]  # of the snapshots, where they are looked at
     steps: int
     final_loss: float
-    seconds: float
+    seconds: float  # over all attempts
     notes: tuple[str, ...]
 
 
@@ -189,7 +190,7 @@ class Training:
 
     def run(self) -> Generator[TrainStep | None, None, Learned]:
         """Prepare (yielding None), take the steps (yielding each), and return what was learned."""
-        began = time.monotonic()
+        self._began = self._hooks.clock()
         self.base.recall_encoders()
         self._photos: list[CachedPhoto] = yield from cache_photos(
             self.base, self._raw, resolution=self.recipe.resolution, flip=self.recipe.flip, masks=self.recipe.masks
@@ -208,7 +209,7 @@ class Training:
             self._memory.close()
         return Learned(
             self.learner, self.recipe, tuple(self._snapshots), tuple(self.state.memo.scores), step,
-            self.state.memo.loss or 0.0, time.monotonic() - began, tuple(self.state.memo.notes),
+            self.state.memo.loss or 0.0, self._seconds(), tuple(self.state.memo.notes),
         )  # fmt: skip
 
     def _begin(self) -> int:
@@ -219,6 +220,7 @@ class Training:
         if self._hooks.resume is not None:
             step, taken = self.state.load(self._hooks.resume)
             self._snapshots = [Snapshot(at, weights) for at, weights in taken]
+        self._seconds_before = self.state.memo.seconds
         self._plan = self._plan_batches()
         self.state.keep(step)
         return step
@@ -420,11 +422,15 @@ class Training:
         if self._hooks.folder is None:
             return None
         path = _file(self._hooks.folder, name)
+        self.state.memo.seconds = self._seconds()
         try:
             self.state.save(path, step, [(snapshot.step, snapshot.weights) for snapshot in self._snapshots])
         except OSError:  # the disk is full: gigabytes may be too many for it
             return None
         return path
+
+    def _seconds(self) -> float:
+        return self._seconds_before + self._hooks.clock() - self._began
 
 
 def _file(folder: Path, name: str) -> Path:

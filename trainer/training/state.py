@@ -29,6 +29,7 @@ class Memo:
     notes: list[str] = field(default_factory=list)  # for the member, a sentence each
     loss: float | None = None  # a moving mean of those that were looked at
     updates: int = 0
+    seconds: float = 0.0  # of work, over all attempts so far
 
 
 class TrainingState:

@@ -62,6 +62,24 @@ def test_a_paused_training_ends_bit_equal_to_one_that_never_stopped(
     assert learn(asked, resume=paused.value.checkpoint) == whole
 
 
+def test_the_seconds_before_a_pause_count(base: Base, photos: list[Image.Image], tmp_path: Path) -> None:
+    now, control = [100.0], Control()
+    hooks: dict[str, Any] = {"control": control, "clock": lambda: now[0], "folder": tmp_path}
+    for _ in range(2):  # paused twice, after 60 s each
+        steps = start(base, photos, job(), **hooks).run()
+        while next(steps) is None:
+            pass
+        now[0] += 60
+        control.wish = "pause"
+        with pytest.raises(Pause) as paused:
+            run(steps)
+        control.wish, hooks["resume"] = None, paused.value.checkpoint
+        now[0] += 1_000  # while it is paused
+    learned = run(start(base, photos, job(), **hooks).run())
+    learned.learner.close()
+    assert learned.seconds == 120
+
+
 @pytest.mark.parametrize("method", ["lora", "dreambooth"])
 def test_a_killed_training_goes_on_from_its_checkpoint(
     learn: Learn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
