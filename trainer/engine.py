@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Protocol
 
 from trainer import messages
-from trainer.errors import BadAdapterFile, UserFault
+from trainer.errors import BadAdapterFile, OperatorFault, UserFault
 from trainer.messages import Report
 from trainer.training.control import Control
 
@@ -56,7 +56,11 @@ class Backend(Protocol):
 
 @dataclass
 class Engine:
-    """Takes commands, gives each job its turns, sends reports. Deterministic: who is next depends on nothing else."""
+    """Takes commands, gives each job its turns, sends reports. Deterministic: who is next depends on nothing else.
+
+    ``send`` raises OSError once nobody is there to be told; whatever else it raises says that this report can't be
+    sent, such as one of more than msgpack's 4 GiB. Then its job is refused, and the others go on.
+    """
 
     backend: Backend
     send: Send
@@ -96,10 +100,24 @@ class Engine:
                     lane.remove(entry)
                     self._end(messages.Stopped(job_id), job_id)
 
-    def _end(self, last: Report, job_id: str) -> None:
+    def _forget(self, job_id: str) -> None:
         self._controls.pop(job_id, None)
         self._alone.discard(job_id)
-        self.send(last)
+
+    def _end(self, last: Report, job_id: str) -> None:
+        self._forget(job_id)
+        self._say(last, job_id)
+
+    def _say(self, report: Report, job_id: str) -> bool:
+        """Send a report of a job; whether that could be done, else the job is refused."""
+        try:
+            self.send(report)
+        except OSError:
+            raise
+        except Exception:
+            self.send(messages.Refused(job_id, None, traceback.format_exc()))
+            return False
+        return True
 
     def turn(self) -> None:
         """Let one job take one step: pictures first and in turn, a training when none waits or it has aged."""
@@ -111,21 +129,26 @@ class Engine:
         except StopIteration as end:
             self._end(end.value, job_id)
             return
+        except OperatorFault as fault:  # such as a folder that was there at the start
+            self._end(messages.Refused(job_id, None, str(fault)), job_id)
+            return
         except (UserFault, BadAdapterFile) as fault:
             self._end(messages.Refused(job_id, str(fault)), job_id)
             return
         except Exception:  # one job's fault is not the next one's
             self._end(messages.Refused(job_id, None, traceback.format_exc()), job_id)
             return
-        lane.append((job_id, steps))
         if isinstance(report, Free):
             report = report.report
         elif lane is self._trainings:
             self._since_training = 0
         else:
             self._since_training += 1
-        if report is not None:
-            self.send(report)
+        if report is None or self._say(report, job_id):
+            lane.append((job_id, steps))
+        else:
+            steps.close()
+            self._forget(job_id)
 
 
 def die_with_parent() -> None:

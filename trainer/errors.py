@@ -2,9 +2,10 @@
 
 DarkroomTrainerError
 ├── UserFault        a person caused it; its text is shown to them and names the value and the way out
-│   ├── MissingBases the folder of base models is not there or holds none
-│   ├── MissingJudges the folder of the models that judge pictures is not complete
-│   └── MissingCaptioner the folder of the model that captions photos does not hold one
+│   └── OperatorFault the person is whoever runs the worker: it may name paths, so no member is shown it
+│       ├── MissingBases the folder of base models is not there or holds none
+│       ├── MissingJudges the folder of the models that judge pictures is not complete
+│       └── MissingCaptioner the folder of the model that captions photos does not hold one
 └── BadAdapterFile   a safetensors file that is not what it should be
 """
 
@@ -19,15 +20,19 @@ class UserFault(DarkroomTrainerError):
     """Its text is written for the person who can mend it."""
 
 
-class MissingBases(UserFault):
+class OperatorFault(UserFault):
+    """Its text is for whoever runs the worker: shown at the start, logged when it comes up later."""
+
+
+class MissingBases(OperatorFault):
     """DARKROOM_BASES is no folder, or holds no base that can be loaded."""
 
 
-class MissingJudges(UserFault):
+class MissingJudges(OperatorFault):
     """DARKROOM_JUDGES does not hold the two models that judge pictures."""
 
 
-class MissingCaptioner(UserFault):
+class MissingCaptioner(OperatorFault):
     """DARKROOM_CAPTIONER does not hold a model that captions photos."""
 
 

@@ -23,6 +23,7 @@ from trainer.backend import TorchBackend
 from trainer.choosing.judges import open_judge
 from trainer.contract.lengths import count_steps
 from trainer.contract.requests import CaptionSource, Card, Kind, Method, Recipe, TrainRequest
+from trainer.engine import Engine
 from trainer.errors import UserFault
 from trainer.models.loading import Base
 from trainer.teaching import Room, teach
@@ -252,3 +253,20 @@ def test_an_engine_gives_its_captioner_to_trainings(
         else:
             with pytest.raises(UserFault, match="captions can't be `captioner`, for this worker has none"):
                 next(steps)
+
+
+def test_a_captioner_that_was_taken_away_meanwhile_is_for_the_log_alone(
+    photos: list[Image.Image], command: Command, tmp_path: Path
+) -> None:
+    folder, reports = make_captioner(tmp_path), list[messages.Report]()
+    backend = TorchBackend(None, "cpu", captioner=folder)
+    backend.start()
+    folder.rename(folder.with_name("elsewhere"))
+    engine = Engine(backend, reports.append)
+    engine.take(command(photos, captions="captioner"))
+    while engine.busy:
+        engine.turn()
+    (refused,) = reports
+    assert isinstance(refused, messages.Refused)
+    assert refused.message is None
+    assert f"DARKROOM_CAPTIONER is {folder}" in refused.details

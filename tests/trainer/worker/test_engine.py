@@ -16,7 +16,7 @@ from trainer.backend import TorchBackend
 from trainer.contract.drawings import AdapterKind, AdapterUse
 from trainer.contract.requests import Card, Recipe, TrainRequest
 from trainer.engine import PICTURE_STEPS_A_TRAINING_STEP, Engine, Free, Steps
-from trainer.errors import UserFault
+from trainer.errors import MissingJudges, UserFault
 from trainer.training.control import Control
 
 CARD = Card(channel_id=1, message_id=2, posted_at=0.0, requester_id=3)
@@ -65,8 +65,12 @@ class CountingBackend:
                     raise UserFault("that can't be drawn; draw another")
                 if job_id == "broken":
                     raise ZeroDivisionError("ours")
+                if job_id == "robbed":
+                    raise MissingJudges("DARKROOM_JUDGES is /srv/judges, but /srv/judges/clip is not there")
+                if job_id == "wordless" and step == 2:
+                    yield messages.CannotStart("\ud800")  # half a letter: there is no UTF-8 of it
                 yield messages.Stepped(job_id, step, steps)
-            return messages.Stopped(f"{job_id} done")
+            return messages.Stopped(f"{job_id} done" if job_id != "speechless" else "\ud800")
         finally:
             self.closed.append(job_id)
 
@@ -149,6 +153,43 @@ def test_one_jobs_fault_is_not_the_next_ones(played) -> None:
     assert ours.message is None
     assert "ZeroDivisionError" in ours.details
     assert reports[-1] == messages.Stopped("p done")
+
+
+def test_what_an_operator_can_mend_is_for_the_log_alone(played) -> None:
+    engine, reports, _ = played
+    engine.take(training("robbed"))
+    engine.turn()
+    (refused,) = reports
+    assert refused.message is None  # members get a sentence with a reference in its place
+    assert "/srv/judges/clip is not there" in refused.details
+
+
+@pytest.mark.parametrize("job_id", ["wordless", "speechless"])  # on the way, and at the end
+def test_a_report_that_cant_be_sent_refuses_its_job_alone(job_id: str) -> None:
+    sent: list[messages.Report] = []
+    backend = CountingBackend()
+    engine = Engine(backend, lambda report: sent.append(messages.decode_report(messages.encode(report))))
+    engine.take(training(job_id))
+    engine.take(training("t"))
+    while engine.busy:
+        engine.turn()
+    (refused,) = [report for report in sent if isinstance(report, messages.Refused)]
+    assert (refused.job_id, refused.message) == (job_id, None)
+    assert "UnicodeEncodeError" in refused.details
+    assert backend.closed == [job_id, "t"]
+    assert sent[-1] == messages.Stopped("t done")
+    engine.take(messages.Ask(job_id, "finish"))  # it is forgotten
+    assert backend.controls[0].wish is None
+
+
+def test_an_engine_whom_nobody_hears_ends() -> None:
+    def gone(report: messages.Report) -> None:
+        raise BrokenPipeError
+
+    engine = Engine(CountingBackend(), gone)
+    engine.take(training())
+    with pytest.raises(BrokenPipeError):
+        engine.turn()
 
 
 def test_the_real_backend_trains_and_draws_with_what_it_trained(tmp_path: Path) -> None:
