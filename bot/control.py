@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from sqlite3 import Connection
 
 from bot import lifecycle
@@ -35,6 +36,7 @@ class Control:
         self._outbox = outbox
         self._on_change = on_change
         self._clock = clock
+        self._resuming: set[str] = set()
 
     async def pause(self, job_id: str, member_id: int) -> Job:
         """Pause a training: at once if it waits (``held`` is then "paused"), else after the step it is at.
@@ -68,6 +70,17 @@ class Control:
     def is_card_old(self, job: Job) -> bool:
         """Whether the worker could soon not edit its card any more, so that it should go on with a new one."""
         return job.card == "posted" and self._clock() - (job.card_posted_at or 0.0) > CARD_STALE_AFTER_S / 2
+
+    @contextmanager
+    def resuming(self, job_id: str) -> Iterator[None]:
+        """Around what one click on Resume does, which may post a card: another one is kept out. Raises UserError."""
+        if job_id in self._resuming:
+            raise UserError("It is being resumed already: a moment, please.")
+        self._resuming.add(job_id)
+        try:
+            yield
+        finally:
+            self._resuming.discard(job_id)
 
     async def resume(self, job_id: str, member_id: int) -> Job:
         """Let a paused training wait for a worker again, which goes on where it was.

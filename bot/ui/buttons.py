@@ -82,6 +82,10 @@ class ResumeButton(JobButton, template=r"dr:resume:(?P<id>\d+)(?::(?P<place>\d+)
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """Its owner alone may; the card tells the rest, a new one where the old one is too old to be edited often."""
+        with bot.services.control.resuming(self.subject_id):
+            await self._resume(bot, interaction)
+
+    async def _resume(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         control = bot.services.control
         job = await control.check_resumable(self.subject_id, interaction.user.id)
         anew = control.is_card_old(job) and interaction.channel_id == job.channel_id

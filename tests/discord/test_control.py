@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from unittest.mock import patch
 
@@ -139,6 +140,26 @@ async def test_a_training_that_goes_on_much_later_gets_a_new_card(home: House) -
     await home.sandbox.wait_for(
         lambda message: message.id == new.id and "slowly is ready" in message.text, timeout_s=PATIENCE_S
     )
+
+
+async def test_two_quick_clicks_on_resume_make_one_new_card(home: House) -> None:
+    exchange = await home.train(home.ada, "twice", class_word=ENDLESS)
+    await learning(home, exchange)
+    await press(home, exchange, "Pause")
+    old = await shows(home, exchange, "twice is paused")
+    await home.services.jobs._database.write(
+        lambda tx: tx.execute("UPDATE jobs SET card_posted_at = card_posted_at - 3600 WHERE id = ?", (exchange.id,))
+    )
+    before = {message.id for message in home.shown()}
+    home.sandbox.faults.add("POST", r"/callback", delay_s=0.3, times=1)  # so that the second is there meanwhile
+    clicks = await asyncio.gather(*(home.ada.click(old, "Resume") for _ in range(2)))
+    answers = [await click.response(PATIENCE_S) for click in clicks]
+    assert sorted(answer.ephemeral_to is None for answer in answers) == [False, True]
+    assert "It is being resumed already" in next(answer.content for answer in answers if answer.ephemeral_to)
+    await home.until(partial(_has_stepped, home, exchange))
+    assert len([message for message in home.shown() if message.id not in before]) == 1
+    await home.services.jobs.cancel(str(exchange.id), home.ada.id)
+    await home.stop_all_jobs()
 
 
 async def test_jobs_pauses_and_resumes_too(home: House) -> None:
