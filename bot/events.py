@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from bot import lifecycle
-from bot.errors import QueueDown
+from bot.errors import QueueDown, new_reference
 from bot.outbox import Outbox
 from bot.queue import Entry, Queue
 from bot.store import jobs
@@ -101,11 +101,11 @@ class EventReader:
             return
         outcome = await self._outcome(event) if isinstance(event, Produced | Delivered | HandedBack | Failed) else None
         try:
-            changed = await self._database.write(lambda tx: enter(tx, event, outcome, self._clock()))
-        except (ValueError, TypeError, sqlite3.IntegrityError):
-            # it would fail for ever, and hold up all that comes after it
-            log.exception("event.refused", job=event.job_id, attempt=event.attempt)
-            return
+            changed = await self._database.write(lambda tx: enter(tx, event, outcome, standing, self._clock()))
+        except Exception as error:
+            if _may_pass(error):
+                raise
+            changed = await self._refuse(event)  # it would fail for ever, and hold up all that comes after it
         if changed is None:
             log.info("event.stale", job=event.job_id, attempt=event.attempt, event_type=type(event).__name__)
             return
@@ -115,6 +115,24 @@ class EventReader:
         if after.is_final:
             await self._forget(after.id)
         self.on_change()
+
+    async def _refuse(self, event: Event) -> tuple[Job, Job] | None:
+        """End the job of an event that can't be entered, so that nobody waits for it. To be called from a handler."""
+        reference = new_reference()
+        log.exception("event.refused", job=event.job_id, attempt=event.attempt, reference=reference)
+
+        def end(tx: sqlite3.Connection) -> tuple[Job, Job] | None:
+            before = jobs.get(tx, event.job_id)
+            after = lifecycle.refuse(tx, event.job_id, event.attempt, reference, self._clock())
+            return None if before is None or after is None else (before, after)
+
+        try:
+            return await self._database.write(end)
+        except Exception as error:
+            if _may_pass(error):
+                raise
+            log.exception("event.lost", job=event.job_id, attempt=event.attempt)
+            return None
 
     async def _outcome(self, event: Produced | Delivered | HandedBack | Failed) -> Outcome | None:
         try:
@@ -133,7 +151,14 @@ class EventReader:
             log.warning("redis.keys_left", job=job_id)  # they expire
 
 
-def enter(tx: sqlite3.Connection, event: Event, outcome: Outcome | None, now: float) -> tuple[Job, Job] | None:
+def _may_pass(error: Exception) -> bool:
+    """Whether trying again can help: a database that is locked, a full disk, a damaged file that is put back."""
+    return isinstance(error, sqlite3.OperationalError | OSError | MemoryError) or type(error) is sqlite3.DatabaseError
+
+
+def enter(
+    tx: sqlite3.Connection, event: Event, outcome: Outcome | None, standing: Standing | None, now: float
+) -> tuple[Job, Job] | None:
     """Enter an event; the job before and after. None: an unknown job, an older attempt, or nothing new."""
     before = jobs.get(tx, event.job_id)
     if before is None or event.attempt != before.attempt:

@@ -168,6 +168,21 @@ def end(
     return job
 
 
+def refuse(tx: Connection, job_id: str, attempt: int, reference: str, now: float) -> Job | None:
+    """What a worker said of the attempt can't be entered, ever: the job is over. None: it is not the current one.
+
+    The cause is logged under ``reference``.
+    """
+    job = jobs.get(tx, job_id)
+    if job is None or job.attempt != attempt:
+        return None
+    message = (
+        "What came of this could not be written into the books. Whoever runs this bot finds the cause in the log under"
+        f" {reference}; then try again."
+    )
+    return end(tx, job_id, "failed", now, card_written=False, error=message, reference=reference)
+
+
 def give_back(
     tx: Connection, job_id: str, attempt: int, now: float, *, counts: bool, committed: bool = False
 ) -> Job | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import structlog.testing
 
 from bot.errors import QueueDown
 from bot.outbox import LONGEST_WAIT_S
@@ -128,6 +129,69 @@ async def test_an_adapter_that_was_not_asked_for_is_refused(world: World) -> Non
     await world.dispatcher.tick()
     await world.hear(Produced(job_id=second, attempt=1, at=0.0))
     assert await world.database.read(lambda tx: adapters.own(tx, MEMBERS["ben"], "other")) is None
+    assert (await world.job(second)).state == "failed"
+
+
+@pytest.mark.parametrize("lane", ["imagine", "train"])
+async def test_what_can_never_be_entered_ends_its_job_and_holds_up_nothing(world: World, lane: names.Lane) -> None:
+    job_id, other = await handed_out(world, lane), await handed_out(world, "imagine" if lane == "train" else "train")
+    await world.commit(await world.job(job_id))
+    table = "pictures" if lane == "imagine" else "adapters"
+    await world.database.write(
+        lambda tx: tx.execute(
+            f"CREATE TRIGGER refuses BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+        )
+    )
+    with structlog.testing.capture_logs() as logged:
+        await world.hear(delivered(job_id), delivered(other))
+    assert await world.redis.xlen(names.EVENTS_STREAM) == 0
+    assert (await world.job(other)).state == "succeeded"
+    job = await world.job(job_id)
+    assert (job.state, job.outstanding) == ("failed", False)
+    (refused,) = [entry for entry in logged if entry["event"] == "event.refused"]
+    assert refused["reference"] == job.reference
+    assert f"in the log under {job.reference}" in (job.error or "")
+    assert ("failed, card not written", job_id) in await world.tell()
+
+
+async def test_a_number_that_the_database_cant_hold_ends_its_job(world: World) -> None:
+    job_id = await handed_out(world)
+    await world.hear(msgspec.structs.replace(delivered(job_id), message_id=2**63))
+    assert (await world.job(job_id)).state == "failed"
+
+
+async def test_what_is_refused_of_an_older_attempt_ends_nothing(world: World) -> None:
+    job_id = await handed_out(world)
+    await world.hear(HandedBack(job_id=job_id, attempt=1, at=0.0))
+    await world.dispatcher.tick()
+    await world.hear(msgspec.structs.replace(delivered(job_id), message_id=2**63))
+    assert (await world.job(job_id)).state == "queued"
+
+
+def _lock(path: Path) -> Callable[[], object]:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other.close
+
+
+@pytest.mark.parametrize("trouble", ["locked", "full"])
+async def test_what_may_pass_is_tried_again(world: World, tmp_path: Path, trouble: str) -> None:
+    job_id = await handed_out(world)
+    await world.commit(await world.job(job_id), pictures=50)
+    await world.database._run(lambda connection: connection.execute("PRAGMA busy_timeout = 0"))
+    end = _lock(tmp_path / "darkroom.sqlite3") if trouble == "locked" else None
+    if trouble == "full":
+        await world.database._run(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+    await world.say(delivered(job_id))
+    with pytest.raises(sqlite3.OperationalError, match=trouble):
+        await world.events.read_once(block_s=0.01)
+    assert await world.redis.xlen(names.EVENTS_STREAM) == 1
+    if end is not None:
+        end()
+    await world.database._run(lambda connection: connection.execute("PRAGMA max_page_count = 1000000"))
+    assert await world.events.read_once(pending=True) == 1
+    assert (await world.job(job_id)).state == "succeeded"
+    assert await world.redis.xlen(names.EVENTS_STREAM) == 0
 
 
 async def test_events_read_before_a_crash_are_read_again(world: World) -> None:
