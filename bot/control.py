@@ -13,6 +13,7 @@ from bot.outbox import Outbox
 from bot.store import jobs
 from bot.store.database import Database
 from bot.store.records import Job
+from trainer.contract.events import Progress
 from trainer.contract.names import CARD_STALE_AFTER_S
 
 _OVER = {"succeeded": "is done already", "failed": "is over, it did not work", "cancelled": "was stopped"}
@@ -29,10 +30,13 @@ class Control:
         database: Database,
         outbox: Outbox,
         *,
+        progress: Callable[[Job], Awaitable[Progress | None]],
         on_change: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """``progress``: how far a running training is; within a second, for a member waits."""
         self._database = database
+        self._progress = progress
         self._outbox = outbox
         self._on_change = on_change
         self._clock = clock
@@ -100,18 +104,18 @@ class Control:
     async def finish(self, job_id: str, member_id: int) -> Job:
         """End a running training after the step it is at, and keep what it has learned.
 
+        If its worker is lost before that, the next attempt goes on to that step. Twice changes nothing.
         Raises UserError: no training, somebody else's, over, or not in a worker's hands.
         """
+        before = await self._database.read(lambda tx: _endable(tx, job_id, member_id))
+        if before.wish == "finish":
+            return before
+        progress = await self._progress(before)
+        step = progress.step if progress is not None else 0
 
         def change(tx: Connection) -> Job:
-            job = own_training(tx, job_id, member_id, "end it")
-            if not job.outstanding:
-                way_out = "resume it first" if job.held == "paused" else "wait until it has begun"
-                raise UserError(
-                    f"`{job.train.name}` does not run at the moment, so there is nothing to keep: {way_out}, or stop it"
-                    " with `/cancel`."
-                )
-            return jobs.set_wish(tx, job_id, "finish") or job
+            job = _endable(tx, job_id, member_id)
+            return jobs.set_wish(tx, job_id, "finish", step) or job
 
         job = await self._database.write(change)
         self._on_change()
@@ -129,6 +133,17 @@ def own_training(tx: Connection, job_id: str, member_id: int, what: str) -> Job:
         raise UserError(f"This training {_OVER[job.state]}, so nothing of it runs any more.")
     if job.cancel_requested_at is not None:
         raise UserError("This training is being stopped already.")
+    return job
+
+
+def _endable(tx: Connection, job_id: str, member_id: int) -> Job:
+    job = own_training(tx, job_id, member_id, "end it")
+    if not job.outstanding and job.wish != "finish":
+        way_out = "resume it first" if job.held == "paused" else "wait until it has begun"
+        raise UserError(
+            f"`{job.train.name}` does not run at the moment, so there is nothing to keep: {way_out}, or stop it"
+            " with `/cancel`."
+        )
     return job
 
 

@@ -19,6 +19,7 @@ from bot.fairness import choose, fair_order, rooms_of
 from bot.outbox import Outbox
 from bot.queue import Queue
 from bot.requests import request_of
+from bot.standings import read_standing
 from bot.store import bases, jobs
 from bot.store.database import Database
 from bot.store.records import Job
@@ -107,8 +108,12 @@ class Dispatcher:
             await self._queue.restore_attempt(job.id, job.attempt)
             if job.cancel_requested_at is not None:
                 await self._queue.request_cancel(job.id)
-            elif job.wish is not None:
-                await self._queue.request_wish(job.id, job.attempt, job.wish)
+            else:
+                await self._say_wish(job)
+
+    async def _say_wish(self, job: Job) -> None:
+        if job.wish is not None:
+            await self._queue.request_wish(job.id, job.attempt, job.wish, job.wish_step)
 
     # -- taking back --------------------------------------------------------------------------------------------------
 
@@ -141,9 +146,12 @@ class Dispatcher:
         # a worker that died with it may have died of it; what is committed is only delivered again
         counts = job.state == "running" and not committed
         await self._queue.withdraw(job.id, job.attempt, job.lane, job.base)  # a killed worker leaves its entry
+        standing = await read_standing(self._blobs, job.id)
         now = self._clock()
         after = await self._database.write(
-            lambda tx: lifecycle.give_back(tx, job.id, job.attempt, now, counts=counts, committed=committed)
+            lambda tx: lifecycle.give_back(
+                tx, job.id, job.attempt, now, counts=counts, committed=committed, standing=standing
+            )
         )
         if after is not None:
             log.warning("job.lost", job=job.id, attempt=job.attempt, tries=after.tries, state=after.state)
@@ -168,6 +176,7 @@ class Dispatcher:
             taken = await self._database.write(partial(jobs.hand_out, job_id=job.id, now=self._clock()))
             if taken is None:
                 continue  # cancelled meanwhile
+            await self._say_wish(taken)  # first, so that it begins with what was wished of the one before
             await self._queue.enqueue(request_of(taken))
             log.info("job.handed_out", job=taken.id, attempt=taken.attempt, lane=taken.lane, base=taken.base)
             handed.append(taken)

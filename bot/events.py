@@ -17,6 +17,7 @@ from bot import lifecycle
 from bot.errors import QueueDown, new_reference
 from bot.outbox import Outbox
 from bot.queue import Entry, Queue
+from bot.standings import read_standing
 from bot.store import jobs
 from bot.store.database import Database
 from bot.store.records import Job
@@ -30,6 +31,7 @@ from trainer.contract.events import (
     Outcome,
     Paused,
     Produced,
+    Standing,
     Started,
     decode_event,
     decode_outcome,
@@ -100,6 +102,7 @@ class EventReader:
             log.error("event.unreadable", entry=entry.id, error=str(error))
             return
         outcome = await self._outcome(event) if isinstance(event, Produced | Delivered | HandedBack | Failed) else None
+        standing = await read_standing(self._blobs, event.job_id) if isinstance(event, HandedBack) else None
         try:
             changed = await self._database.write(lambda tx: enter(tx, event, outcome, standing, self._clock()))
         except Exception as error:
@@ -163,11 +166,13 @@ def enter(
     before = jobs.get(tx, event.job_id)
     if before is None or event.attempt != before.attempt:
         return None
-    after = _after(tx, before, event, outcome, now)
+    after = _after(tx, before, event, outcome, standing, now)
     return None if after is None else (before, after)
 
 
-def _after(tx: sqlite3.Connection, job: Job, event: Event, outcome: Outcome | None, now: float) -> Job | None:
+def _after(
+    tx: sqlite3.Connection, job: Job, event: Event, outcome: Outcome | None, standing: Standing | None, now: float
+) -> Job | None:
     match event:
         case Started():
             return jobs.start(tx, job.id, event.attempt, now)
@@ -199,7 +204,13 @@ def _after(tx: sqlite3.Connection, job: Job, event: Event, outcome: Outcome | No
             return lifecycle.end(tx, job.id, "cancelled", now, card_written=event.card_written)
         case HandedBack():
             return lifecycle.give_back(
-                tx, job.id, event.attempt, now, counts=event.counts, committed=outcome is not None
+                tx,
+                job.id,
+                event.attempt,
+                now,
+                counts=event.counts,
+                committed=outcome is not None,
+                standing=standing,
             )
         case Paused():
             return lifecycle.pause(tx, job.id, event.attempt, now, step=event.step, steps=event.steps)

@@ -83,7 +83,7 @@ class Herald:
 
     async def on_requeued(self, job: Job) -> None:
         """The card is the bot's again."""
-        await self._show_waiting(job, cards.requeued(), views.under_waiting(job))
+        await self._show_waiting(job, cards.requeued(job), views.under_waiting(job))
 
     async def on_paused(self, job: Job) -> None:
         """The card is the bot's until somebody lets the training go on."""

@@ -157,20 +157,17 @@ class Jobs:
         return next((place for other, place in await self.places() if other.id == job.id), None)
 
     async def progress(self, job: Job) -> Progress | None:
-        """How far a running job is, if a worker said so lately. None too when Redis is down."""
+        """How far a running job is, if a worker said so lately. None too when Redis is down, or hangs for a second."""
         try:
-            progress = await self._queue.progress(job.id)
-        except QueueDown:
+            async with asyncio.timeout(PROGRESS_PATIENCE_S):
+                progress = await self._queue.progress(job.id)
+        except (QueueDown, TimeoutError):
             return None
         return progress if progress is not None and progress.attempt == job.attempt else None
 
     async def progress_of(self, running: Sequence[Job]) -> dict[str, Progress | None]:
-        """How far these are, by job id; empty when Redis hangs, for a member waits for the answer."""
-        try:
-            async with asyncio.timeout(PROGRESS_PATIENCE_S):
-                found = await asyncio.gather(*(self.progress(job) for job in running))
-        except TimeoutError:
-            return {}
+        """How far these are, by job id."""
+        found = await asyncio.gather(*(self.progress(job) for job in running))
         return {job.id: progress for job, progress in zip(running, found, strict=True)}
 
     async def workers_for(self, job: Job) -> list[Heartbeat] | None:

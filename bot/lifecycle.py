@@ -9,7 +9,7 @@ import msgspec
 from bot.errors import new_reference
 from bot.store import adapters, garbage, jobs, outbox, pictures
 from bot.store.records import Adapter, Hold, Job, Picture, State
-from trainer.contract.events import Outcome
+from trainer.contract.events import Outcome, Standing
 from trainer.contract.names import outcome_path
 
 MOST_TRIES = 3  # attempts that may end through the job's own fault, before it is given up
@@ -184,15 +184,23 @@ def refuse(tx: Connection, job_id: str, attempt: int, reference: str, now: float
 
 
 def give_back(
-    tx: Connection, job_id: str, attempt: int, now: float, *, counts: bool, committed: bool = False
+    tx: Connection,
+    job_id: str,
+    attempt: int,
+    now: float,
+    *,
+    counts: bool,
+    committed: bool = False,
+    standing: Standing | None = None,
 ) -> Job | None:
     """An attempt ended without a delivery and without a word for the member: the job waits again, or is given up.
 
     ``committed``: its outcome exists, so only the delivery is left to do, and cancelling and pausing come too late.
+    ``standing``: the checkpoint that the next attempt goes on from.
     Returns the job as it is then; None if the attempt was not the current one.
     """
     before = jobs.get(tx, job_id)
-    job = jobs.take_back(tx, job_id, attempt, counts=counts)
+    job = jobs.take_back(tx, job_id, attempt, counts=counts, standing=standing)
     if job is None or before is None:
         return None
     if job.cancel_requested_at is not None and not committed:
@@ -210,16 +218,21 @@ def give_back(
 
 
 def pause(tx: Connection, job_id: str, attempt: int, now: float, *, step: int, steps: int) -> Job | None:
-    """A worker paused the attempt after that step. None: it was not the current one."""
-    job = jobs.take_back(tx, job_id, attempt, counts=False)
+    """A worker paused the attempt after that step. None: it was not the current one.
+
+    If its member has wished since that it ends early, the next attempt does that.
+    """
+    job = jobs.take_back(tx, job_id, attempt, counts=False, standing=Standing(step, steps))
     if job is not None and job.cancel_requested_at is not None:
         return end(tx, job_id, "cancelled", now, card_written=False)
-    return job and hold(tx, job_id, now, step=step, steps=steps)
+    if job is None or job.wish == "finish":
+        return job
+    return hold(tx, job_id, now)
 
 
-def hold(tx: Connection, job_id: str, now: float, *, step: int | None = None, steps: int | None = None) -> Job | None:
+def hold(tx: Connection, job_id: str, now: float) -> Job | None:
     """Keep a waiting training from the workers until its member lets it go on. None: it does not wait."""
-    job = jobs.hold(tx, job_id, "paused", now, step=step, steps=steps)
+    job = jobs.hold(tx, job_id, "paused", now)
     if job is not None:
         outbox.add(tx, job_id, "paused", now)
     return job

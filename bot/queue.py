@@ -96,9 +96,10 @@ class Queue:
         """Raise the flag that the engine reads between two steps. Raises QueueDown."""
         await _call(self._redis.set(names.cancel_key(job_id), b"1", ex=names.CANCEL_KEPT_S))
 
-    async def request_wish(self, job_id: str, attempt: int, wish: names.Wish) -> None:
-        """Say what the member wants of a running attempt. Raises QueueDown."""
-        await _call(self._redis.set(names.wish_key(job_id), names.wish_value(attempt, wish), ex=names.CANCEL_KEPT_S))
+    async def request_wish(self, job_id: str, attempt: int, wish: names.Wish, step: int) -> None:
+        """Say what the member wants of an attempt at a training, wished at that step. Raises QueueDown."""
+        value = names.wish_value(attempt, wish, step)
+        await _call(self._redis.set(names.wish_key(job_id), value, ex=names.CANCEL_KEPT_S))
 
     async def forget(self, job_id: str) -> None:
         """Drop what Redis holds of a job that is over. Raises QueueDown."""

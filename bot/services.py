@@ -126,10 +126,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             keep_photos_days=settings.darkroom_keep_photos_days,
             on_change=dispatcher.wake,
         )
+        jobs = Jobs(database, queue, blobs, outbox, admission=admission, on_change=dispatcher.wake)
         services = Services(
-            jobs=Jobs(database, queue, blobs, outbox, admission=admission, on_change=dispatcher.wake),
+            jobs=jobs,
             trainings=trainings,
-            control=Control(database, outbox, on_change=dispatcher.wake),
+            control=Control(database, outbox, progress=jobs.progress, on_change=dispatcher.wake),
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
             adapters=Adapters(database, on_delete=sweeper.wake),
             pictures=Pictures(database),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 from weakref import WeakValueDictionary
 
+import msgspec
 import structlog
 from obstore.exceptions import BaseError as ObstoreError
 
@@ -32,11 +33,12 @@ from trainer.contract.events import (
     Outcome,
     Paused,
     Produced,
+    Standing,
     Started,
     decode_outcome,
     encode,
 )
-from trainer.contract.names import checkpoint_prefix, outcome_path
+from trainer.contract.names import checkpoint_path, outcome_path, standing_path
 from trainer.contract.requests import ImagineRequest, Request, TrainRequest
 from trainer.delivery import Attached, Delivery, NotAllowed, Unreachable
 from trainer.generation.sheets import lay_out, show_large
@@ -199,7 +201,7 @@ class Attempts:
             elif isinstance(request, TrainRequest):
                 wish = await self.mailbox.wish(job_id, request.attempt)
                 if wish is not None:
-                    await self.switchboard.ask(job_id, wish)
+                    await self.switchboard.ask(job_id, *wish)
             await self.wait(CANCEL_POLL_S)
 
     async def _in_engine(self, request: Request, board: Board, room: Path) -> messages.Drawn | messages.Trained:
@@ -213,7 +215,7 @@ class Attempts:
                         case messages.Stepped():
                             board.step(report)
                         case messages.Checkpointed():
-                            await self._keep_checkpoint(request.job_id, Path(report.file.path))
+                            await self._keep_if_it_can_be(request.job_id, report)
                         case messages.Paused():
                             await self._pause(request, report)
                         case messages.Drawn() | messages.Trained():
@@ -229,18 +231,23 @@ class Attempts:
                 raise
         raise Interrupted(blamed=False)
 
-    async def _keep_checkpoint(self, job_id: str, file: Path) -> None:
+    async def _keep_if_it_can_be(self, job_id: str, report: messages.Checkpointed) -> None:
         """Store it; where that fails, the training goes on without: it may never need it."""
         try:
-            await self.blobs.write_file(_checkpoint_path(job_id), file)
+            await self._keep(job_id, report.file, Standing(report.step, report.steps))
         except (OSError, ObstoreError) as error:
             log.warning("checkpoint.not_stored", job=job_id, error=str(error)[:200])
-            file.unlink(missing_ok=True)
+            Path(report.file.path).unlink(missing_ok=True)
+
+    async def _keep(self, job_id: str, checkpoint: messages.Spooled, standing: Standing) -> None:
+        """Store a checkpoint, then where it stands: the bot tells a member no more than is true."""
+        await self.blobs.write_file(checkpoint_path(job_id), Path(checkpoint.path))
+        await self.blobs.write(standing_path(job_id), msgspec.json.encode(standing))
 
     async def _pause(self, request: Request, report: messages.Paused) -> NoReturn:
         """Store the checkpoint and end the attempt. Raises PausedAt, or Stopped if the member said that since."""
         if report.checkpoint is not None:
-            await self.blobs.write_file(_checkpoint_path(request.job_id), Path(report.checkpoint.path))
+            await self._keep(request.job_id, report.checkpoint, Standing(report.step, report.steps))
         if await self.mailbox.is_cancelled(request.job_id):
             raise Stopped
         raise PausedAt(report.step, report.steps)
@@ -264,7 +271,7 @@ class Attempts:
                 raise Refusal("The adapter that was to learn on was deleted meanwhile: train a new one.") from None
             raise Refusal("The photos of this training were deleted meanwhile: send them again.") from None
         try:
-            resume = await lend(_checkpoint_path(request.job_id), room)
+            resume = await lend(checkpoint_path(request.job_id), room)
         except BlobMissing:
             resume = None
         return messages.StartTraining(request, tuple(photos), str(room), resume, source)
@@ -305,10 +312,6 @@ class Attempts:
             at=self.clock(),
         )
         await self.mailbox.say(event)
-
-
-def _checkpoint_path(job_id: str) -> str:
-    return f"{checkpoint_prefix(job_id)}newest.safetensors"
 
 
 def _refusal(request: Request, report: messages.Refused) -> Refusal:

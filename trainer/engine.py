@@ -88,7 +88,8 @@ class Engine:
             self._trainings.append((command.request.job_id, self.backend.train(command, control)))
         elif isinstance(command, messages.Ask):
             if command.job_id in self._controls:
-                self._controls[command.job_id].wish = command.wish
+                control = self._controls[command.job_id]
+                control.wish, control.step = command.wish, command.step
         else:
             self._cancel(command.job_id)
 

@@ -58,11 +58,10 @@ class Mailbox:
         """Whether the member wants the job stopped. False while Redis can't be asked."""
         return bool(await self._ask(self._redis.exists(names.cancel_key(job_id))))
 
-    async def wish(self, job_id: str, attempt: int) -> names.Wish | None:
-        """What the member wants of this attempt at a training. None while Redis can't be asked."""
+    async def wish(self, job_id: str, attempt: int) -> tuple[names.Wish, int] | None:
+        """What the member wants of this attempt at a training, wished at which step. None while Redis is away."""
         value = await self._ask(self._redis.get(names.wish_key(job_id)))
-        wishes: tuple[names.Wish, ...] = ("pause", "finish")
-        return next((wish for wish in wishes if value == names.wish_value(attempt, wish).encode()), None)
+        return None if value is None else names.read_wish(value, attempt)
 
     async def _ask(self, call: Awaitable[T]) -> T | None:
         try:

@@ -70,6 +70,7 @@ class Ask(Message, tag="ask", frozen=True):
 
     job_id: str
     wish: Wish
+    step: int = 0  # how far the training was when it was wished
 
 
 Command = StartTraining | StartImagining | Cancel | Ask
@@ -109,10 +110,15 @@ class Stepped(Message, tag="stepped", frozen=True):
 
 
 class Checkpointed(Message, tag="checkpointed", frozen=True):
-    """A training can be resumed from here. The next one is written when the worker has taken this file away."""
+    """A training can be resumed from here, after ``step`` of ``steps``.
+
+    The next one is written when the worker has taken this file away.
+    """
 
     job_id: str
     file: Spooled
+    step: int
+    steps: int
 
 
 class PictureFile(Message, frozen=True):

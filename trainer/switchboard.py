@@ -106,11 +106,14 @@ class Switchboard:
                     await self._supervisor.send(messages.Cancel(job_id))
             del self._lines[job_id]
 
-    async def ask(self, job_id: str, wish: Wish) -> None:
-        """Tell the engine what the member wants of a training. No error if it is not there: it is said again."""
+    async def ask(self, job_id: str, wish: Wish, step: int) -> None:
+        """Tell the engine what the member wants of a training, and how far that was when they wished it.
+
+        No error if it is not there: it is said again.
+        """
         if job_id in self._lines and self._up.is_set():
             with suppress(EngineDied):
-                await self._supervisor.send(messages.Ask(job_id, wish))
+                await self._supervisor.send(messages.Ask(job_id, wish, step))
 
     async def cancel(self, job_id: str) -> None:
         """Ask the engine to stop a job, and kill it if it does not within its grace. No error if it is not there."""

@@ -107,7 +107,8 @@ class Lesson:
                 except Pause as pause:
                     return messages.Paused(job_id, pause.step, pause.steps, Spooled.of(pause.checkpoint))
                 if self._checkpoints:
-                    yield messages.Checkpointed(job_id, Spooled.of(self._checkpoints.pop()))
+                    checkpoint = self._checkpoints.pop()
+                    yield messages.Checkpointed(job_id, Spooled.of(checkpoint), step_of(checkpoint), planned)
                 yield (yield from self._report(taken, previews)) if taken else None
         try:
             finish = self._finish_whole if learned.learner.kind == "checkpoint" else self._finish

@@ -8,6 +8,7 @@ from sqlite3 import Connection, Row
 import msgspec
 
 from bot.store.records import Hold, Job, Spec, State, TrainSpec
+from trainer.contract.events import Standing
 from trainer.contract.names import Lane, Wish
 
 _encode = msgspec.json.Encoder().encode
@@ -140,12 +141,19 @@ def hand_out(tx: Connection, job_id: str, now: float) -> Job | None:
     return require(tx, job_id) if changed.rowcount else None
 
 
-def take_back(tx: Connection, job_id: str, attempt: int, *, counts: bool) -> Job | None:
-    """Put an attempt back into the queue; ``counts`` if it ended through the job's own fault. None: it is no more."""
+def take_back(
+    tx: Connection, job_id: str, attempt: int, *, counts: bool, standing: Standing | None = None
+) -> Job | None:
+    """Put an attempt back into the queue; ``counts`` if it ended through the job's own fault. None: it is no more.
+
+    ``standing``: where a training goes on. That its member wants it ended early holds for the next attempt, too.
+    """
+    step, steps = (standing.step, standing.steps) if standing is not None else (None, None)
     changed = tx.execute(
-        "UPDATE jobs SET state = 'queued', outstanding = 0, started_at = NULL, wish = NULL, tries = tries + ?"
+        "UPDATE jobs SET state = 'queued', outstanding = 0, started_at = NULL, tries = tries + ?, paused_step = ?,"
+        " paused_steps = ?, wish = CASE wish WHEN 'finish' THEN wish END"
         f" WHERE id = ? AND attempt = ? AND outstanding = 1 AND {_ACTIVE}",
-        (int(counts), job_id, attempt),
+        (int(counts), step, steps, job_id, attempt),
     )
     return require(tx, job_id) if changed.rowcount else None
 
@@ -192,14 +200,11 @@ def request_cancel(tx: Connection, job_id: str, now: float) -> Job | None:
     return require(tx, job_id) if changed.rowcount else None
 
 
-def hold(
-    tx: Connection, job_id: str, why: Hold, now: float, *, step: int | None = None, steps: int | None = None
-) -> Job | None:
-    """Keep a waiting job from the workers; ``step`` of ``steps`` is where it stands. None: it does not wait."""
+def hold(tx: Connection, job_id: str, why: Hold, now: float) -> Job | None:
+    """Keep a waiting job from the workers, whatever was wanted of it before. None: it does not wait."""
     changed = tx.execute(
-        "UPDATE jobs SET held = ?, held_at = ?, paused_step = COALESCE(?, paused_step),"
-        " paused_steps = COALESCE(?, paused_steps) WHERE id = ? AND state = 'queued' AND outstanding = 0",
-        (why, now, step, steps, job_id),
+        "UPDATE jobs SET held = ?, held_at = ?, wish = NULL WHERE id = ? AND state = 'queued' AND outstanding = 0",
+        (why, now, job_id),
     )
     return require(tx, job_id) if changed.rowcount else None
 
@@ -222,10 +227,11 @@ def held_before(tx: Connection, why: Hold, before: float) -> list[Job]:
     return _all(tx, f"held = ? AND held_at < ? AND {_ACTIVE} ORDER BY held_at", (why, before))
 
 
-def set_wish(tx: Connection, job_id: str, wish: Wish) -> Job | None:
-    """What the member wants of the attempt in the workers' hands. None: no worker has it."""
+def set_wish(tx: Connection, job_id: str, wish: Wish, step: int = 0) -> Job | None:
+    """What the member wants of the training in the workers' hands, at that step. None: no worker has it."""
     changed = tx.execute(
-        f"UPDATE jobs SET wish = ? WHERE id = ? AND outstanding = 1 AND lane = 'train' AND {_ACTIVE}", (wish, job_id)
+        f"UPDATE jobs SET wish = ?, wish_step = ? WHERE id = ? AND outstanding = 1 AND lane = 'train' AND {_ACTIVE}",
+        (wish, step, job_id),
     )
     return require(tx, job_id) if changed.rowcount else None
 

@@ -107,8 +107,9 @@ class Job(Record, frozen=True, kw_only=True):
     cancel_requested_at: float | None = None
     held: Hold | None = None
     held_at: float | None = None
-    wish: Wish | None = None  # of the present attempt
-    paused_step: int | None = None
+    wish: Wish | None = None  # "pause" is of the present attempt; "finish" outlives it
+    wish_step: int = 0  # how far the training was when that was wished
+    paused_step: int | None = None  # where a training that waits goes on; None or 0: at its beginning
     paused_steps: int | None = None
     error: str | None = None  # written for the member
     reference: str | None = None

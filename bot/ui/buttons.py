@@ -97,8 +97,7 @@ class ResumeButton(JobButton, template=r"dr:resume:(?P<id>\d+)(?::(?P<place>\d+)
                 await bot.herald.point_on(job, posted.message_id)
         await control.resume(self.subject_id, interaction.user.id)
         if not anew:
-            words = "It goes on where it was, as soon as there is room."
-            await interaction.response.send_message(words, ephemeral=True)
+            await interaction.response.send_message(cards.resumed(job), ephemeral=True)
 
 
 class FinishButton(JobButton, template=r"dr:finish:(?P<id>\d+)(?::(?P<place>\d+))?"):

@@ -58,20 +58,34 @@ def simple(title: str, text: str, colour: int) -> discord.Embed:
     return discord.Embed(title=title, description=text, colour=colour)
 
 
-def requeued() -> discord.Embed:
+def requeued(job: Job) -> discord.Embed:
     """The worker went away; another one takes over."""
-    return simple(
-        "In the queue again", "The machine that worked on this stopped; it goes on where it was.", looks.WAITING
-    )
+    text = "The machine that worked on this stopped; it goes on where it was."
+    if job.lane == "train" and not job.paused_step:
+        text = "The machine that worked on this stopped before anything of it was kept; it begins anew."
+    if job.wish == "finish":
+        text += f" It ends after step {max(1, job.wish_step, job.paused_step or 0):,}, as you wished."
+    return simple("In the queue again", text, looks.WAITING)
 
 
 def paused(job: Job) -> discord.Embed:
-    """The member paused it; how long that can last."""
-    title, where = f"{job.train.name} is paused", ""
+    """The member paused it; where it goes on, and how long that can last."""
     if job.paused_step and job.paused_steps:
-        where = f"It stands at step {job.paused_step:,} of {job.paused_steps:,}. "
-    text = f"{where}What it has learned is kept for a week, and its photos with it."
-    return simple(title, text, looks.WAITING)
+        text = (
+            f"It stands at step {job.paused_step:,} of {job.paused_steps:,}, and goes on from there. What it has"
+            " learned is kept for a week, and its photos with it."
+        )
+    elif job.attempt:
+        text = "It stopped before anything of it was kept, so it begins anew. Its photos are kept for a week."
+    else:
+        text = "It has not begun yet. Its photos are kept for a week."
+    return simple(f"{job.train.name} is paused", text, looks.WAITING)
+
+
+def resumed(job: Job) -> str:
+    """What the member is told who let it go on."""
+    how = "It goes on where it was" if job.paused_step else "It begins anew" if job.attempt else "It begins"
+    return f"{how}, as soon as there is room."
 
 
 def failed(job: Job) -> discord.Embed:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
 import structlog.testing
 

@@ -51,7 +51,7 @@ class SketchBackend:
         request, first = command.request, int(command.resume.read()) if command.resume else 0
         step, steps = first, 10**9 if command.request.class_word == ENDLESS else 4
         yield messages.Planned(request.job_id, step, steps, 2**30)
-        while step < steps and control.wish != "finish":
+        while step < steps and not control.ends_at(step):
             step += 1
             yield messages.Stepped(request.job_id, step, steps)
             if control.wish == "pause":

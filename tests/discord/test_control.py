@@ -63,7 +63,7 @@ async def test_a_training_is_paused_resumed_ended_early_and_delivered(home: Hous
     assert labels(card) == ["Resume", "Cancel"]
     job = await home.job(exchange.id)
     assert job is not None
-    assert f"It stands at step {job.paused_step:,} of 1,000,000,000." in card.text
+    assert f"It stands at step {job.paused_step:,} of 1,000,000,000, and goes on from there." in card.text
     listed = await (await home.ada.slash("jobs", channel=CHANNEL)).response()
     assert "learning patient](" in listed.text
     assert "· paused" in listed.text

@@ -88,6 +88,13 @@ class Paused(Message, tag="paused", frozen=True):
 Event = Started | Produced | Delivered | Failed | Cancelled | HandedBack | Paused
 
 
+class Standing(Message, frozen=True):
+    """Where the newest checkpoint of a training stands; written beside it in the blob store, right after it."""
+
+    step: int
+    steps: int
+
+
 class Progress(Message, frozen=True):
     """How far a running job is; kept in Redis for /jobs."""
 
@@ -222,6 +229,11 @@ def decode_heartbeat(data: bytes) -> Heartbeat:
 def decode_progress(data: bytes) -> Progress:
     """Decode a progress report. Raises ``msgspec.ValidationError`` for anything else."""
     return msgspec.msgpack.decode(data, type=Progress)
+
+
+def decode_standing(data: bytes) -> Standing:
+    """Decode a standing. Raises ``msgspec.ValidationError`` for anything else."""
+    return msgspec.json.decode(data, type=Standing)
 
 
 def decode_outcome(data: bytes) -> Outcome:

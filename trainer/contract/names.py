@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 Action = Literal[
@@ -55,9 +56,20 @@ def wish_key(job_id: str) -> str:
     return f"darkroom:wish:{job_id}"
 
 
-def wish_value(attempt: int, wish: Wish) -> str:
-    """A wish with the attempt that it is meant for: the next one begins without it."""
-    return f"{attempt}:{wish}"
+def wish_value(attempt: int, wish: Wish, step: int = 0) -> str:
+    """A wish with the attempt that it is meant for: what is left in Redis does not reach the next one.
+
+    ``step``: how far the training was when its member wished it, so that an attempt that begins anew gets there first.
+    """
+    return f"{attempt}:{wish}:{step}"
+
+
+def read_wish(value: bytes, attempt: int) -> tuple[Wish, int] | None:
+    """What :func:`wish_value` wrote for this attempt: the wish and the step. None for anything else."""
+    found = re.fullmatch(rb"(\d+):(pause|finish):(\d+)", value)
+    if found is None or int(found[1]) != attempt:
+        return None
+    return "pause" if found[2] == b"pause" else "finish", int(found[3])
 
 
 def progress_key(job_id: str) -> str:
@@ -88,6 +100,16 @@ def sheet_path(job_id: str) -> str:
 def checkpoint_prefix(job_id: str) -> str:
     """All checkpoints of a training."""
     return f"checkpoints/{job_id}/"
+
+
+def checkpoint_path(job_id: str) -> str:
+    """The newest checkpoint of a training, from which its next attempt goes on."""
+    return f"{checkpoint_prefix(job_id)}newest.safetensors"
+
+
+def standing_path(job_id: str) -> str:
+    """Where the newest checkpoint stands, as a Standing."""
+    return f"{checkpoint_prefix(job_id)}newest.json"
 
 
 def outcome_path(job_id: str) -> str:

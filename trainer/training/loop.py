@@ -262,7 +262,7 @@ class Training:
                 step = self._check(step)
                 if paused := self._save("paused", step):
                     raise Pause(step, steps, paused)
-            if self._hooks.control.wish == "finish" and step:
+            if self._hooks.control.ends_at(step):
                 self.state.memo.notes.append(
                     f"It was stopped at step {step:,} of {steps:,}, and what it had learned was kept."
                 )

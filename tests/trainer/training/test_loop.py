@@ -317,6 +317,12 @@ def _poison_once() -> Any:
     return poison
 
 
+def test_a_training_that_begins_anew_ends_where_its_member_wished_it(base: Base, photos: list[Image.Image]) -> None:
+    ended = run(start(base, photos, job(), control=Control("finish", 3)).run())
+    ended.learner.close()
+    assert ended.steps == 3
+
+
 def test_a_resumed_training_that_is_ended_at_once_has_a_loss(
     base: Base, photos: list[Image.Image], tmp_path: Path
 ) -> None:

@@ -58,16 +58,16 @@ class LightBackend:
         while request.class_word == "prepares":
             yield _moment()
         step = began_at
-        while request.class_word not in ("quick", "slow") and control.wish != "finish":
+        while request.class_word not in ("quick", "slow") and not control.ends_at(step):
             step += 1
             yield messages.Stepped(request.job_id, step, step + 1)
             if control.wish == "pause":
                 return messages.Paused(request.job_id, step, step + 1, spool(command.folder, str(step).encode()))
-        first = began_at + 1
+        learned, first = step, began_at + 1
         for step in range(first, 5):
             yield messages.Stepped(request.job_id, step, 4)
             if step == 2:
-                yield messages.Checkpointed(request.job_id, spool(command.folder, b"2"))
+                yield messages.Checkpointed(request.job_id, spool(command.folder, b"2"), 2, 4)
                 while request.class_word == "slow":
                     yield _moment()
         metadata = {"darkroom.base_hash": "00", "darkroom.trainer": "0.1.0"}
@@ -75,7 +75,9 @@ class LightBackend:
         if command.source is not None:
             data += b" on top of " + command.source.read()
         examples = tuple(_picture(seed) for seed in (1, 2, 3))
-        return messages.Trained(request.job_id, spool(command.folder, data), metadata, 16, 4, 0.1, 100.0, examples)
+        return messages.Trained(
+            request.job_id, spool(command.folder, data), metadata, 16, max(4, learned), 0.1, 100.0, examples
+        )
 
     def imagine(self, command: messages.StartImagining) -> Steps:
         request = command.request

@@ -12,8 +12,17 @@ import pytest
 
 from tests.trainer.worker.test_attempts import PATIENCE_S, Studio, open_studio
 from trainer.contract import names
-from trainer.contract.events import Cancelled, Delivered, HandedBack, Paused, Produced, Started
-from trainer.contract.names import Wish, checkpoint_prefix
+from trainer.contract.events import (
+    Cancelled,
+    Delivered,
+    HandedBack,
+    Paused,
+    Produced,
+    Standing,
+    Started,
+    decode_standing,
+)
+from trainer.contract.names import Wish
 from trainer.contract.requests import TrainRequest
 
 
@@ -23,9 +32,9 @@ async def studio(redis_url: str, tmp_path: Path) -> AsyncIterator[Studio]:
         yield studio
 
 
-async def ask(studio: Studio, wish: Wish, attempt: int = 1) -> None:
+async def ask(studio: Studio, wish: Wish, attempt: int = 1, step: int = 0) -> None:
     """What the bot's dispatcher says, again and again."""
-    await studio.redis.set(names.wish_key("8"), names.wish_value(attempt, wish))
+    await studio.redis.set(names.wish_key("8"), names.wish_value(attempt, wish, step))
 
 
 async def ended(running: asyncio.Task[None]) -> None:
@@ -44,8 +53,11 @@ async def paused(studio: Studio, request: TrainRequest) -> Paused:
 
 
 async def checkpoint(studio: Studio) -> bytes:
-    (path,) = await studio.blobs.list(checkpoint_prefix("8"))
-    return await studio.blobs.read(path)
+    return await studio.blobs.read(names.checkpoint_path("8"))
+
+
+async def standing(studio: Studio) -> Standing:
+    return decode_standing(await studio.blobs.read(names.standing_path("8")))
 
 
 async def test_a_paused_training_says_where_it_stands_and_goes_on_from_there(studio: Studio) -> None:
@@ -53,6 +65,7 @@ async def test_a_paused_training_says_where_it_stands_and_goes_on_from_there(stu
     last = await paused(studio, request)
     assert (last.attempt, last.steps) == (1, last.step + 1)
     assert await checkpoint(studio) == str(last.step).encode()
+    assert await standing(studio) == Standing(last.step, last.steps)
     again = msgspec.structs.replace(request, attempt=2, class_word="quick")
     await studio.redis.delete(names.progress_key("8"))
     running = studio.begin(again)  # the wish of the first attempt is still there, and not for this one
@@ -87,6 +100,20 @@ async def test_a_training_that_ends_early_keeps_what_it_learned(studio: Studio) 
     assert "thnos is ready" in studio.message(request).text
 
 
+async def test_an_attempt_that_begins_anew_ends_where_its_member_wished_it(studio: Studio) -> None:
+    await ask(studio, "finish", attempt=2, step=2_000)
+    await studio.carry_out(msgspec.structs.replace(await studio.training("endless"), attempt=2))
+    assert await studio.story() == [Started, Produced, Delivered]
+    adapter = (await studio.outcome("8")).adapter
+    assert adapter is not None
+    assert adapter.steps >= 2_000
+
+
+async def test_a_checkpoint_says_where_it_stands(studio: Studio) -> None:
+    await studio.carry_out(await studio.training("quick"))
+    assert await standing(studio) == Standing(2, 4)
+
+
 async def test_a_wish_that_came_before_the_training_did(studio: Studio) -> None:
     await ask(studio, "pause")
     running = studio.begin(await studio.training("endless"))
@@ -102,8 +129,11 @@ async def test_a_wish_for_another_attempt_is_not_heard(studio: Studio) -> None:
 
 
 async def test_what_is_no_wish_is_not_heard(studio: Studio) -> None:
-    await studio.redis.set(names.wish_key("8"), b"1:\xff")
-    assert await studio.attempts.mailbox.wish("8", 1) is None
+    for value in (b"1:\xff", b"1:pause", b"1:sleep:0", b"2:pause:0"):
+        await studio.redis.set(names.wish_key("8"), value)
+        assert await studio.attempts.mailbox.wish("8", 1) is None
+    await ask(studio, "pause", step=90)
+    assert await studio.attempts.mailbox.wish("8", 1) == ("pause", 90)
 
 
 async def test_cancelling_overrules_a_pause_that_was_quicker(studio: Studio) -> None:
