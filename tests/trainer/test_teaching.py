@@ -261,7 +261,7 @@ def test_a_captioner_that_was_taken_away_meanwhile_is_for_the_log_alone(
     folder, reports = make_captioner(tmp_path), list[messages.Report]()
     backend = TorchBackend(None, "cpu", captioner=folder)
     backend.start()
-    folder.rename(folder.with_name("elsewhere"))
+    (folder / "model.safetensors").unlink()
     engine = Engine(backend, reports.append)
     engine.take(command(photos, captions="captioner"))
     while engine.busy:
