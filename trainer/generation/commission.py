@@ -11,12 +11,14 @@ from typing import NamedTuple
 from trainer import messages
 from trainer.adapters.uses import ReadAdapter, read_adapter
 from trainer.contract.drawings import AdapterUse, Drawing
+from trainer.contract.prompt import PromptError
 from trainer.engine import Free, Steps
 from trainer.errors import UserFault
 from trainer.generation.easel import Company, Easel
 from trainer.generation.metadata import picture_files, write_png
 from trainer.generation.painting import count_steps, paint, resolve_settings
-from trainer.generation.pipeline import Picture, to_images
+from trainer.generation.pipeline import Picture
+from trainer.generation.previews import Previewer
 from trainer.generation.studio import Sample, Studio
 
 PREVIEW_EVERY = 8  # steps
@@ -33,7 +35,7 @@ class _AtWork(NamedTuple):
 def carry_out(studio: Studio, command: messages.StartImagining, find_easel: FindEasel) -> Steps:
     """Paint all drawings of a job; where one draws with a whole model, ``find_easel`` brings that.
 
-    Raises :class:`trainer.errors.UserFault`, BadAdapterFile, PromptError.
+    Raises :class:`trainer.errors.UserFault`, BadAdapterFile.
     """
     request, began = command.request, time.monotonic()
     pictures: dict[int, Picture] = {}
@@ -48,7 +50,8 @@ def carry_out(studio: Studio, command: messages.StartImagining, find_easel: Find
         easel = find_easel(wholes[here[0]])
         settings = settings or resolve_settings(easel, request.drawings[0])
         progress.steps = progress.steps or sum(count_steps(easel, drawing) for drawing in request.drawings)
-        paintings = {place: _begin(easel, request.drawings[place], command.files) for place in here}
+        progress.previewer = easel.previewer
+        paintings = {place: _begin(easel, request.drawings[place], command.files, request.exact) for place in here}
         pictures |= yield from _paint_together(studio, paintings, progress)
     files = picture_files(pictures[place] for place in range(len(request.drawings)))
     return messages.Drawn(request.job_id, files, settings, time.monotonic() - began)
@@ -62,7 +65,9 @@ def find_whole(drawing: Drawing) -> AdapterUse | None:
     return wholes[0] if wholes else None
 
 
-def _begin(easel: Easel, drawing: Drawing, files: Mapping[str, messages.Spooled]) -> Generator[Sample, None, Picture]:
+def _begin(
+    easel: Easel, drawing: Drawing, files: Mapping[str, messages.Spooled], exact: bool
+) -> Generator[Sample, None, Picture]:
     """The drawing with its adapters, from the shelf where they are there."""
     widths = {tower.name: tower.width for tower in easel.base.towers}
 
@@ -71,7 +76,7 @@ def _begin(easel: Easel, drawing: Drawing, files: Mapping[str, messages.Spooled]
 
     uses = [use for use in drawing.adapters if use.kind != "checkpoint"]
     fitted = [(use, easel.shelf.take(f"{use.blob} {use.trigger}", partial(read, use))) for use in uses]
-    return paint(easel, drawing, Company(tuple(fitted)))
+    return paint(easel, drawing, Company(tuple(fitted)), exact=exact)
 
 
 class _Progress:
@@ -79,16 +84,18 @@ class _Progress:
 
     def __init__(self, job_id: str) -> None:
         self.job_id, self.steps, self.finished = job_id, 0, 0
+        self.previewer: Previewer | None = None  # of the base that is drawn with
         self._shown = 0
 
     def report(self, samples: Sequence[Sample]) -> messages.Stepped:
         """The steps that were taken, now and then with a rough picture of what is coming."""
         step = self.finished + sum(sample.steps_done for sample in samples)
         preview = None
-        leading = samples[0] if samples else None
-        if leading is not None and leading.picture is not None and step // PREVIEW_EVERY > self._shown // PREVIEW_EVERY:
+        coming = samples[0].picture if samples else None
+        due = step // PREVIEW_EVERY > self._shown // PREVIEW_EVERY
+        if due and coming is not None and self.previewer is not None:
             self._shown = step
-            preview = write_png(to_images(leading.base.decode(leading.picture[None]))[0], "")
+            preview = write_png(self.previewer.show(coming), "")
         return messages.Stepped(self.job_id, step, self.steps, preview)
 
 
@@ -105,6 +112,8 @@ def _paint_together(
         except StopIteration as end:
             done[place] = end.value
             return
+        except PromptError as error:
+            raise UserFault(str(error)) from error
         at_work[place] = _AtWork(painting, sample)
         studio.join(sample)
 

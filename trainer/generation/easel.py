@@ -8,6 +8,7 @@ from trainer.adapters.shelf import FittedAdapter, Shelf
 from trainer.adapters.slots import Mix, SlotBank
 from trainer.adapters.uses import list_hashes
 from trainer.contract.drawings import AdapterUse
+from trainer.generation.previews import Previewer
 from trainer.generation.samplers import NoiseSchedule
 from trainer.generation.script import PromptEncoder
 from trainer.models.loading import Base
@@ -24,6 +25,7 @@ class Easel:
         self.banks = {part: SlotBank(module) for part, module in base.modules.items()}
         self.shelf = Shelf(self.banks, shelf_bytes)
         self.encoder = PromptEncoder(base, {part: bank for part, bank in self.banks.items() if part != "unet"})
+        self.previewer = Previewer(base)
         self.noise = NoiseSchedule.from_config(base.scheduler_config)
 
     @property

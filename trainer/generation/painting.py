@@ -21,8 +21,8 @@ from trainer.models.text import Conditioning
 
 
 @torch.no_grad()
-def paint(easel: Easel, drawing: Drawing, company: Company) -> Generator[Sample, None, Picture]:
-    """Paint one drawing with its adapters.
+def paint(easel: Easel, drawing: Drawing, company: Company, *, exact: bool = False) -> Generator[Sample, None, Picture]:
+    """Paint one drawing with its adapters; ``exact``: in no other picture's company.
 
     Raises :class:`trainer.contract.prompt.PromptError` before the first sample.
     """
@@ -36,7 +36,7 @@ def paint(easel: Easel, drawing: Drawing, company: Company) -> Generator[Sample,
     calls = steps * (2 if plan.looks_ahead else 1)
     sample = Sample(
         base, easel.slots, plan, begin(plan, noise.to(base.device)), read_script(easel, drawing, company, calls),
-        float(resolved["CFG scale"]), generator, company.mix("unet"), settings.guidance_rescale,
+        float(resolved["CFG scale"]), generator, company.mix("unet"), settings.guidance_rescale, exact=exact,
     )  # fmt: skip
     yield sample
     image = to_images(base.decode(sample.state.x[None]))[0]

@@ -133,15 +133,13 @@ def test_adapters_act_on_the_words_and_on_the_picture_with_weights_of_their_own(
 
 def test_an_exact_picture_is_drawn_alone_to_the_last_bit(easel: Easel, mixed: dict[int, Asked]) -> None:
     studio = Studio()
-    exact, other, third = begin(easel, [mixed[0], mixed[1], mixed[2]])
-    exact.exact = True
+    other, third = begin(easel, [mixed[1], mixed[2]])
+    exact, alone = (next(paint(easel, *mixed[0], exact=True)) for _ in range(2))
     for sample in (exact, other, third):
         studio.join(sample)
     while not exact.is_done:
         studio.move_on([exact])
     assert other.calls == third.calls == 0
-    (alone,) = begin(easel, [mixed[0]])
-    alone.exact = True
     while not alone.is_done:
         studio.move_on([alone])
     assert torch.equal(exact.state.x, alone.state.x)
