@@ -23,6 +23,7 @@ from trainer.messages import Report
 from trainer.training.control import Control
 
 PICTURE_STEPS_A_TRAINING_STEP = 8  # with pictures always waiting, training still gets every ninth step
+GATHER_S = 0.02  # that an idle engine waits for company of the first command; later ones join between two steps
 _PR_SET_PDEATHSIG = 1
 
 Send = Callable[[Report], None]
@@ -168,7 +169,8 @@ def run(connection: Connection, backend: Backend, parent: int) -> None:
     try:
         engine.send(backend.start())
         while True:
-            while not engine.busy or connection.poll():
+            idle = not engine.busy
+            while not engine.busy or connection.poll(GATHER_S if idle else 0):
                 engine.take(messages.decode_command(connection.recv_bytes()))
             engine.turn()
     except UserFault as fault:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -21,6 +21,7 @@ class FittedAdapter:
     parts: Mapping[str, PartDelta]
     embeddings: tuple[Embedding, ...] = ()
     digest: str = ""  # of its file, see :class:`trainer.adapters.uses.ReadAdapter`
+    metadata: Mapping[str, str] = field(default_factory=dict)  # of its header
 
     @property
     def size_bytes(self) -> int:
@@ -65,7 +66,9 @@ class Shelf:
                 raise BadAdapterFile(f"the adapter does not fit this base model: it has no {part[:40]}")
             by_part.setdefault(part, {})[name] = tensor
         parts = {part: self._banks[part].fit(found) for part, found in by_part.items()}
-        return FittedAdapter(parts, tuple(self._place(each) for each in adapter.embeddings), adapter.digest)
+        return FittedAdapter(
+            parts, tuple(self._place(each) for each in adapter.embeddings), adapter.digest, adapter.metadata
+        )
 
     def _place(self, embedding: Embedding) -> Embedding:
         """On the base's device."""

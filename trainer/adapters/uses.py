@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -25,6 +25,7 @@ class ReadAdapter:
     tensors: Mapping[str, torch.Tensor]
     embeddings: tuple[Embedding, ...]
     digest: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_adapter(use: AdapterUse, data: bytes, widths: Mapping[str, int]) -> ReadAdapter:
@@ -37,7 +38,7 @@ def read_adapter(use: AdapterUse, data: bytes, widths: Mapping[str, int]) -> Rea
         return ReadAdapter({}, (embedding,), hashlib.sha256(data).hexdigest())
     file = read_lora(data)
     embeddings = tuple(check_embedding(each.trigger, each.vectors, widths) for each in file.embeddings)
-    return ReadAdapter(file.weights, embeddings, _hash_lora(data))
+    return ReadAdapter(file.weights, embeddings, _hash_lora(data), file.metadata)
 
 
 def list_hashes(adapters: Iterable[tuple[AdapterUse, str]]) -> dict[str, str]:

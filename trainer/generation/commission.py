@@ -14,6 +14,7 @@ from trainer.contract.drawings import AdapterUse, Drawing
 from trainer.contract.prompt import PromptError
 from trainer.engine import Free, Steps
 from trainer.errors import UserFault
+from trainer.generation.distilled import adjust
 from trainer.generation.easel import Company, Easel
 from trainer.generation.metadata import picture_files, write_png
 from trainer.generation.painting import count_steps, paint, resolve_settings
@@ -48,10 +49,13 @@ def carry_out(studio: Studio, command: messages.StartImagining, find_easel: Find
     for _, places in groupby(order, key=lambda place: blobs[place]):
         here = list(places)
         easel = find_easel(wholes[here[0]])
-        settings = settings or resolve_settings(easel, request.drawings[0])
+        companies = {place: _gather(easel, request.drawings[place], command.files) for place in here}
+        drawings = {place: adjust(request.drawings[place], companies[place].distillations()) for place in here}
+        settings = settings or resolve_settings(easel, drawings[here[0]])
         progress.steps = progress.steps or sum(count_steps(easel, drawing) for drawing in request.drawings)
+        progress.steps += sum(count_steps(easel, drawings[p]) - count_steps(easel, request.drawings[p]) for p in here)
         progress.previewer = easel.previewer
-        paintings = {place: _begin(easel, request.drawings[place], command.files, request.exact) for place in here}
+        paintings = {place: paint(easel, drawings[place], companies[place], exact=request.exact) for place in here}
         pictures |= yield from _paint_together(studio, paintings, progress)
     files = picture_files(pictures[place] for place in range(len(request.drawings)))
     return messages.Drawn(request.job_id, files, settings, time.monotonic() - began)
@@ -65,18 +69,15 @@ def find_whole(drawing: Drawing) -> AdapterUse | None:
     return wholes[0] if wholes else None
 
 
-def _begin(
-    easel: Easel, drawing: Drawing, files: Mapping[str, messages.Spooled], exact: bool
-) -> Generator[Sample, None, Picture]:
-    """The drawing with its adapters, from the shelf where they are there."""
+def _gather(easel: Easel, drawing: Drawing, files: Mapping[str, messages.Spooled]) -> Company:
+    """The adapters of a drawing, from the shelf where they are there."""
     widths = {tower.name: tower.width for tower in easel.base.towers}
 
     def read(use: AdapterUse) -> ReadAdapter:
         return read_adapter(use, files[use.blob].read(), widths)
 
     uses = [use for use in drawing.adapters if use.kind != "checkpoint"]
-    fitted = [(use, easel.shelf.take(f"{use.blob} {use.trigger}", partial(read, use))) for use in uses]
-    return paint(easel, drawing, Company(tuple(fitted)), exact=exact)
+    return Company(tuple((use, easel.shelf.take(f"{use.blob} {use.trigger}", partial(read, use))) for use in uses))
 
 
 class _Progress:

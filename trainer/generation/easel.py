@@ -8,6 +8,7 @@ from trainer.adapters.shelf import FittedAdapter, Shelf
 from trainer.adapters.slots import Mix, SlotBank
 from trainer.adapters.uses import list_hashes
 from trainer.contract.drawings import AdapterUse
+from trainer.generation.distilled import Distillation, find_distillation
 from trainer.generation.previews import Previewer
 from trainer.generation.samplers import NoiseSchedule
 from trainer.generation.script import PromptEncoder
@@ -59,3 +60,7 @@ class Company:
     def hashes(self) -> dict[str, str]:
         """Those of their files, for the settings."""
         return list_hashes((use, fitted.digest) for use, fitted in self.uses)
+
+    def distillations(self) -> list[Distillation | None]:
+        """What those that make the base draw in a few steps need."""
+        return [find_distillation(use.name, fitted.metadata) for use, fitted in self.uses if use.weight]
