@@ -101,7 +101,7 @@ async def _redis_and_workers(settings: Settings) -> list[Finding]:
         return [Finding("Redis", "fault", str(error), "start it, or correct REDIS_URL")]
     findings = [Finding("Redis", "ok", "answers")]
     for beat in heartbeats:
-        bases = ", ".join(base.name for base in beat.bases) or "no base"
+        bases = ", ".join(base.name + (f" ({base.tuning})" if base.tuning else "") for base in beat.bases) or "no base"
         found = f"{beat.worker_id} on {beat.device}: {', '.join(beat.lanes)}; {bases}; {len(beat.running)} running"
         findings.append(Finding("Worker", "ok", found))
     if not heartbeats:

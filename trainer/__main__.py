@@ -30,6 +30,7 @@ async def run(settings: WorkerSettings) -> None:
         hub_ids=settings.hub_ids,
         judges=settings.darkroom_judges,
         hashes=settings.darkroom_data / "base-hashes.json",
+        tunings=settings.darkroom_data / "tunings.json",
         captioner=settings.darkroom_captioner,
         lean=set(settings.capacity) == {"train"},
     )

@@ -33,17 +33,20 @@ class TorchBackend:
         judges: Path | None = None,
         captioner: Path | None = None,
         hashes: Path | None = None,
+        tunings: Path | None = None,
         lean: bool = False,
     ) -> None:
         """``class_latents``: the folder where those of prior preservation are kept for all trainings.
 
         ``judges``: the folder of the models that score checkpoints, see :mod:`trainer.choosing`; ``captioner``: that of
         the model that captions photos, see :mod:`trainer.training.blip`. ``hashes``: the file in which those of the
-        bases are written down, for the engine that is started next. ``lean``: nobody draws here, so that trainings may
-        let go of a base's encoders once their work is done.
+        bases are written down, for the engine that is started next, and ``tunings`` that of how they are fastest here.
+        ``lean``: nobody draws here, so that trainings may let go of a base's encoders once their work is done.
         """
         self._folder, self._device, self._class_latents, self._judges = bases, device, class_latents, judges
         self._hub_ids, self._captioner, self._hashes, self._lean = hub_ids, captioner, hashes, lean
+        self._tunings_book = tunings
+        self._tunings: Any = None
         self._loaded: dict[str, tuple[Any, Any]] = {}
         self._easels: dict[str, Any] = {}  # by base: what draws with it
         self._tuned: tuple[tuple[str, str], Any] | None = None  # (base, blob), and what draws with it
@@ -87,7 +90,8 @@ class TorchBackend:
                 unavailable=limits[spec.name].unavailable, most_resolution=limits[spec.name].most_resolution,
                 bucket_step=spec.defaults.bucket_step, resolutions=spec.defaults.resolutions,
                 has_captioner=self._captioner is not None, context_width=spec.context_width,
-                lengths=spec.defaults.recipe.lengths, memory_bytes=memory.estimate_methods(spec, free, gpu=gpu),
+                tuning=self._words_of_tuning(device, spec.hash), lengths=spec.defaults.recipe.lengths,
+                memory_bytes=memory.estimate_methods(spec, free, gpu=gpu),
             )
             for spec in self._specs.values()
         )  # fmt: skip
@@ -110,6 +114,7 @@ class TorchBackend:
             except torch.OutOfMemoryError:
                 self._make_room()
                 base = load_base(self._specs[name], self._device)
+            self._tune(base)
             if base.spec.embedded:
                 # its operations are so small that two threads mostly wait for each other: docs/performance.md
                 torch.set_num_threads(1)
@@ -117,6 +122,21 @@ class TorchBackend:
             self._easels[name] = Easel(base)
             self._loaded[name] = (base, AdapterBank(base.modules))
         return self._loaded[name]
+
+    def _tune(self, base: Any) -> None:
+        """Lay out a base as it is fastest here. On a CPU a measurement takes longer than it gains."""
+        if base.device.type != "cpu":
+            self._known_tunings(base.device).tune(base)
+
+    def _known_tunings(self, device: Any) -> Any:
+        from trainer.models.tuning import Tunings
+
+        self._tunings = self._tunings or Tunings(str(device), self._tunings_book)
+        return self._tunings
+
+    def _words_of_tuning(self, device: Any, base_hash: str) -> str:
+        found = self._known_tunings(device).of(base_hash)
+        return found.words if found is not None else ""
 
     def _make_room(self) -> None:
         """Let go of what nobody works with: idle bases, and the whole model that was drawn with last."""

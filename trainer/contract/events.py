@@ -123,6 +123,7 @@ class BaseInfo(Message, frozen=True):
     # the largest `resolution` that there is memory for, by method; a method that is not named has no such limit
     most_resolution: dict[Method, int] = msgspec.field(default_factory=dict)
     has_captioner: bool = False
+    tuning: str = ""  # how it was found to be fastest on this worker's device, in words; empty: not measured
     bucket_step: int = 64  # sides of what is learned from are multiples of it
     resolutions: tuple[int, int] = (64, 2048)  # the least and the most that `resolution` may be
     context_width: int | None = None  # channels of what its UNet attends to: 768, 1,024, 2,048 …; None: not told
