@@ -119,8 +119,9 @@ class TorchBackend:
                 # its operations are so small that two threads mostly wait for each other: docs/performance.md
                 torch.set_num_threads(1)
             # before any training puts layers of its own around those of the base
-            self._easels[name] = Easel(base)
-            self._loaded[name] = (base, AdapterBank(base.modules))
+            bank = AdapterBank(base.modules)
+            self._easels[name] = Easel(base, bank)
+            self._loaded[name] = (base, bank)
         return self._loaded[name]
 
     def _tune(self, base: Any) -> None:

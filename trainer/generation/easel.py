@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trainer.adapters.bank import AdapterBank
 from trainer.adapters.shelf import FittedAdapter, Shelf
 from trainer.adapters.slots import Mix, SlotBank
 from trainer.adapters.uses import list_hashes
@@ -21,13 +22,20 @@ SHELF_BYTES = 2**30
 class Easel:
     """A base with what it takes to draw with it: slots for adapters, those used lately, and what was encoded."""
 
-    def __init__(self, base: Base, shelf_bytes: int = SHELF_BYTES) -> None:
-        self.base = base
+    def __init__(self, base: Base, trainings: AdapterBank | None = None, shelf_bytes: int = SHELF_BYTES) -> None:
+        """``trainings``: the adapters that learn in the same base, and keep still while it is drawn."""
+        self.base, self._trainings = base, trainings
         self.banks = {part: SlotBank(module) for part, module in base.modules.items()}
         self.shelf = Shelf(self.banks, shelf_bytes)
-        self.encoder = PromptEncoder(base, {part: bank for part, bank in self.banks.items() if part != "unet"})
+        text_banks = {part: bank for part, bank in self.banks.items() if part != "unet"}
+        self.encoder = PromptEncoder(base, text_banks, self.silence_trainings)
         self.previewer = Previewer(base)
         self.noise = NoiseSchedule.from_config(base.scheduler_config)
+
+    def silence_trainings(self) -> None:
+        """From the next forward on none of them acts; a training lets its own act again at its next step."""
+        if self._trainings is not None:
+            self._trainings.activate({})
 
     @property
     def slots(self) -> SlotBank:

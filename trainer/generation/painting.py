@@ -35,7 +35,7 @@ def paint(easel: Easel, drawing: Drawing, company: Company, *, exact: bool = Fal
     noise = draw_noise(base, drawing, (width, height), generator)
     calls = steps * (2 if plan.looks_ahead else 1)
     sample = Sample(
-        base, easel.slots, plan, begin(plan, noise.to(base.device)), read_script(easel, drawing, company, calls),
+        easel, plan, begin(plan, noise.to(base.device)), read_script(easel, drawing, company, calls),
         float(resolved["CFG scale"]), generator, company.mix("unet"), settings.guidance_rescale, exact=exact,
     )  # fmt: skip
     yield sample

@@ -60,9 +60,9 @@ def _at(scheduled: Scheduled, call: int) -> Conditioning:
 class PromptEncoder:
     """The text encoders of a base with their adapters; what was encoded lately is not encoded again."""
 
-    def __init__(self, base: Base, banks: Mapping[str, SlotBank]) -> None:
-        """``banks``: those of the text encoders, by part."""
-        self._base, self._banks = base, banks
+    def __init__(self, base: Base, banks: Mapping[str, SlotBank], prepare: Callable[[], None]) -> None:
+        """``banks``: those of the text encoders, by part; ``prepare`` is called before they are."""
+        self._base, self._banks, self._prepare = base, banks, prepare
         self._encoded: OrderedDict[tuple[object, ...], tuple[object, Conditioning]] = OrderedDict()
 
     def encode(
@@ -84,6 +84,7 @@ class PromptEncoder:
         words = tuple((trigger, id(vectors)) for trigger, vectors in inversions.items())
         key = (text, acting, words, emphasis, clip_skip)
         if key not in self._encoded:
+            self._prepare()
             for part, bank in self._banks.items():
                 bank.activate([mixes.get(part, ())])
             try:

@@ -13,10 +13,10 @@ from itertools import groupby
 
 import torch
 
-from trainer.adapters.slots import Mix, SlotBank
+from trainer.adapters.slots import Mix
+from trainer.generation.easel import Easel
 from trainer.generation.samplers import Plan, State, advance, compose, denoised, guide
 from trainer.generation.script import Script
-from trainer.models.loading import Base
 from trainer.models.text import Conditioning, concatenate
 
 MOST_SAMPLES = 8  # of a batch; more of them take turns
@@ -34,8 +34,7 @@ class Known:
 class Sample:
     """One picture while it is denoised; latents (C, h, w)."""
 
-    base: Base
-    slots: SlotBank  # of the base's UNet
+    easel: Easel
     plan: Plan
     state: State
     script: Script
@@ -68,7 +67,7 @@ class Sample:
     @property
     def group(self) -> tuple[object, ...]:
         """Samples with an equal one share the UNet's calls."""
-        return id(self.slots), self.state.x.shape, self.is_guided, id(self) if self.exact else None
+        return id(self.easel), self.state.x.shape, self.is_guided, id(self) if self.exact else None
 
 
 class Studio:
@@ -184,13 +183,14 @@ def _call_unet(batch: Sequence[Sample], latents: torch.Tensor, rows: Sequence[_R
     per_sample = [len(list(same)) for _, same in groupby(places)]
     alike = len(set(per_sample)) == 1  # then the rows of a sample share a slot
     owners = [place for place, _ in groupby(places)] if alike else places
-    first = batch[0]
+    easel = batch[0].easel
     timesteps = torch.tensor([batch[place].plan.calls[batch[place].calls].timestep for place in places])
-    first.slots.activate([batch[place].mix for place in owners])
+    easel.silence_trainings()
+    easel.slots.activate([batch[place].mix for place in owners])
     try:
-        return first.base.predict(
-            latents[places], timesteps.to(first.base.device, torch.float32),
+        return easel.base.predict(
+            latents[places], timesteps.to(easel.base.device, torch.float32),
             concatenate([row.conditioning for row in rows]),
         )  # fmt: skip
     finally:
-        first.slots.activate([])
+        easel.slots.activate([])

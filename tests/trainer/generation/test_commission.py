@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from tests.requests import picture_request
-from tests.trainer.worker.test_engine import CARD
+from tests.trainer.worker.test_engine import CARD, training
 from trainer import messages
 from trainer.backend import TorchBackend
+from trainer.contract.requests import Recipe
 from trainer.engine import Engine
 
 
@@ -84,3 +87,21 @@ def test_the_same_settings_give_the_same_file_in_any_company_when_it_is_exact(ba
     again = next(each for each in crowd if isinstance(each, messages.Drawn) and each.job_id == "1")
     assert isinstance(alone, messages.Drawn)
     assert again.pictures == alone.pictures
+
+
+def test_a_picture_during_a_training_is_as_without_it(backend: TorchBackend, tmp_path: Path) -> None:
+    idle = run(backend, command("1", num_inference_steps=6))[-1]
+    reports: list[messages.Report] = []
+    engine = Engine(backend, reports.append)
+    recipe = Recipe(steps=40, seed=1, text_encoder=True, text_encoder_learning_rate=0.01, learning_rate=0.01)
+    start = training(folder=tmp_path)
+    engine.take(msgspec.structs.replace(start, request=msgspec.structs.replace(start.request, recipe=recipe)))
+    while not any(isinstance(each, messages.Stepped) and each.step >= 8 for each in reports):
+        engine.turn()
+    engine.take(command("1", num_inference_steps=6))
+    while not any(isinstance(each, messages.Drawn) for each in reports):
+        engine.turn()
+    (drawn,) = [each for each in reports if isinstance(each, messages.Drawn)]
+    engine.take(messages.Cancel("t"))
+    assert isinstance(idle, messages.Drawn)
+    assert drawn.pictures == idle.pictures
