@@ -12,7 +12,7 @@ from bot.orders import ImagineOrder, Shot, TrainOrder
 from bot.store.records import Adapter, AdapterPick
 from trainer.contract import looks
 from trainer.contract.events import BaseInfo
-from trainer.contract.prompt import MAX_PROMPT, MAX_WEIGHT, PromptError, read_emphasis
+from trainer.contract.prompt import MAX_PROMPT, MAX_WEIGHT, PromptError, compose, read_emphasis, schedule
 from trainer.contract.requests import Kind
 
 MOST_STEPS = 150
@@ -56,17 +56,19 @@ def captions(order: TrainOrder, found: Sequence[str | None]) -> None:
 
 
 def prompts(order: Shot) -> None:
-    """Neither empty nor endless, nor louder than a model can hear."""
-    if not any(character.isprintable() and not character.isspace() for character in order.prompt):
+    """Neither empty nor endless, nor louder than a model can hear at any step."""
+    if not any(character.isprintable() and character not in " ," for character in order.prompt):
         raise UserError("The prompt is empty: say what is to be drawn, for example `a fox in a suit`.")
     for name, text in (("prompt", order.prompt_written), ("negative_prompt", order.negative_prompt)):
         if len(text) > MAX_PROMPT:
             raise UserError(f"The {name} has {len(text):,} characters, and {MAX_PROMPT:,} are the most: shorten it.")
-    for text in (order.prompt, order.negative_prompt):
-        try:
-            read_emphasis(text)
-        except PromptError as error:
-            raise UserError(looks.sentence(str(error))) from error
+    calls = 2 * min(order.settings.num_inference_steps or MOST_STEPS, MOST_STEPS)
+    try:
+        for text in (*(subprompt.text for subprompt in compose(order.prompt)), order.negative_prompt):
+            for scheduled in dict.fromkeys((text, *(part for _, part in schedule(text, calls)))):
+                read_emphasis(scheduled)
+    except PromptError as error:
+        raise UserError(looks.sentence(str(error))) from error
 
 
 def count(order: ImagineOrder) -> None:
@@ -121,12 +123,13 @@ def one_checkpoint(found: Sequence[tuple[AdapterPick, Adapter]]) -> None:
 
 
 def weight(pick: AdapterPick) -> None:
-    """An adapter's weight."""
-    if not math.isfinite(pick.weight) or abs(pick.weight) > MAX_WEIGHT:
-        raise UserError(
-            f"The weight of {quoted(pick.written)} must be between -{MAX_WEIGHT:g} and {MAX_WEIGHT:g}, got"
-            f" {pick.weight:g}: 0.8 is a good start."
-        )
+    """An adapter's weights, on the UNet and on the text encoders."""
+    for value in (pick.weight, pick.weight if pick.te_weight is None else pick.te_weight):
+        if not math.isfinite(value) or abs(value) > MAX_WEIGHT:
+            raise UserError(
+                f"The weight of {quoted(pick.written)} must be between -{MAX_WEIGHT:g} and {MAX_WEIGHT:g}, got"
+                f" {value:g}: 0.8 is a good start."
+            )
 
 
 def seed(wanted: int | None) -> int:

@@ -66,6 +66,7 @@ def imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> Imagine
         grid=order.grid,
         exact=order.exact,
         strict=order.strict,
+        ignored=order.ignored,
     )
 
 
@@ -78,13 +79,18 @@ def _drawing(shot: Shot, picks: tuple[AdapterPick, ...], seed: int) -> Drawing:
         prompt_written=shot.prompt_written.strip(),
         negative_prompt=shot.negative_prompt.strip(),
         seed=seed if shot.seed is None else shot.seed,
-        adapters=tuple(
-            AdapterUse(name=pick.written, blob=now.blob, weight=pick.weight, kind=now.kind, trigger=now.trigger)
-            for pick, now in uses
-        ),
+        adapters=tuple(_use(pick, now) for pick, now in uses),
         settings=shot.settings,
         source=shot.source,
     )
+
+
+def _use(pick: AdapterPick, now: AdapterPick) -> AdapterUse:
+    """An adapter in one prompt: the weights that this prompt gives it, and its file as it is ``now``."""
+    return AdapterUse(
+        name=pick.written, blob=now.blob, weight=pick.weight, kind=now.kind, trigger=now.trigger,
+        te_weight=pick.te_weight,
+    )  # fmt: skip
 
 
 def current_pick(pick: AdapterPick, adapter: Adapter) -> AdapterPick:

@@ -81,6 +81,7 @@ class ImagineOrder(Shot, frozen=True, kw_only=True):
     grid: Grid | None = None  # how the shots are laid out
     exact: bool = False
     strict: bool = False
+    ignored: tuple[str, ...] = ()  # what has no effect, a sentence each
 
     @property
     def pictures(self) -> tuple[Shot, ...]:

@@ -18,6 +18,7 @@ class ReadPrompt(Order, frozen=True):
     prompt: str  # as used
     written: str
     adapters: tuple[AdapterPick, ...]
+    ignored: tuple[str, ...] = ()  # what of it was repaired or left out, a sentence each
 
 
 def with_adapter(written: str, name: str | None, weight: float | None) -> str:
@@ -81,20 +82,22 @@ async def read_prompt(
     bare = await adapters.of_triggers(
         [word for word in words if word not in taken], viewer_id=viewer_id, guild_id=guild_id
     )
-    picks = [_pick(adapter, network.name, network.weight) for network, adapter in named]
+    picks = [_pick(adapter, network.name, network.weight, network.te_weight) for network, adapter in named]
     picks += [_pick(adapter, adapter.name_for(viewer_id), 1.0, tagged=False) for adapter in bare]
     if len(picks) > language.MAX_NETWORKS:
         raise UserError(
             f"The prompt uses {len(picks)} adapters, with {len(bare)} of them by their trigger words:"
             f" {language.MAX_NETWORKS} are the most, so take some out."
         )
-    return ReadPrompt(prompt=prompt, written=written, adapters=tuple(picks))
+    return ReadPrompt(prompt=prompt, written=written, adapters=tuple(picks), ignored=parsed.ignored)
 
 
-def _pick(adapter: Adapter, written: str, weight: float, *, tagged: bool = True) -> AdapterPick:
+def _pick(
+    adapter: Adapter, written: str, weight: float, te_weight: float | None = None, *, tagged: bool = True
+) -> AdapterPick:
     return AdapterPick(
         adapter_id=adapter.id, written=written, blob=adapter.blob, weight=weight, kind=adapter.kind,
-        trigger=adapter.trigger, tagged=tagged,
+        trigger=adapter.trigger, tagged=tagged, te_weight=te_weight,
     )  # fmt: skip
 
 

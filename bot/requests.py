@@ -39,6 +39,7 @@ def _imagine(job: Job, spec: ImagineSpec) -> ImagineRequest:
         card=card_of(job),
         grid=spec.grid,
         exact=spec.exact,
+        ignored=spec.ignored,
     )
 
 

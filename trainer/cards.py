@@ -79,6 +79,8 @@ def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Fac
     if request.adapters:
         uses = ", ".join(_named(use) for use in request.adapters)
         fields.append(("Adapters", looks.one_line(uses, _LONGEST_FIELD)))
+    if request.ignored:
+        fields.append((looks.IGNORED, looks.one_line(" ".join(request.ignored), _LONGEST_FIELD)))
     count = len(outcome.pictures)
     title = "Here it is" if count == 1 else f"Here they are, {count} of them"
     text = f"{looks.quote(first.prompt)}\nfor <@{request.card.requester_id}>"

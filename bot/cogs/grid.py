@@ -69,6 +69,7 @@ class GridCog(commands.Cog):
             origin=origin_of(interaction), prompt=first.prompt, prompt_written=prompt,
             negative_prompt=plain.negative_prompt, adapters=first.adapters, base=model, seed=first_seed,
             settings=settings, shots=shots, grid=grid, strict=strict,
+            ignored=tuple(dict.fromkeys(sentence for each in read.values() for sentence in each.ignored)),
         )  # fmt: skip
         await accept(interaction, self._jobs, self._jobs.submit_imagine(order))
 

@@ -75,6 +75,7 @@ class ImagineCog(commands.Cog):
         order = ImagineOrder(
             origin=origin_of(interaction), prompt=read.prompt, prompt_written=read.written, adapters=read.adapters,
             negative_prompt=negative_prompt or "", base=model, seed=seed, count=count, strict=strict,
+            ignored=read.ignored,
             settings=DrawingSettings(
                 num_inference_steps=steps, guidance_scale=guidance, width=width, height=height
             ),

@@ -54,6 +54,7 @@ class AdapterPick(Record, frozen=True):
     kind: AdapterKind = "lora"
     trigger: str = ""  # the word that it answers to
     tagged: bool = True  # False: a textual inversion whose bare trigger word stands in the prompt
+    te_weight: float | None = None  # on the text encoders; None: as `weight`
 
 
 class ImagineSpec(Record, tag="imagine", frozen=True):
@@ -70,6 +71,7 @@ class ImagineSpec(Record, tag="imagine", frozen=True):
     grid: Grid | None = None
     exact: bool = False
     strict: bool = False  # whether the trigger was kept out of the prompt
+    ignored: tuple[str, ...] = ()  # what of the prompt or of pasted settings has no effect, a sentence each
 
     @property
     def prompt(self) -> str:

@@ -40,6 +40,9 @@ def waiting(
     if takes is not None:
         lines.append(takes.words)
     embed = discord.Embed(title=title, description="\n".join(lines), colour=looks.WAITING)
+    if job.lane == "imagine" and job.imagine.ignored:
+        words = looks.one_line(" ".join(job.imagine.ignored), _LONGEST_FIELD)
+        embed.add_field(name=looks.IGNORED, value=words, inline=False)
     return embed.set_footer(text=job.base)
 
 

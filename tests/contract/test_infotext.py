@@ -35,7 +35,9 @@ def test_what_is_written_is_read_back(prompt: str, negative: str, settings: dict
     assert (found.prompt, found.negative_prompt) == (tidy(prompt), tidy(negative))
     assert list(found.settings) == list(settings)
     for key, value in settings.items():
-        assert found.settings[key] == value if isinstance(value, str) else float(found.settings[key]) == value
+        assert (
+            found.settings[key] == str(value) if not isinstance(value, float) else float(found.settings[key]) == value
+        )
     assert found.text == text
 
 

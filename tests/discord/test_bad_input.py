@@ -15,6 +15,7 @@ from bot.photos import LEAST_PHOTOS
 from sandbox.members import File
 from tests.discord.backend import ENDLESS, OTHER_BASE, UNAVAILABLE
 from tests.discord.house import CHANNEL, PATIENCE_S, House, png, small_photos
+from trainer.contract.prompt import strip_comments
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -275,6 +276,9 @@ LONG_NAME = "x" * 1_900
         ({"prompt": "a fox", "negative_prompt": "x" * 3_000}, "The negative_prompt has 3,000 characters"),
         ({"prompt": "a (fox:1000)"}, "The brackets give `fox` the weight 1,000; at most 100"),
         ({"prompt": "a fox", "negative_prompt": "(@everyone:-1000)"}, "the weight -1,000; at most 100"),
+        ({"prompt": "a (fox:[600:1.2:0.5])"}, "The brackets give `fox` the weight 600; at most 100"),
+        ({"prompt": "a fox", "negative_prompt": "(cap:[1.1:600:3])"}, "The brackets give `cap` the weight 600"),
+        ({"prompt": "<lora:x:1>" * 60}, "60 adapters in one prompt; at most 8, so take some out"),
         ({"prompt": "a <lora:x:NaN> fox"}, "`<lora:x:NaN>` has the weight NaN; use a number from -5 to 5"),
         ({"prompt": "a <lora:x:1e9> fox"}, "`<lora:x:1e9>` has the weight 1e9; use a number from -5 to 5"),
         ({"prompt": "a <lora:x:inf> fox"}, "has the weight inf"),
@@ -313,10 +317,10 @@ async def test_prompts_and_numbers(home: House, options: dict[str, Any], words: 
     assert words in refused
 
 
-@pytest.mark.parametrize("prompt", [" ", "\u200b", ",", "<lora:thnos:0.8>", "\n\n"])
+@pytest.mark.parametrize("prompt", [" ", "\u200b", ",", "# a fox", "<nothing:1>", "<lora:thnos:0.8>", "\n\n"])
 async def test_an_empty_prompt(home: House, prompt: str) -> None:
     """Nothing to draw is said; a trigger alone is something to draw, unless it was kept out."""
-    strict = prompt.startswith("<")
+    strict = prompt.startswith("<lora")
     refused = await home.refusal(await home.imagine(home.ada, prompt, strict=strict))
     one_sentence(refused)
     assert "The prompt is empty" in refused
@@ -369,5 +373,6 @@ async def test_any_prompt_goes_all_the_way(home: House, unit: str) -> None:
     await home.ada.autocomplete("cancel", focused="job", value="fox", channel=CHANNEL)
     picture = await home.result(exchange)
     assert not picture.record.mention_everyone
-    (settings,) = (await (await home.ada.click(picture, "Settings")).response(PATIENCE_S)).files
-    assert settings.data.decode().startswith(prompt)
+    answer = await (await home.ada.click(picture, "Settings")).response(PATIENCE_S)
+    settings = answer.files[0].data.decode() if answer.files else answer.content.strip("`\n")
+    assert settings.startswith(" ".join(strip_comments(prompt).split()))

@@ -97,6 +97,23 @@ async def test_the_adapters_own_base_draws(home: House) -> None:
     assert f"Model: {OTHER_BASE}" in await home.settings_of(home.ada, card)
 
 
+async def test_what_was_ignored_stands_on_the_card(home: House) -> None:
+    card = await home.drawn(home.ada, "a fox <nothing:1> # and an owl")
+    assert "What was ignored" in card.text
+    assert "is a comment" in card.text
+    assert "nothing:1" in card.text
+
+
+async def test_the_text_encoder_may_have_a_weight_of_its_own(home: House) -> None:
+    exchange = await home.imagine(home.ada, "a fox <lora:thnos:0.8:0.3> <lora:thnos:0.4:0.2>")
+    card = await home.result(exchange)
+    job = await home.job(exchange.id)
+    assert job is not None
+    (use,) = job.imagine.drawings[0].adapters
+    assert (use.weight, use.te_weight) == (0.8, 0.4)  # the last one, twice, as in A1111
+    assert "2 times" in card.text
+
+
 async def test_four_pictures(home: House) -> None:
     card = await home.drawn(home.ada, "a fox", count=4, seed=10)
     assert "Here they are, 4 of them" in card.text

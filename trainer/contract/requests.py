@@ -94,6 +94,7 @@ class ImagineRequest(Message, tag="imagine", frozen=True):
     card: Card
     grid: Grid | None = None
     exact: bool = False  # drawn alone, so that the same settings give the same picture to the last bit
+    ignored: tuple[str, ...] = ()  # what was asked for and has no effect, a sentence each, for the card
 
     @property
     def adapters(self) -> tuple[AdapterUse, ...]:
