@@ -85,7 +85,9 @@ def numbers(order: Shot) -> None:
 
 
 def size(order: Shot, base: BaseInfo | None) -> None:
-    """Width and height, as far as the base can draw them."""
+    """Width and height, as far as the base can draw them; what is only enlarged it does not draw."""
+    if order.source is not None and order.settings.strength == 0:
+        return
     largest = base.max_side if base is not None else MOST_SIDE
     smallest = min(LEAST_SIDE, base.width, base.height) if base is not None else LEAST_SIDE
     for name, side in (("width", order.settings.width), ("height", order.settings.height)):

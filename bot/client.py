@@ -26,6 +26,7 @@ from bot.settings import Settings
 from bot.ui import buttons
 from bot.ui.answers import answer_fault
 from bot.ui.choosing import ChooseMenu
+from bot.ui.picture_buttons import PictureMenu
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,7 @@ class DarkroomBot(commands.Bot):
         )  # fmt: skip
         for cog in cogs:
             await self.add_cog(cog)
-        self.add_dynamic_items(*buttons.ALL, ChooseMenu)
+        self.add_dynamic_items(*buttons.ALL, ChooseMenu, PictureMenu)
         await self.tree.sync()
         await self.herald.finish_cards()
         self.services.start(self.herald)

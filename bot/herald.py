@@ -13,7 +13,7 @@ from discord.http import Route
 from bot.adapters import Adapters
 from bot.jobs import Jobs
 from bot.store.records import Job
-from bot.ui import cards, views
+from bot.ui import cards, picture_views, views
 from bot.ui.answers import waiting_card
 from trainer.contract import looks
 
@@ -120,7 +120,7 @@ class Herald:
             view = views.under_training(job.id, examples, made, in_guild=job.guild_id is not None)
             await self._edit(job, view=view)
         else:
-            await self._edit(job, view=views.under_pictures(job.id))
+            await self._edit(job, view=picture_views.under_pictures(job))
 
     async def on_failed(self, job: Job, *, card_written: bool) -> None:
         """Tell the member on the card, where the worker could not; with a way to try again."""

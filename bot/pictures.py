@@ -33,16 +33,33 @@ class Pictures:
 
         return await self._database.read(find)
 
-    async def delete(self, job_id: str, member_id: int, *, moderator: bool = False) -> Job:
+    async def seen(self, job_id: str, member_id: int, guild_id: int | None) -> tuple[Job, list[Picture]]:
+        """A job and its pictures, for its owner, or for somebody in the server where it was drawn.
+
+        Raises UserError: unknown, drawn elsewhere, or deleted.
+        """
+
+        def find(tx: Connection) -> tuple[Job, list[Picture]]:
+            job = jobs.get(tx, job_id)
+            if job is None or job.lane != "imagine" or not may_see(job, member_id, guild_id):
+                raise UserError("Darkroom knows of no picture here any more: draw one with `/imagine`.")
+            found = pictures.of_job(tx, job_id)
+            if not found:
+                raise UserError("These pictures were deleted, and their settings with them.")
+            return job, found
+
+        return await self._database.read(find)
+
+    async def delete(self, job_id: str, member_id: int, *, guild_id: int | None = None, moderator: bool = False) -> Job:
         """Delete a job's pictures from the store and return the job, whose message is to be deleted by the caller.
 
         Doing it again changes nothing, so that a failure to delete the message can be made good by a second click.
-        Raises UserError: unknown, or somebody else's (unless ``moderator``).
+        Raises UserError: unknown, or somebody else's (unless ``moderator``, of the server where it was drawn).
         """
 
         def change(tx: Connection) -> Job:
             job = jobs.get(tx, job_id)
-            if job is None or job.lane != "imagine":
+            if job is None or job.lane != "imagine" or not may_see(job, member_id, guild_id):
                 raise UserError(
                     "Darkroom knows of no picture here any more: a moderator can delete the message itself."
                 )
@@ -54,3 +71,8 @@ class Pictures:
             return job
 
         return await self._database.write(change)
+
+
+def may_see(job: Job, member_id: int, guild_id: int | None) -> bool:
+    """Whether a member who acts in that server, None being a direct message, sees what the job has drawn."""
+    return job.owner_id == member_id or (guild_id is not None and job.guild_id == guild_id)

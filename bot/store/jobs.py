@@ -264,11 +264,13 @@ def stop_keeping_photos(tx: Connection, job_id: str) -> None:
 
 
 def blobs_of_active(tx: Connection) -> set[str]:
-    """The adapters' files that accepted, unfinished jobs will draw with or go on from."""
+    """What accepted, unfinished jobs will draw with, draw from or go on from."""
     blobs: set[str] = set()
     for job in active(tx):
         if not isinstance(job.spec, TrainSpec):
             blobs |= {pick.blob for pick in job.spec.adapters}
+            sources = [drawing.source for drawing in job.spec.drawings if drawing.source is not None]
+            blobs |= {blob for source in sources for blob in (source.picture, source.mask) if blob is not None}
         elif job.spec.continue_from is not None:
             blobs.add(job.spec.continue_from)
     return blobs

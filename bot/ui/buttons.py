@@ -1,62 +1,23 @@
-"""What the buttons do. A click is authorised anew each time: the button carries an opaque id and nothing else."""
+"""What the buttons do; those under pictures are in `picture_buttons.py`."""
 
 from __future__ import annotations
 
-import io
-import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import discord
 
 from bot.errors import UserError
 from bot.orders import ImagineOrder
 from bot.prompts import read_prompt
-from bot.store.records import Job
-from bot.ui import cards
-from bot.ui.answers import accept, answer_fault, is_moderator, origin_of, show_crops, think_privately, waiting_card
-from trainer.contract.names import Lane
+from bot.ui import cards, picture_buttons
+from bot.ui.answers import accept, is_moderator, origin_of, show_crops, think_privately, waiting_card
+from bot.ui.job_button import JobButton
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
 
-_LONGEST_SHOWN = 1_900  # of a message's 2,000 characters
 
-
-class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"dr:none:(?P<id>\w+)(?::(?P<place>\d+))?"):
-    """Base of all: finds itself in the custom_id, and tells a fault to whoever clicked."""
-
-    def __init__(self, custom_id: str, subject_id: str, place: int) -> None:
-        super().__init__(discord.ui.Button(custom_id=custom_id))
-        self.subject_id = subject_id  # of a job, or of an adapter
-        self.place = place
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Made anew at every click, from the custom_id alone."""
-        return cls(match[0], match["id"], int(match["place"] or 0))
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Do what the button says; a fault goes to the one who clicked."""
-        try:
-            await self.press(interaction.client, interaction)
-        except Exception as error:
-            await answer_fault(interaction, error)
-
-    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
-        """What this button does."""
-        raise NotImplementedError
-
-    async def job(self, bot: DarkroomBot, lane: Lane | None = None) -> Job:
-        """The button's job, of that lane. Raises UserError."""
-        job = await bot.services.jobs.get(self.subject_id)
-        if job is None or lane not in {None, job.lane}:
-            raise UserError("Darkroom knows nothing of this card any more: start anew with `/imagine` or `/train`.")
-        return job
-
-
-class CancelButton(JobButton, template=r"dr:cancel:(?P<id>\d+)(?::(?P<place>\d+))?"):
+class CancelButton(JobButton, template=r"dr:cancel:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Stops a job that waits or runs."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -67,7 +28,7 @@ class CancelButton(JobButton, template=r"dr:cancel:(?P<id>\d+)(?::(?P<place>\d+)
         await interaction.response.send_message(words, ephemeral=True)
 
 
-class PauseButton(JobButton, template=r"dr:pause:(?P<id>\d+)(?::(?P<place>\d+))?"):
+class PauseButton(JobButton, template=r"dr:pause:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Pauses a training."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -77,7 +38,7 @@ class PauseButton(JobButton, template=r"dr:pause:(?P<id>\d+)(?::(?P<place>\d+))?
         await interaction.response.send_message(words, ephemeral=True)
 
 
-class ResumeButton(JobButton, template=r"dr:resume:(?P<id>\d+)(?::(?P<place>\d+))?"):
+class ResumeButton(JobButton, template=r"dr:resume:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Lets a paused training go on."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -100,7 +61,7 @@ class ResumeButton(JobButton, template=r"dr:resume:(?P<id>\d+)(?::(?P<place>\d+)
             await interaction.response.send_message(cards.resumed(job), ephemeral=True)
 
 
-class FinishButton(JobButton, template=r"dr:finish:(?P<id>\d+)(?::(?P<place>\d+))?"):
+class FinishButton(JobButton, template=r"dr:finish:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Ends a training early and keeps what was learned."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -110,7 +71,7 @@ class FinishButton(JobButton, template=r"dr:finish:(?P<id>\d+)(?::(?P<place>\d+)
         await interaction.response.send_message(words, ephemeral=True)
 
 
-class TrainButton(JobButton, template=r"dr:train:(?P<id>\d+)(?::(?P<place>\d+))?"):
+class TrainButton(JobButton, template=r"dr:train:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Lets a training begin with all its photos, whatever was found in them."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -120,7 +81,7 @@ class TrainButton(JobButton, template=r"dr:train:(?P<id>\d+)(?::(?P<place>\d+))?
         await interaction.response.send_message(words, ephemeral=True)
 
 
-class DropButton(JobButton, template=r"dr:drop:(?P<id>\d+)(?::(?P<place>\d+))?"):
+class DropButton(JobButton, template=r"dr:drop:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Lets a training begin without the photos that would teach it little."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -130,7 +91,7 @@ class DropButton(JobButton, template=r"dr:drop:(?P<id>\d+)(?::(?P<place>\d+))?")
         await interaction.response.send_message(words, ephemeral=True)
 
 
-class CropsButton(JobButton, template=r"dr:crops:(?P<id>\d+)(?::(?P<place>\d+))?"):
+class CropsButton(JobButton, template=r"dr:crops:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Shows the photos of a training that waits, and how they are cropped."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -139,62 +100,7 @@ class CropsButton(JobButton, template=r"dr:crops:(?P<id>\d+)(?::(?P<place>\d+))?
         await show_crops(interaction, bot.services.reviews, self.subject_id)
 
 
-class SettingsButton(JobButton, template=r"dr:settings:(?P<id>\d+)(?::(?P<place>\d+))?"):
-    """Shows the exact settings, to be copied."""
-
-    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
-        """To the one who asked, as text; what is longer than a message, as a file."""
-        text = await self._text(bot, interaction)
-        if len(text) <= _LONGEST_SHOWN and "```" not in text:
-            await interaction.response.send_message(f"```\n{text}\n```", ephemeral=True)
-            return
-        file = discord.File(io.BytesIO(text.encode()), "settings.txt")
-        await interaction.response.send_message("The settings are longer than a message:", file=file, ephemeral=True)
-
-    async def _text(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> str:
-        job = await self.job(bot)
-        if job.lane == "train":
-            adapter = await bot.services.adapters.by_id(
-                job.train.adapter_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id
-            )
-            return cards.training_settings(adapter, job.train.recipe)
-        pictures = await bot.services.pictures.of_job(job.id)
-        if not pictures:
-            raise UserError("These pictures were deleted, and their settings with them.")
-        return cards.picture_settings(pictures)
-
-
-class AgainButton(JobButton, template=r"dr:again:(?P<id>\d+)(?::(?P<place>\d+))?"):
-    """Draws the same once more with another seed, for whoever clicks."""
-
-    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
-        """A new job with a card of its own; adapters are checked for this member."""
-        job = await self.job(bot, "imagine")
-        spec = job.imagine
-        order = ImagineOrder(
-            origin=origin_of(interaction), prompt=spec.prompt, prompt_written=spec.prompt_written,
-            negative_prompt=spec.negative_prompt, adapters=spec.adapters, base=job.base, count=spec.count,
-            settings=spec.settings, source=spec.source, exact=spec.exact, strict=spec.strict,
-        )  # fmt: skip
-        await accept(interaction, bot.services.jobs, bot.services.jobs.submit_imagine(order))
-
-
-class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d+))?"):
-    """Deletes the pictures and their message."""
-
-    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
-        """From the store first; a message that stays by a failure goes at the next click."""
-        pictures = bot.services.pictures
-        await pictures.delete(self.subject_id, interaction.user.id, moderator=is_moderator(interaction))
-        try:
-            await interaction.response.defer()
-            await interaction.delete_original_response()
-        except discord.NotFound:  # two taps, or a moderator was quicker
-            if not interaction.response.is_done():
-                await interaction.response.send_message("These pictures are deleted.", ephemeral=True)
-
-
-class ExampleButton(JobButton, template=r"dr:example:(?P<id>\d+):(?P<place>\d+)"):
+class ExampleButton(JobButton, template=r"dr:example:(?P<id>\d+):(?P<place>\d{1,3})"):
     """Draws one of the example prompts with the adapter that this training made."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -203,7 +109,7 @@ class ExampleButton(JobButton, template=r"dr:example:(?P<id>\d+):(?P<place>\d+)"
         viewer_id, guild_id = interaction.user.id, interaction.guild_id
         adapter = await services.adapters.by_id(job.train.adapter_id, viewer_id=viewer_id, guild_id=guild_id)
         examples = await services.jobs.example_prompts(job)
-        if self.place >= len(examples):
+        if self.place is None or self.place >= len(examples):
             raise UserError("This base has other examples by now: write a prompt of your own with `/imagine`.")
         written = f"{cards.tag(adapter, viewer_id)} {examples[self.place]}"
         read = await read_prompt(services.adapters, written, viewer_id=viewer_id, guild_id=guild_id)
@@ -213,7 +119,7 @@ class ExampleButton(JobButton, template=r"dr:example:(?P<id>\d+):(?P<place>\d+)"
         await accept(interaction, services.jobs, services.jobs.submit_imagine(order))
 
 
-class ShareButton(JobButton, template=r"dr:share:(?P<id>\d+)(?::(?P<place>\d+))?"):
+class ShareButton(JobButton, template=r"dr:share:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Shares the adapter that this training made with the server."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -224,7 +130,7 @@ class ShareButton(JobButton, template=r"dr:share:(?P<id>\d+)(?::(?P<place>\d+))?
         await interaction.response.send_message(cards.shared(shared), ephemeral=True)
 
 
-class RetryButton(JobButton, template=r"dr:retry:(?P<id>\d+)(?::(?P<place>\d+))?"):
+class RetryButton(JobButton, template=r"dr:retry:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Trains again from the photos of a training that failed or was cancelled."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -234,7 +140,7 @@ class RetryButton(JobButton, template=r"dr:retry:(?P<id>\d+)(?::(?P<place>\d+))?
         await accept(interaction, services.jobs, retrying)
 
 
-class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d+))?"):
+class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d{1,3}))?"):
     """Deletes an adapter for good."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
@@ -247,6 +153,6 @@ class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d+)
 
 
 ALL: tuple[type[JobButton], ...] = (
-    CancelButton, PauseButton, ResumeButton, FinishButton, TrainButton, DropButton, CropsButton, SettingsButton,
-    AgainButton, DeleteButton, ExampleButton, ShareButton, RetryButton, ForgetButton,
+    CancelButton, PauseButton, ResumeButton, FinishButton, TrainButton, DropButton, CropsButton, ExampleButton,
+    ShareButton, RetryButton, ForgetButton, *picture_buttons.ALL,
 )  # fmt: skip

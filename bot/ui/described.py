@@ -35,7 +35,8 @@ def message(parts: Sequence[Described]) -> tuple[str, list[discord.File]]:
     files: list[discord.File] = []
     left = LONGEST_SHOWN - sum(len(part.heading) + 12 for part in parts)
     for number, part in enumerate(parts, 1):
-        words.append(part.heading)
+        if part.heading:
+            words.append(part.heading)
         if part.text and len(part.text) <= left and "```" not in part.text:
             words.append(f"```\n{part.text}\n```")
             left -= len(part.text)

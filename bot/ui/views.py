@@ -14,7 +14,7 @@ _LONGEST_LABEL = 80
 MOST_CANCELS = 5
 
 
-def _view(*items: discord.ui.Item[discord.ui.View]) -> discord.ui.View:
+def view_of(*items: discord.ui.Item[discord.ui.View]) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     for item in items:
         view.add_item(item)
@@ -22,7 +22,7 @@ def _view(*items: discord.ui.Item[discord.ui.View]) -> discord.ui.View:
     return view
 
 
-def _button(
+def button(
     action: Action, job_id: str, label: str, *, place: int | None = None, emoji: str | None = None,
     style: discord.ButtonStyle = discord.ButtonStyle.secondary, row: int | None = None,
 ) -> discord.ui.Button[discord.ui.View]:  # fmt: skip
@@ -33,67 +33,58 @@ def _button(
 
 def under_waiting(job: Job) -> discord.ui.View:
     """Stop it; look at a training's photos."""
-    photos = [_button("crops", job.id, "Show the photos", emoji="🔍")] if job.lane == "train" else []
-    return _view(*photos, _button("cancel", job.id, "Cancel"))
+    photos = [button("crops", job.id, "Show the photos", emoji="🔍")] if job.lane == "train" else []
+    return view_of(*photos, button("cancel", job.id, "Cancel"))
 
 
 def under_paused(job_id: str) -> discord.ui.View:
     """Go on, or stop it."""
-    return _view(
-        _button("resume", job_id, "Resume", emoji="▶️", style=discord.ButtonStyle.primary),
-        _button("cancel", job_id, "Cancel"),
+    return view_of(
+        button("resume", job_id, "Resume", emoji="▶️", style=discord.ButtonStyle.primary),
+        button("cancel", job_id, "Cancel"),
     )
 
 
 def under_review(job_id: str, *, can_drop: bool) -> discord.ui.View:
     """Learn from all photos, or from those without a finding; look at them; stop it."""
-    drop = [_button("drop", job_id, "Leave them out", style=discord.ButtonStyle.primary)] if can_drop else []
-    return _view(
+    drop = [button("drop", job_id, "Leave them out", style=discord.ButtonStyle.primary)] if can_drop else []
+    return view_of(
         *drop,
-        _button("train", job_id, "Train anyway"),
-        _button("crops", job_id, "Show the photos", emoji="🔍"),
-        _button("cancel", job_id, "Cancel"),
-    )
-
-
-def under_pictures(job_id: str) -> discord.ui.View:
-    """Once more with another seed, the exact settings, delete."""
-    return _view(
-        _button("again", job_id, "Again", emoji="🔁", style=discord.ButtonStyle.primary),
-        _button("settings", job_id, "Settings", emoji="⚙️"),
-        _button("delete", job_id, "Delete", emoji="🗑️"),
+        button("train", job_id, "Train anyway"),
+        button("crops", job_id, "Show the photos", emoji="🔍"),
+        button("cancel", job_id, "Cancel"),
     )
 
 
 def under_training(job_id: str, examples: Sequence[str], adapter: Adapter | None, *, in_guild: bool) -> discord.ui.View:
     """Prompts to try, sharing, the exact settings, and the adapter's other versions where there are any."""
     tries = [
-        _button("example", job_id, words, place=place, style=discord.ButtonStyle.primary, row=0)
+        button("example", job_id, words, place=place, style=discord.ButtonStyle.primary, row=0)
         for place, words in enumerate(examples[:5])
     ]
-    share = [_button("share", job_id, "Share with this server", emoji="🤝", row=1)] if in_guild else []
+    share = [button("share", job_id, "Share with this server", emoji="🤝", row=1)] if in_guild else []
     menu = choice_menu(job_id, adapter, row=2) if adapter is not None else None
     choices = [menu] if menu is not None else []
-    return _view(*tries, *share, _button("settings", job_id, "Settings", emoji="⚙️", row=1), *choices)
+    return view_of(*tries, *share, button("settings", job_id, "Settings", emoji="⚙️", row=1), *choices)
 
 
 def under_ended(job: Job) -> discord.ui.View:
     """Once more, after it failed or was cancelled."""
-    return _view(_button("retry" if job.lane == "train" else "again", job.id, "Try again", emoji="🔁"))
+    return view_of(button("retry" if job.lane == "train" else "again", job.id, "Try again", emoji="🔁"))
 
 
 def under_jobs(active: Sequence[Job], names: Sequence[str]) -> discord.ui.View | None:
     """Buttons that stop each of the first few jobs, or pause it or let it go on, a row a job."""
     buttons: list[discord.ui.Button[discord.ui.View]] = []
     for row, (job, name) in enumerate(list(zip(active, names, strict=True))[:MOST_CANCELS]):
-        buttons.append(_button("cancel", job.id, f"Cancel {name}", row=row))
+        buttons.append(button("cancel", job.id, f"Cancel {name}", row=row))
         if job.held == "paused":
-            buttons.append(_button("resume", job.id, f"Resume {name}", row=row))
+            buttons.append(button("resume", job.id, f"Resume {name}", row=row))
         elif job.lane == "train" and job.held is None:
-            buttons.append(_button("pause", job.id, f"Pause {name}", row=row))
-    return _view(*buttons) if buttons else None
+            buttons.append(button("pause", job.id, f"Pause {name}", row=row))
+    return view_of(*buttons) if buttons else None
 
 
 def under_forgetting(adapter_id: str, name: str) -> discord.ui.View:
     """Delete an adapter for good."""
-    return _view(_button("forget", adapter_id, f"Delete {name} for good", style=discord.ButtonStyle.danger))
+    return view_of(button("forget", adapter_id, f"Delete {name} for good", style=discord.ButtonStyle.danger))

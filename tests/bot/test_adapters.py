@@ -137,10 +137,12 @@ async def test_pictures_are_deleted_by_their_member_or_a_moderator(world: World)
     outcome = await world.commit(job, pictures=2)
     await world.hear(Delivered(job_id=job.id, attempt=0, channel_id=200, message_id=2, at=0.0))
     with pytest.raises(UserError, match="belong to ada"):
-        await pictures.delete(job.id, BEN)
+        await pictures.delete(job.id, BEN, guild_id=GUILD)
     assert (await pictures.delete(job.id, ADA)).message_id == 2
     assert await pictures.of_job(job.id) == []
-    assert (await pictures.delete(job.id, BEN, moderator=True)).id == job.id  # the message may still be there
+    assert (
+        await pictures.delete(job.id, BEN, guild_id=GUILD, moderator=True)
+    ).id == job.id  # the message may still be there
     await world.sweeper.collect_garbage()
     assert [await world.blobs.exists(file.blob) for file in outcome.pictures] == [False, False]
     with pytest.raises(UserError, match="knows of no picture"):

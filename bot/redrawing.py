@@ -1,0 +1,102 @@
+"""From a picture that was drawn to the order of another one like it. Pure.
+
+Everything is the stored drawing's: the prompt with its choices made, seed, settings, source. What a member may use is
+checked where the order is accepted.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+
+from bot.checks import SEEDS
+from bot.errors import UserError
+from bot.orders import ImagineOrder, Origin, Shot
+from bot.store.records import ImagineSpec, Job, Picture
+from trainer.contract.drawings import Drawing, DrawingSettings, HighRes, Source, Upscale
+
+SUBTLE, STRONG = 0.1, 0.3  # shares of another seed's noise
+UPSCALE = Upscale(scale=2.0)
+HIGH_RES = HighRes(scale=1.5, strength=0.5)  # keeps what is there, and has room for detail
+MOST_ENLARGED_SIDE = 4096  # pixels; a PNG of twice that is larger than most channels take
+
+
+def is_enlarged(drawing: Drawing) -> bool:
+    """Whether nothing was drawn: a finished picture was enlarged."""
+    return drawing.source is not None and drawing.settings.strength == 0
+
+
+def draw_again(job: Job, origin: Origin) -> ImagineOrder:
+    """The same pictures with other seeds, which keep their distances; a grid stays one."""
+    spec = job.imagine
+    by = secrets.randbelow(SEEDS)
+    shots = [_shot(spec, place) for place in range(len(spec.drawings))]
+    moved = [msgspec.structs.replace(shot, seed=((shot.seed or 0) + by) % SEEDS) for shot in shots]
+    return _order(job, origin, *moved)
+
+
+def vary(job: Job, place: int, origin: Origin, strength: float) -> ImagineOrder:
+    """The picture with that share of another seed's noise. Raises UserError: it was only enlarged."""
+    shot = _drawn(job, place)
+    return _order(job, origin, _set(shot, variation_seed=secrets.randbelow(SEEDS), variation_strength=strength))
+
+
+def upscale(job: Job, picture: Picture, origin: Origin) -> ImagineOrder:
+    """The finished picture, twice as wide and high. Raises UserError: it would be too large."""
+    shot = _shot(job.imagine, picture.position)
+    sides = picture.width, picture.height
+    if any(side is None or side * UPSCALE.scale > MOST_ENLARGED_SIDE for side in sides):
+        raise UserError(
+            f"This picture is {picture.width} × {picture.height}, and {MOST_ENLARGED_SIDE} pixels a side are the most:"
+            " it can't be enlarged further."
+        )
+    enlarged = _set(shot, upscale=UPSCALE, strength=0.0, high_res=None, width=sides[0], height=sides[1])
+    return _order(job, origin, msgspec.structs.replace(enlarged, source=Source(picture=picture.blob)))
+
+
+def draw_high_res(job: Job, place: int, origin: Origin) -> ImagineOrder:
+    """The picture with a second pass. Raises UserError: it has had one, or was only enlarged."""
+    shot = _drawn(job, place)
+    if shot.settings.high_res is not None:
+        raise UserError("This picture is high-res already: to have it larger, press Upscale.")
+    return _order(job, origin, _set(shot, high_res=HIGH_RES))
+
+
+def _drawn(job: Job, place: int) -> Shot:
+    if is_enlarged(job.imagine.drawings[place]):
+        raise UserError("This picture was only enlarged: use the buttons under the one that it came from.")
+    return _shot(job.imagine, place)
+
+
+def _shot(spec: ImagineSpec, place: int) -> Shot:
+    drawing = spec.drawings[place]
+    uses = {(use.name, use.weight, use.blob) for use in drawing.adapters}
+    return Shot(
+        prompt=drawing.prompt,
+        prompt_written=drawing.prompt_written,
+        negative_prompt=drawing.negative_prompt,
+        adapters=tuple(pick for pick in spec.adapters if (pick.written, pick.weight, pick.blob) in uses),
+        seed=drawing.seed,
+        settings=drawing.settings,
+        source=drawing.source,
+    )
+
+
+def _set(shot: Shot, **changes: object) -> Shot:
+    settings: DrawingSettings = msgspec.structs.replace(shot.settings, **changes)
+    return msgspec.structs.replace(shot, settings=settings)
+
+
+def _order(job: Job, origin: Origin, *shots: Shot) -> ImagineOrder:
+    first, spec = shots[0], job.imagine
+    return ImagineOrder(
+        **{name: getattr(first, name) for name in Shot.__struct_fields__},
+        origin=origin,
+        base=job.base,
+        count=len(shots),
+        shots=shots,
+        grid=spec.grid if len(shots) == len(spec.drawings) else None,
+        exact=spec.exact,
+        strict=spec.strict,
+    )

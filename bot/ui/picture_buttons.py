@@ -1,0 +1,187 @@
+"""What the buttons under pictures do. Whoever sees a picture may draw it again with what they may use themselves."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Self
+
+import discord
+
+from bot import redrawing
+from bot.errors import UserError
+from bot.orders import ImagineOrder
+from bot.store.records import Job, Picture
+from bot.ui import cards, described, picture_views
+from bot.ui.answers import accept, answer_fault, is_moderator, origin_of
+from bot.ui.described import Described
+from bot.ui.job_button import JobButton
+
+if TYPE_CHECKING:
+    from bot.client import DarkroomBot
+
+
+class PictureButton(JobButton, template=r"dr:nopicture:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
+    """Base of those under pictures."""
+
+    async def pictures(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> tuple[Job, list[Picture]]:
+        """The job and its pictures, of which there is at least one. Raises UserError: deleted, or not to be seen."""
+        return await find_pictures(bot, interaction, self.subject_id)
+
+    async def picture(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> tuple[Job, Picture]:
+        """The job and the button's one picture; the first where it has no place. Raises UserError."""
+        job, pictures = await self.pictures(bot, interaction)
+        return job, at_place(pictures, self.place or 0)
+
+
+async def find_pictures(
+    bot: DarkroomBot, interaction: discord.Interaction[Any], job_id: str
+) -> tuple[Job, list[Picture]]:
+    """A job with its pictures, for somebody who sees it. Raises UserError."""
+    services = bot.services
+    return await services.pictures.seen(job_id, interaction.user.id, interaction.guild_id)
+
+
+def at_place(pictures: list[Picture], place: int) -> Picture:
+    """The one at that place. Raises UserError."""
+    found = next((picture for picture in pictures if picture.position == place), None)
+    if found is None:
+        raise UserError(f"There is no picture {place + 1} in here: {len(pictures)} were drawn.")
+    return found
+
+
+class SettingsButton(JobButton, template=r"dr:settings:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
+    """Shows the exact settings, to be copied."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """To the one who asked, as text; what is longer than a message, as a file."""
+        text = await self._text(bot, interaction)
+        words, files = described.message([Described("", text)])
+        long = "The settings are longer than a message:"
+        await interaction.response.send_message(long if files else words, files=files, ephemeral=True)
+
+    async def _text(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> str:
+        job = await self.job(bot)
+        if job.lane == "train":
+            adapter = await bot.services.adapters.by_id(
+                job.train.adapter_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id
+            )
+            return cards.training_settings(adapter, job.train.recipe)
+        _, pictures = await find_pictures(bot, interaction, job.id)
+        return cards.picture_settings(pictures if self.place is None else [at_place(pictures, self.place)])
+
+
+class PanelButton(PictureButton, template=r"dr:picture:(?P<id>\d+):(?P<place>\d{1,3})"):
+    """Shows what can be done with one of several pictures."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """To the one who asked."""
+        job, picture = await self.picture(bot, interaction)
+        await show_panel(interaction, job, picture)
+
+
+async def show_panel(interaction: discord.Interaction[Any], job: Job, picture: Picture) -> None:
+    """What can be done with one picture, told to this member alone."""
+    words = f"Picture {picture.position + 1} of {len(job.imagine.drawings)}, seed {picture.seed}"
+    view = picture_views.of_picture(job, picture.position)
+    await interaction.response.send_message(words, view=view, ephemeral=True)
+
+
+class PictureMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:pictures:(?P<id>\d+):\d{1,3}"):
+    """Shows what can be done with one of many pictures."""
+
+    def __init__(self, menu: discord.ui.Select[Any], job_id: str) -> None:
+        super().__init__(menu)
+        self.job_id = job_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Made anew at every choice, from the menu as it stands in the message."""
+        if not isinstance(item, discord.ui.Select):
+            raise TypeError(f"{match[0]} is no menu")
+        return cls(item, match["id"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """As the button of a number."""
+        try:
+            job, pictures = await find_pictures(interaction.client, interaction, self.job_id)
+            await show_panel(interaction, job, at_place(pictures, int(self.item.values[0])))
+        except Exception as error:
+            await answer_fault(interaction, error)
+
+
+class AgainButton(JobButton, template=r"dr:again:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
+    """Draws the same once more with another seed, for whoever clicks; also what failed."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """A new job with a card of its own; adapters are checked for this member."""
+        job = await self.job(bot, "imagine")
+        if job.state == "succeeded":
+            await find_pictures(bot, interaction, job.id)
+        await _submit(bot, interaction, redrawing.draw_again(job, origin_of(interaction)))
+
+
+class SubtleButton(PictureButton, template=r"dr:subtle:(?P<id>\d+):(?P<place>\d{1,3})"):
+    """Draws nearly the same picture."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """A new job, for whoever clicks."""
+        job, picture = await self.picture(bot, interaction)
+        order = redrawing.vary(job, picture.position, origin_of(interaction), redrawing.SUBTLE)
+        await _submit(bot, interaction, order)
+
+
+class StrongButton(PictureButton, template=r"dr:strong:(?P<id>\d+):(?P<place>\d{1,3})"):
+    """Draws a similar picture."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """A new job, for whoever clicks."""
+        job, picture = await self.picture(bot, interaction)
+        order = redrawing.vary(job, picture.position, origin_of(interaction), redrawing.STRONG)
+        await _submit(bot, interaction, order)
+
+
+class UpscaleButton(PictureButton, template=r"dr:upscale:(?P<id>\d+):(?P<place>\d{1,3})"):
+    """Enlarges the finished picture."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """A new job, for whoever clicks."""
+        job, picture = await self.picture(bot, interaction)
+        await _submit(bot, interaction, redrawing.upscale(job, picture, origin_of(interaction)))
+
+
+class HighResButton(PictureButton, template=r"dr:highres:(?P<id>\d+):(?P<place>\d{1,3})"):
+    """Draws the picture with a second, larger pass."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """A new job, for whoever clicks."""
+        job, picture = await self.picture(bot, interaction)
+        await _submit(bot, interaction, redrawing.draw_high_res(job, picture.position, origin_of(interaction)))
+
+
+async def _submit(bot: DarkroomBot, interaction: discord.Interaction[Any], order: ImagineOrder) -> None:
+    jobs = bot.services.jobs
+    await accept(interaction, jobs, jobs.submit_imagine(order))
+
+
+class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
+    """Deletes the pictures and their message."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """From the store first; a message that stays by a failure goes at the next click."""
+        pictures = bot.services.pictures
+        await pictures.delete(
+            self.subject_id, interaction.user.id, guild_id=interaction.guild_id, moderator=is_moderator(interaction)
+        )
+        try:
+            await interaction.response.defer()
+            await interaction.delete_original_response()
+        except discord.NotFound:  # two taps, or a moderator was quicker
+            if not interaction.response.is_done():
+                await interaction.response.send_message("These pictures are deleted.", ephemeral=True)
+
+
+ALL: tuple[type[JobButton], ...] = (
+    SettingsButton, PanelButton, AgainButton, SubtleButton, StrongButton, UpscaleButton, HighResButton, DeleteButton,
+)  # fmt: skip

@@ -1,0 +1,66 @@
+"""The buttons under pictures: what is done with all of them, and with each. What they do is in `picture_buttons.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+
+from bot.redrawing import is_enlarged
+from bot.store.records import Job
+from bot.ui.views import button, view_of
+from trainer.contract.names import Action, button_id
+
+MOST_NUMBERS = 8  # in two rows of four, which a thumb can hit; more are put into menus
+MOST_OPTIONS = 25  # Discord's limit
+WHICH = "Choose a picture to vary or enlarge"
+REDRAWING: dict[Action, str] = {
+    "subtle": "Vary (subtle)", "strong": "Vary (strong)", "upscale": "Upscale ×2", "highres": "High-res ×1.5",
+}  # fmt: skip
+_Item = discord.ui.Item[discord.ui.View]
+
+
+def under_pictures(job: Job) -> discord.ui.View:
+    """Draw again, change, look up, keep, delete; below it each picture's number, or what a single one can become."""
+    count = len(job.imagine.drawings)
+    each = _redrawing(job, 0, row=1) if count == 1 else _numbers(job.id, count)
+    return view_of(
+        button("again", job.id, "Again", emoji="🔁", style=discord.ButtonStyle.primary, row=0),
+        button("settings", job.id, "Settings", emoji="⚙️", row=0),
+        button("delete", job.id, "Delete", emoji="🗑️", row=0),
+        *each,
+    )
+
+
+def of_picture(job: Job, place: int) -> discord.ui.View:
+    """All that can be done with one of several pictures."""
+    return view_of(
+        *_redrawing(job, place, row=0),
+        button("settings", job.id, "Settings", place=place, emoji="⚙️", row=1),
+    )
+
+
+def _redrawing(job: Job, place: int, *, row: int) -> list[_Item]:
+    """None for what was only enlarged: the picture that it came from has them."""
+    if is_enlarged(job.imagine.drawings[place]):
+        return []
+    return [button(action, job.id, words, place=place, row=row) for action, words in REDRAWING.items()]
+
+
+def _numbers(job_id: str, count: int) -> list[_Item]:
+    if count <= MOST_NUMBERS:
+        across = 4 if count > 5 else count
+        return [
+            button("picture", job_id, str(place + 1), place=place, row=1 + place // across) for place in range(count)
+        ]
+    return [_menu(job_id, first, min(first + MOST_OPTIONS, count)) for first in range(0, count, MOST_OPTIONS)]
+
+
+def _menu(job_id: str, first: int, end: int) -> discord.ui.Select[Any]:
+    words = f"{WHICH}, {first + 1} to {end}"
+    menu: discord.ui.Select[Any] = discord.ui.Select(
+        custom_id=button_id("pictures", job_id, first), placeholder=words, row=1 + first // MOST_OPTIONS
+    )
+    for place in range(first, end):
+        menu.add_option(label=f"Picture {place + 1}", value=str(place))
+    return menu
