@@ -55,7 +55,9 @@ def carry_out(studio: Studio, command: messages.StartImagining, find_easel: Find
         progress.steps = progress.steps or sum(count_steps(easel, drawing) for drawing in request.drawings)
         progress.steps += sum(count_steps(easel, drawings[p]) - count_steps(easel, request.drawings[p]) for p in here)
         progress.previewer = easel.previewer
-        paintings = {place: paint(easel, drawings[place], companies[place], exact=request.exact) for place in here}
+        paintings = {
+            place: paint(easel, drawings[place], companies[place], command.files, exact=request.exact) for place in here
+        }
         pictures |= yield from _paint_together(studio, paintings, progress)
     files = picture_files(pictures[place] for place in range(len(request.drawings)))
     return messages.Drawn(request.job_id, files, settings, time.monotonic() - began)

@@ -5,43 +5,128 @@ A painting is a generator that yields the samples it wants denoised, one after t
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 import torch
+from PIL import Image
+from torch.nn import functional as F
 
+from trainer import messages
 from trainer.contract import infotext, samplers
-from trainer.contract.drawings import Drawing
+from trainer.contract.drawings import Drawing, Upscale
+from trainer.errors import UserFault
 from trainer.generation.easel import Company, Easel
 from trainer.generation.pipeline import Picture, to_images
-from trainer.generation.samplers import begin, make_plan
+from trainer.generation.samplers import begin, begin_from, first_step, make_plan
 from trainer.generation.script import Script, write_script
-from trainer.generation.studio import Sample
+from trainer.generation.sources import LONGEST_SIDE, MASK_BLUR, STRENGTH, Canvas, place_source, to_pixels
+from trainer.generation.studio import Known, Sample
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning
 
 
 @torch.no_grad()
-def paint(easel: Easel, drawing: Drawing, company: Company, *, exact: bool = False) -> Generator[Sample, None, Picture]:
+def paint(
+    easel: Easel,
+    drawing: Drawing,
+    company: Company,
+    files: Mapping[str, messages.Spooled] | None = None,
+    *,
+    exact: bool = False,
+) -> Generator[Sample, None, Picture]:
     """Paint one drawing with its adapters; ``exact``: in no other picture's company.
 
-    Raises :class:`trainer.contract.prompt.PromptError` before the first sample.
+    ``files`` holds its source and mask. Raises :class:`trainer.contract.prompt.PromptError` and UserFault before the
+    first sample.
     """
     base, settings = easel.base, drawing.settings
-    resolved = resolve_settings(easel, drawing)
-    sampler, scheduler = find_sampler(easel, drawing)
-    steps, width, height = int(resolved["Steps"]), *size_of(base, drawing)
-    plan = make_plan(easel.noise, sampler, scheduler, steps)
-    generator = torch.Generator().manual_seed(drawing.seed)
-    noise = draw_noise(base, drawing, (width, height), generator)
-    calls = steps * (2 if plan.looks_ahead else 1)
-    sample = Sample(
-        easel, plan, begin(plan, noise.to(base.device)), read_script(easel, drawing, company, calls),
-        float(resolved["CFG scale"]), generator, company.mix("unet"), settings.guidance_rescale, exact=exact,
-    )  # fmt: skip
-    yield sample
-    image = to_images(base.decode(sample.state.x[None]))[0]
+    canvas = place_source(base, drawing, files or {})
+    resolved = resolve_settings(easel, drawing, None if canvas is None else canvas.size)
+    latents = None
+    if settings.strength != 0 or canvas is None:
+        first = _begin(easel, drawing, company, canvas)
+        first.exact = exact
+        yield first
+        latents = first.state.x
+    if settings.high_res is not None and latents is not None:
+        second = _begin_again(easel, drawing, company, latents)
+        second.exact = exact
+        yield second
+        latents = second.state.x
+    image = canvas.picture if latents is None and canvas is not None else to_images(base.decode(_only(latents)))[0]
+    if canvas is not None and settings.high_res is None:
+        image = canvas.keep_rest(image)
+    if settings.upscale is not None:
+        image = upscale(image, settings.upscale)
     text = infotext.write(drawing.prompt_written, drawing.negative_prompt, {**resolved, **company.hashes()})
     return Picture(image, drawing.seed, text)
+
+
+def _only(latents: torch.Tensor | None) -> torch.Tensor:
+    assert latents is not None
+    return latents[None]
+
+
+def _begin(easel: Easel, drawing: Drawing, company: Company, canvas: Canvas | None) -> Sample:
+    """The first pass: from noise, or from the canvas with as much noise as the strength says."""
+    base, steps = easel.base, steps_of(easel.base, drawing)
+    size = size_of(base, drawing) if canvas is None else canvas.size
+    sampler, scheduler = find_sampler(easel, drawing)
+    start = 0 if canvas is None else first_step(steps, strength_of(drawing))
+    plan = make_plan(easel.noise, sampler, scheduler, steps, start)
+    generator = torch.Generator().manual_seed(drawing.seed)
+    noise = draw_noise(base, drawing, size, generator).to(base.device)
+    known = None
+    if canvas is None:
+        state = begin(plan, noise)
+    else:
+        latents = base.encode_moments(to_pixels(canvas.picture))[0][0]
+        state = begin_from(plan, latents, noise)
+        if canvas.mask is not None:
+            known = Known(latents, canvas.latent_mask(base.vae_scale_factor).to(base.device))
+    script = read_script(easel, drawing, company, steps * (2 if plan.looks_ahead else 1))
+    return Sample(
+        easel, plan, state, script, guidance_of(base, drawing), generator, company.mix("unet"),
+        drawing.settings.guidance_rescale, known,
+    )  # fmt: skip
+
+
+def _begin_again(easel: Easel, drawing: Drawing, company: Company, latents: torch.Tensor) -> Sample:
+    """The high-resolution pass over the enlarged latents (C, h, w) of the first, as A1111's "Hires. fix"."""
+    base, high_res = easel.base, drawing.settings.high_res
+    assert high_res is not None
+    steps = high_res.steps or steps_of(base, drawing)
+    sampler, scheduler = find_sampler(easel, drawing)
+    plan = make_plan(easel.noise, sampler, scheduler, steps, first_step(steps, high_res.strength))
+    scale = base.vae_scale_factor
+    height, width = (max(1, round(side * scale * high_res.scale / 8) * 8 // scale) for side in latents.shape[1:])
+    if high_res.upscaler.lower().startswith("latent"):
+        large = F.interpolate(latents[None], (height, width), mode="bilinear", align_corners=False)[0]
+    else:
+        picture = to_images(base.decode(latents[None]))[0]
+        enlarged = picture.resize((width * scale, height * scale), Image.Resampling.LANCZOS)
+        large = base.encode_moments(to_pixels(enlarged))[0][0]
+    generator = torch.Generator().manual_seed(drawing.seed)  # A1111 begins its noise anew, too
+    noise = draw_noise(base, drawing, (width * scale, height * scale), generator).to(base.device)
+    calls = 2 if plan.looks_ahead else 1
+    script = read_script(easel, drawing, company, steps_of(base, drawing) * calls, steps * calls)
+    return Sample(
+        easel, plan, begin_from(plan, large, noise), script, guidance_of(base, drawing), generator,
+        company.mix("unet"), drawing.settings.guidance_rescale,
+    )  # fmt: skip
+
+
+def upscale(image: Image.Image, wanted: Upscale) -> Image.Image:
+    """The picture enlarged. Raises UserFault: an upscaler that is not there, too large a picture."""
+    if wanted.upscaler.lower() != "lanczos":
+        raise UserFault(f"there is no upscaler {wanted.upscaler[:40]!r}: take Lanczos, or the high-resolution pass")
+    width, height = (round(side * wanted.scale) for side in image.size)
+    if max(width, height) > LONGEST_SIDE:
+        raise UserFault(
+            f"the picture would have {width} × {height} pixels, and {LONGEST_SIDE} a side are the most: take a smaller"
+            " scale"
+        )
+    return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def read_script(easel: Easel, drawing: Drawing, company: Company, steps: int, hires_steps: int | None = None) -> Script:
@@ -90,8 +175,33 @@ def find_sampler(easel: Easel, drawing: Drawing) -> tuple[str, str]:
 
 
 def count_steps(easel: Easel, drawing: Drawing) -> int:
-    """How many steps it will take."""
-    return int(resolve_settings(easel, drawing)["Steps"])
+    """How many steps it will take, over both passes."""
+    settings, steps = drawing.settings, steps_of(easel.base, drawing)
+    first = steps
+    if drawing.source is not None:
+        if settings.strength == 0:
+            return 0
+        first -= first_step(steps, strength_of(drawing))
+    if settings.high_res is None:
+        return first
+    second = settings.high_res.steps or steps
+    return first + second - first_step(second, settings.high_res.strength)
+
+
+def steps_of(base: Base, drawing: Drawing) -> int:
+    """Of the first pass, if it began with noise."""
+    return drawing.settings.num_inference_steps or base.spec.defaults.num_inference_steps
+
+
+def guidance_of(base: Base, drawing: Drawing) -> float:
+    """The CFG scale."""
+    chosen = drawing.settings.guidance_scale
+    return float(base.spec.defaults.guidance_scale if chosen is None else chosen)
+
+
+def strength_of(drawing: Drawing) -> float:
+    """Of a drawing from a picture."""
+    return STRENGTH if drawing.settings.strength is None else drawing.settings.strength
 
 
 def size_of(base: Base, drawing: Drawing) -> tuple[int, int]:
@@ -99,30 +209,38 @@ def size_of(base: Base, drawing: Drawing) -> tuple[int, int]:
     return drawing.settings.width or base.spec.defaults.width, drawing.settings.height or base.spec.defaults.height
 
 
-def resolve_settings(easel: Easel, drawing: Drawing) -> dict[str, str | int | float]:
-    """The drawing's settings with nothing left open, under A1111's names."""
+def resolve_settings(
+    easel: Easel, drawing: Drawing, size: tuple[int, int] | None = None
+) -> dict[str, str | int | float]:
+    """The drawing's settings with nothing left open, under A1111's names; ``size`` where it is the source's."""
     base, settings = easel.base, drawing.settings
-    defaults = base.spec.defaults
     sampler, scheduler = find_sampler(easel, drawing)
-    guidance = defaults.guidance_scale if settings.guidance_scale is None else settings.guidance_scale
-    width, height = size_of(base, drawing)
-    resolved: dict[str, str | int | float] = {
-        "Steps": settings.num_inference_steps or defaults.num_inference_steps,
-        "Sampler": sampler,
-    }
+    width, height = size or size_of(base, drawing)
+    resolved: dict[str, str | int | float] = {"Steps": steps_of(base, drawing), "Sampler": sampler}
     if sampler not in samplers.OWN_TIMESTEPS:
         resolved["Schedule type"] = scheduler
-    resolved |= {"CFG scale": float(guidance), "Seed": drawing.seed, "Size": f"{width}x{height}"}
+    resolved |= {"CFG scale": guidance_of(base, drawing), "Seed": drawing.seed, "Size": f"{width}x{height}"}
     resolved |= {"Model hash": base.spec.hash, "Model": base.spec.name}
     if settings.variation_strength:
         seed = drawing.seed if settings.variation_seed is None else settings.variation_seed
         resolved |= {"Variation seed": seed, "Variation seed strength": settings.variation_strength}
+    if drawing.source is not None:
+        resolved["Denoising strength"] = strength_of(drawing)
+        if drawing.source.mask is not None or any(drawing.source.margins):
+            resolved["Mask blur"] = MASK_BLUR
     if settings.clip_skip > 1:
         resolved["Clip skip"] = settings.clip_skip
     if settings.guidance_rescale:
         resolved["CFG Rescale"] = settings.guidance_rescale
     if settings.emphasis != "original":
         resolved["Emphasis"] = EMPHASES[settings.emphasis]
+    if (high_res := settings.high_res) is not None:
+        resolved |= {"Denoising strength": high_res.strength, "Hires upscale": high_res.scale}
+        resolved |= {"Hires steps": high_res.steps} if high_res.steps else {}
+        resolved["Hires upscaler"] = high_res.upscaler
+    if settings.upscale is not None:
+        resolved["Postprocess upscale by"] = settings.upscale.scale
+        resolved["Postprocess upscaler"] = settings.upscale.upscaler
     return resolved
 
 
