@@ -76,8 +76,8 @@ class DarkroomBot(commands.Bot):
         jobs, reviews, adapters = services.jobs, services.reviews, services.adapters
         cogs: tuple[commands.Cog, ...] = (
             TrainCog(self, jobs, services.trainings, reviews, adapters), PhotosCog(jobs, reviews),
-            ImagineCog(jobs, adapters), GridCog(jobs, adapters), AdapterCog(adapters), JobsCog(jobs),
-            DescribeCog(self, services.picture_reader, services.pictures),
+            ImagineCog(self, jobs, adapters, services.photos), GridCog(jobs, adapters), AdapterCog(adapters),
+            JobsCog(jobs), DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:
             await self.add_cog(cog)

@@ -39,6 +39,14 @@ class StoredPhotos:
     flagged: bool = False  # the report on them is stored beside them, with the crop sheet
 
 
+@dataclass(frozen=True)
+class StoredPictures:
+    """Blob paths of pictures to draw from, and their sizes (width, height)."""
+
+    paths: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+
+
 class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A line of the decoding child. Its folder then holds the photos by their numbers, and the crop sheet."""
 
@@ -90,6 +98,25 @@ class Photos:
         """
         async with self._decoded(uploads, scale) as (folder, captions, report):
             return await self._store(job_id, folder, captions, report)
+
+    async def collect_pictures(self, job_id: str, uploads: Sequence[Upload]) -> StoredPictures:
+        """Fetch, check and store pictures to draw from, however few, where photos lie. Raises UserError."""
+        for upload in uploads:
+            if is_zip(upload):
+                raise UserError(f"{quoted(upload.filename)} is a zip: attach the picture itself, as a JPEG or PNG.")
+            check_bytes(upload, upload.size_bytes, MOST_PHOTO_BYTES)
+        async with self._folder() as folder:
+            sources = [await self._fetch(upload, folder / f"in-{i:03}") for i, upload in enumerate(uploads)]
+            captions, report = await self._inspect(sources, folder, Scale())
+            if len(captions) != len(uploads):
+                raise UserError("A zip is no picture to draw from: attach the picture itself, as a JPEG or PNG.")
+            unflagged = msgspec.structs.replace(report, findings=())
+            stored = await self._store(job_id, folder, captions, unflagged)
+        return StoredPictures(stored.paths, tuple((photo.width, photo.height) for photo in report.photos))
+
+    async def delete(self, job_id: str) -> None:
+        """Delete what was stored for a job that is not accepted."""
+        await self._blobs.delete_all(photos_prefix(job_id))
 
     async def check(self, uploads: Sequence[Upload], scale: Scale) -> tuple[Report, bytes]:
         """Look through photos and keep nothing: what is to be said of them, and the crop sheet, a JPEG.

@@ -49,6 +49,7 @@ class Services:
     reviews: Reviews
     adapters: Adapters
     pictures: Pictures
+    photos: Photos
     picture_reader: PictureReader
     blobs: Blobs
     outbox: Outbox
@@ -134,6 +135,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
             adapters=Adapters(database, on_delete=sweeper.wake),
             pictures=Pictures(database),
+            photos=photos,
             picture_reader=PictureReader(fetcher, settings.darkroom_data / "incoming"),
             blobs=blobs,
             outbox=outbox,

@@ -9,13 +9,17 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot import sources
 from bot.adapters import Adapters
 from bot.errors import UserError, quoted
 from bot.jobs import Jobs
-from bot.orders import ImagineOrder
+from bot.orders import ImagineOrder, Upload
+from bot.photos import Photos
 from bot.prompts import read_prompt, with_adapter
-from bot.ui.answers import accept, origin_of
+from bot.store.records import Job
+from bot.ui.answers import accept, origin_of, uploads_of
 from bot.ui.choices import adapter_choices, base_choices, size_choices
+from bot.ui.from_picture import FromPictureForm
 from trainer.contract.drawings import DrawingSettings
 
 _SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5})\s*)?", re.IGNORECASE)
@@ -31,11 +35,22 @@ def read_size(written: str | None) -> tuple[int | None, int | None]:
     return int(match[1]), int(match[2] or match[1])
 
 
+def _upload(attachment: discord.Attachment | None) -> Upload | None:
+    return None if attachment is None else uploads_of([attachment])[0]
+
+
 class ImagineCog(commands.Cog):
     """Drawing."""
 
-    def __init__(self, jobs: Jobs, adapters: Adapters) -> None:
-        self._jobs, self._adapters = jobs, adapters
+    def __init__(self, bot: commands.Bot, jobs: Jobs, adapters: Adapters, photos: Photos) -> None:
+        self._bot, self._jobs, self._adapters, self._photos = bot, jobs, adapters, photos
+        self._menu: app_commands.ContextMenu = app_commands.ContextMenu(
+            name="Draw from this picture", callback=self.draw_from_message
+        )
+
+    async def cog_load(self) -> None:
+        """A cog's decorators know no context menus: it is added by hand."""
+        self._bot.tree.add_command(self._menu)
 
     @app_commands.command(description="Draw a picture, with any adapters you may use")
     @app_commands.describe(
@@ -50,6 +65,12 @@ class ImagineCog(commands.Cog):
         size="Width x height, such as 512x768, in multiples of 8",
         count="How many pictures, 1 to 4",
         strict="Leave the prompt's words exactly as they are: put no trigger words in",
+        image="A picture to draw from; it is deleted a day later",
+        strength="How far from that picture: 0 keeps it, 1 draws anew; 0.75 unless you say otherwise",
+        mask="A picture of the same size: white is drawn anew, black stays",
+        outpaint="Pixels to add around the picture: 64 for all sides, or left 64, top 32",
+        high_res="Draw once more, that many times as large, for detail: 1 to 4",
+        upscale="Enlarge the finished picture, 1 to 4 times, without drawing again",
     )
     async def imagine(
         self,
@@ -65,8 +86,18 @@ class ImagineCog(commands.Cog):
         size: str | None = None,
         count: int = 1,
         strict: bool = False,
+        image: discord.Attachment | None = None,
+        strength: float | None = None,
+        mask: discord.Attachment | None = None,
+        outpaint: str | None = None,
+        high_res: float | None = None,
+        upscale: float | None = None,
     ) -> None:
         """A prompt becomes pictures."""
+        wanted = sources.FromPicture(
+            image=_upload(image), mask=_upload(mask), strength=strength, outpaint=outpaint, high_res=high_res,
+            upscale=upscale,
+        )  # fmt: skip
         read = await read_prompt(
             self._adapters, with_adapter(prompt, adapter, weight), negative_prompt or "", viewer_id=interaction.user.id,
             guild_id=interaction.guild_id, strict=strict,
@@ -80,7 +111,37 @@ class ImagineCog(commands.Cog):
                 num_inference_steps=steps, guidance_scale=guidance, width=width, height=height
             ),
         )  # fmt: skip
-        await accept(interaction, self._jobs, self._jobs.submit_imagine(order))
+        order = sources.settle(order, wanted)
+        await accept(interaction, self._jobs, self._submit(order, wanted))
+
+    async def draw_from_message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
+        """The first picture of a message, anybody's; a form asks what to draw."""
+        pictures = [file for file in message.attachments if (file.content_type or "").startswith("image/")]
+        if not pictures:
+            raise UserError("There is no picture in this message: use it on one with a picture attached.")
+
+        async def draw(filled: discord.Interaction[Any], prompt: str, strength: float | None) -> None:
+            read = await read_prompt(
+                self._adapters, prompt, viewer_id=filled.user.id, guild_id=filled.guild_id
+            )  # fmt: skip
+            order = ImagineOrder(
+                origin=origin_of(filled), prompt=read.prompt, prompt_written=read.written, adapters=read.adapters,
+                ignored=read.ignored,
+            )  # fmt: skip
+            wanted = sources.FromPicture(image=_upload(pictures[0]), strength=strength)
+            await accept(filled, self._jobs, self._submit(sources.settle(order, wanted), wanted))
+
+        await interaction.response.send_modal(FromPictureForm(draw))
+
+    async def _submit(self, order: ImagineOrder, wanted: sources.FromPicture) -> Job:
+        """Fetch the picture to draw from, if there is one, and accept the order; a refused one leaves nothing."""
+        order = await sources.attach(self._photos, order, wanted)
+        try:
+            return await self._jobs.submit_imagine(order)
+        except UserError:
+            if wanted.image is not None:
+                await self._photos.delete(order.origin.job_id)
+            raise
 
     @imagine.autocomplete("adapter")
     async def _complete_adapter(

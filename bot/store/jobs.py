@@ -9,8 +9,9 @@ import msgspec
 
 from bot.store.records import Hold, Job, Spec, State, TrainSpec
 from trainer.contract.events import Standing
-from trainer.contract.names import Lane, Wish
+from trainer.contract.names import Lane, Wish, photos_prefix
 
+SOURCE_KEPT_DAYS = 1  # of a picture that was sent to draw from: so that it can be drawn again and varied
 _encode = msgspec.json.Encoder().encode
 _spec_decoder: msgspec.json.Decoder[Spec] = msgspec.json.Decoder(Spec)
 
@@ -40,6 +41,8 @@ def insert(tx: Connection, job: Job) -> Job:
     name, keep_photos_days = None, None
     if isinstance(job.spec, TrainSpec):
         name, keep_photos_days = job.spec.name, job.spec.keep_photos_days
+    elif job.spec.source is not None and job.spec.source.picture.startswith(photos_prefix(job.id)):
+        keep_photos_days = SOURCE_KEPT_DAYS
     tx.execute(
         "INSERT INTO jobs (id, lane, state, base, spec, adapter_name, owner_id, guild_id, channel_id,"
         " upload_limit_bytes, token, created_at, held, held_at, keep_photos_days)"
@@ -237,9 +240,12 @@ def set_wish(tx: Connection, job_id: str, wish: Wish, step: int = 0) -> Job | No
 
 
 def with_photos_to_delete(tx: Connection, now: float, unsuccessful_before: float) -> list[str]:
-    """Ids of trainings whose photos are due: succeeded ones, unless they are kept, and others that ended before."""
+    """Ids of jobs whose photos are due: succeeded ones, unless they are kept, and others that ended before.
+
+    Of what was drawn those alone that were drawn from a picture which was sent: it is kept for some days.
+    """
     rows = tx.execute(
-        "SELECT id FROM jobs WHERE lane = 'train' AND photos_deleted_at IS NULL AND"
+        "SELECT id FROM jobs WHERE (lane = 'train' OR keep_photos_days IS NOT NULL) AND photos_deleted_at IS NULL AND"
         " ((state = 'succeeded' AND finished_at + 86400.0 * COALESCE(keep_photos_days, 0) <= ?)"
         " OR (state IN ('failed', 'cancelled') AND finished_at < ?))",
         (now, unsuccessful_before),
