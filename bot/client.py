@@ -19,6 +19,7 @@ from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.photos import PhotosCog
 from bot.cogs.train import TrainCog
+from bot.cogs.wildcards import WildcardCog
 from bot.errors import UserError
 from bot.herald import Herald
 from bot.services import Services
@@ -76,8 +77,9 @@ class DarkroomBot(commands.Bot):
         jobs, reviews, adapters = services.jobs, services.reviews, services.adapters
         cogs: tuple[commands.Cog, ...] = (
             TrainCog(self, jobs, services.trainings, reviews, adapters), PhotosCog(jobs, reviews),
-            ImagineCog(self, jobs, adapters, services.photos), GridCog(jobs, adapters), AdapterCog(adapters),
-            JobsCog(jobs), DescribeCog(self, services.picture_reader, services.pictures),
+            ImagineCog(self, jobs, adapters, services.templates, services.photos), GridCog(jobs, services.templates),
+            AdapterCog(adapters), JobsCog(jobs), WildcardCog(services.wildcards, services.text_reader),
+            DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:
             await self.add_cog(cog)

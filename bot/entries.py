@@ -67,6 +67,7 @@ def imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> Imagine
         exact=order.exact,
         strict=order.strict,
         ignored=order.ignored,
+        writer_id=order.writer_id,
     )
 
 
@@ -82,6 +83,8 @@ def _drawing(shot: Shot, picks: tuple[AdapterPick, ...], seed: int) -> Drawing:
         adapters=tuple(_use(pick, now) for pick, now in uses),
         settings=shot.settings,
         source=shot.source,
+        template=shot.template,
+        negative_template=shot.negative_template,
     )
 
 

@@ -32,6 +32,15 @@ class Origin(Order, frozen=True):
         return str(self.interaction_id)
 
 
+class Editor(Order, frozen=True):
+    """Who changes what a place keeps, and where that is."""
+
+    member_id: int
+    member_name: str
+    guild_id: int | None  # None in a direct message
+    moderator: bool = False
+
+
 class Upload(Order, frozen=True):
     """An attachment as Discord describes it; its content type says nothing, for it follows the file name."""
 
@@ -59,7 +68,8 @@ class TrainOrder(Order, frozen=True):
 class Shot(Order, frozen=True, kw_only=True):
     """One picture of an order, with its prompt read and its adapters resolved.
 
-    ``prompt`` is what the model gets (tags taken out, triggers put in), ``prompt_written`` what the member wrote.
+    ``prompt`` is what the model gets (tags taken out, triggers put in), ``prompt_written`` what the member wrote, with
+    its choices made; ``template`` and ``negative_template`` are what they were made of, empty where there were none.
     """
 
     prompt: str
@@ -69,6 +79,8 @@ class Shot(Order, frozen=True, kw_only=True):
     seed: int | None = None  # None: that of the order, counted up
     settings: DrawingSettings = DrawingSettings()
     source: Source | None = None
+    template: str = ""
+    negative_template: str = ""
 
 
 class ImagineOrder(Shot, frozen=True, kw_only=True):
@@ -82,6 +94,7 @@ class ImagineOrder(Shot, frozen=True, kw_only=True):
     exact: bool = False
     strict: bool = False
     ignored: tuple[str, ...] = ()  # what has no effect, a sentence each
+    writer_id: int | None = None  # whose names stand in the templates; None: whoever orders
 
     @property
     def pictures(self) -> tuple[Shot, ...]:

@@ -28,11 +28,22 @@ def is_enlarged(drawing: Drawing) -> bool:
 
 
 def draw_again(job: Job, origin: Origin) -> ImagineOrder:
-    """The same pictures with other seeds, which keep their distances; a grid stays one."""
+    """The same pictures with other seeds, which keep their distances; a grid stays one.
+
+    Their choices are still to be made anew: :meth:`bot.templates.Templates.choose_anew`.
+    """
     spec = job.imagine
     by = secrets.randbelow(SEEDS)
     shots = [_shot(spec, place) for place in range(len(spec.drawings))]
-    moved = [msgspec.structs.replace(shot, seed=((shot.seed or 0) + by) % SEEDS) for shot in shots]
+    moved = [
+        msgspec.structs.replace(
+            shot,
+            seed=(drawing.seed + by) % SEEDS,
+            template=drawing.template,
+            negative_template=drawing.negative_template,
+        )
+        for shot, drawing in zip(shots, spec.drawings, strict=True)
+    ]
     return _order(job, origin, *moved)
 
 
@@ -99,4 +110,5 @@ def _order(job: Job, origin: Origin, *shots: Shot) -> ImagineOrder:
         grid=spec.grid if len(shots) == len(spec.drawings) else None,
         exact=spec.exact,
         strict=spec.strict,
+        writer_id=spec.writer_id or job.owner_id,
     )

@@ -27,7 +27,10 @@ from bot.reviews import Reviews
 from bot.settings import Settings, prepare_data_folder
 from bot.store.database import open_database
 from bot.sweep import Sweeper
+from bot.templates import Templates
+from bot.texts import TextReader
 from bot.trainings import Trainings
+from bot.wildcards import Wildcards
 from trainer.contract.blobs import Blobs, open_blobs
 
 log = structlog.get_logger(__name__)
@@ -48,9 +51,12 @@ class Services:
     control: Control
     reviews: Reviews
     adapters: Adapters
+    wildcards: Wildcards
+    templates: Templates
     pictures: Pictures
     photos: Photos
     picture_reader: PictureReader
+    text_reader: TextReader
     blobs: Blobs
     outbox: Outbox
     dispatcher: Dispatcher
@@ -127,16 +133,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             keep_photos_days=settings.darkroom_keep_photos_days,
             on_change=dispatcher.wake,
         )
+        adapters, wildcards = Adapters(database, on_delete=sweeper.wake), Wildcards(database)
         jobs = Jobs(database, queue, blobs, outbox, admission=admission, on_change=dispatcher.wake)
         services = Services(
             jobs=jobs,
             trainings=trainings,
             control=Control(database, outbox, progress=jobs.progress, on_change=dispatcher.wake),
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
-            adapters=Adapters(database, on_delete=sweeper.wake),
+            adapters=adapters,
+            wildcards=wildcards,
+            templates=Templates(adapters, wildcards),
             pictures=Pictures(database),
             photos=photos,
             picture_reader=PictureReader(fetcher, settings.darkroom_data / "incoming"),
+            text_reader=TextReader(fetcher, settings.darkroom_data / "incoming"),
             blobs=blobs,
             outbox=outbox,
             dispatcher=dispatcher,

@@ -71,7 +71,8 @@ async def attach(photos: Photos, order: ImagineOrder, wanted: FromPicture) -> Im
             " over the picture itself, white where it is to be drawn anew."
         )
     source = Source(stored.paths[0], stored.paths[1] if wanted.mask is not None else None, margins)
-    return msgspec.structs.replace(order, source=source)
+    shots = tuple(msgspec.structs.replace(shot, source=source) for shot in order.shots)
+    return msgspec.structs.replace(order, source=source, shots=shots)
 
 
 def read_margins(written: str | None) -> tuple[int, int, int, int]:

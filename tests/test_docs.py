@@ -15,10 +15,12 @@ from discord.ext import commands
 from bot.advanced import read_advanced
 from bot.cogs.adapters import AdapterCog
 from bot.cogs.describe import DescribeCog
+from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.photos import PhotosCog
 from bot.cogs.train import TrainCog
+from bot.cogs.wildcards import WildcardCog
 from bot.recipes import METHODS, SETTINGS, Setting
 from bot.settings import Settings
 from trainer.adapters.files import read_header, write_lora
@@ -26,7 +28,16 @@ from trainer.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md"))])
-COGS: tuple[type[commands.Cog], ...] = (TrainCog, PhotosCog, ImagineCog, AdapterCog, JobsCog, DescribeCog)
+COGS: tuple[type[commands.Cog], ...] = (
+    TrainCog,
+    PhotosCog,
+    ImagineCog,
+    AdapterCog,
+    JobsCog,
+    DescribeCog,
+    GridCog,
+    WildcardCog,
+)
 
 
 def options() -> Iterator[tuple[str, str]]:

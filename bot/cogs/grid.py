@@ -9,11 +9,10 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import checks, grids
-from bot.adapters import Adapters
 from bot.cogs.imagine import read_size
 from bot.jobs import Jobs
 from bot.orders import ImagineOrder, Shot
-from bot.prompts import ReadPrompt, read_prompt
+from bot.templates import Templates
 from bot.ui.answers import accept, origin_of
 from bot.ui.choices import base_choices
 from trainer.contract.drawings import DrawingSettings
@@ -22,8 +21,8 @@ from trainer.contract.drawings import DrawingSettings
 class GridCog(commands.Cog):
     """Comparing settings."""
 
-    def __init__(self, jobs: Jobs, adapters: Adapters) -> None:
-        self._jobs, self._adapters = jobs, adapters
+    def __init__(self, jobs: Jobs, templates: Templates) -> None:
+        self._jobs, self._templates = jobs, templates
 
     @app_commands.command(description="Draw a sheet of pictures that differ along its sides")
     @app_commands.describe(
@@ -58,18 +57,14 @@ class GridCog(commands.Cog):
         first_seed = checks.seed(seed)
         plain = grids.Cell(prompt, negative_prompt or "", settings, first_seed)
         grid, cells = grids.expand(plain, x, y)
-        read: dict[tuple[str, str], ReadPrompt] = {}
-        for texts in dict.fromkeys((cell.prompt, cell.negative_prompt) for cell in cells):
-            read[texts] = await read_prompt(
-                self._adapters, *texts, viewer_id=interaction.user.id, guild_id=interaction.guild_id, strict=strict
-            )
-        shots = tuple(_shot(cell, read[cell.prompt, cell.negative_prompt]) for cell in cells)
+        shots, ignored = await self._templates.read_shots(
+            [_shot(cell) for cell in cells], viewer_id=interaction.user.id, guild_id=interaction.guild_id, strict=strict
+        )
         first = shots[0]
         order = ImagineOrder(
             origin=origin_of(interaction), prompt=first.prompt, prompt_written=prompt,
             negative_prompt=plain.negative_prompt, adapters=first.adapters, base=model, seed=first_seed,
-            settings=settings, shots=shots, grid=grid, strict=strict,
-            ignored=tuple(dict.fromkeys(sentence for each in read.values() for sentence in each.ignored)),
+            settings=settings, shots=shots, grid=grid, strict=strict, ignored=ignored,
         )  # fmt: skip
         await accept(interaction, self._jobs, self._jobs.submit_imagine(order))
 
@@ -94,8 +89,8 @@ EXAMPLES = (
 )  # fmt: skip
 
 
-def _shot(cell: grids.Cell, read: ReadPrompt) -> Shot:
+def _shot(cell: grids.Cell) -> Shot:
     return Shot(
-        prompt=read.prompt, prompt_written=read.written, negative_prompt=cell.negative_prompt, adapters=read.adapters,
-        seed=cell.seed, settings=cell.settings,
+        prompt=cell.prompt, prompt_written=cell.prompt, negative_prompt=cell.negative_prompt, seed=cell.seed,
+        settings=cell.settings,
     )  # fmt: skip

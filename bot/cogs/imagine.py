@@ -15,8 +15,9 @@ from bot.errors import UserError, quoted
 from bot.jobs import Jobs
 from bot.orders import ImagineOrder, Upload
 from bot.photos import Photos
-from bot.prompts import read_prompt, with_adapter
+from bot.prompts import with_adapter
 from bot.store.records import Job
+from bot.templates import Templates
 from bot.ui.answers import accept, origin_of, uploads_of
 from bot.ui.choices import adapter_choices, base_choices, size_choices
 from bot.ui.from_picture import FromPictureForm
@@ -42,8 +43,8 @@ def _upload(attachment: discord.Attachment | None) -> Upload | None:
 class ImagineCog(commands.Cog):
     """Drawing."""
 
-    def __init__(self, bot: commands.Bot, jobs: Jobs, adapters: Adapters, photos: Photos) -> None:
-        self._bot, self._jobs, self._adapters, self._photos = bot, jobs, adapters, photos
+    def __init__(self, bot: commands.Bot, jobs: Jobs, adapters: Adapters, templates: Templates, photos: Photos) -> None:
+        self._bot, self._jobs, self._adapters, self._templates, self._photos = bot, jobs, adapters, templates, photos
         self._menu: app_commands.ContextMenu = app_commands.ContextMenu(
             name="Draw from this picture", callback=self.draw_from_message
         )
@@ -98,20 +99,16 @@ class ImagineCog(commands.Cog):
             image=_upload(image), mask=_upload(mask), strength=strength, outpaint=outpaint, high_res=high_res,
             upscale=upscale,
         )  # fmt: skip
-        read = await read_prompt(
-            self._adapters, with_adapter(prompt, adapter, weight), negative_prompt or "", viewer_id=interaction.user.id,
-            guild_id=interaction.guild_id, strict=strict,
-        )  # fmt: skip
+        written = with_adapter(prompt, adapter, weight)
         width, height = read_size(size)
         order = ImagineOrder(
-            origin=origin_of(interaction), prompt=read.prompt, prompt_written=read.written, adapters=read.adapters,
+            origin=origin_of(interaction), prompt=written, prompt_written=written,
             negative_prompt=negative_prompt or "", base=model, seed=seed, count=count, strict=strict,
-            ignored=read.ignored,
             settings=DrawingSettings(
                 num_inference_steps=steps, guidance_scale=guidance, width=width, height=height
             ),
         )  # fmt: skip
-        order = sources.settle(order, wanted)
+        order = await self._templates.read(sources.settle(order, wanted))
         await accept(interaction, self._jobs, self._submit(order, wanted))
 
     async def draw_from_message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
@@ -121,15 +118,10 @@ class ImagineCog(commands.Cog):
             raise UserError("There is no picture in this message: use it on one with a picture attached.")
 
         async def draw(filled: discord.Interaction[Any], prompt: str, strength: float | None) -> None:
-            read = await read_prompt(
-                self._adapters, prompt, viewer_id=filled.user.id, guild_id=filled.guild_id
-            )  # fmt: skip
-            order = ImagineOrder(
-                origin=origin_of(filled), prompt=read.prompt, prompt_written=read.written, adapters=read.adapters,
-                ignored=read.ignored,
-            )  # fmt: skip
+            order = ImagineOrder(origin=origin_of(filled), prompt=prompt, prompt_written=prompt)
             wanted = sources.FromPicture(image=_upload(pictures[0]), strength=strength)
-            await accept(filled, self._jobs, self._submit(sources.settle(order, wanted), wanted))
+            order = await self._templates.read(sources.settle(order, wanted))
+            await accept(filled, self._jobs, self._submit(order, wanted))
 
         await interaction.response.send_modal(FromPictureForm(draw))
 

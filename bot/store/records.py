@@ -72,6 +72,7 @@ class ImagineSpec(Record, tag="imagine", frozen=True):
     exact: bool = False
     strict: bool = False  # whether the trigger was kept out of the prompt
     ignored: tuple[str, ...] = ()  # what of the prompt or of pasted settings has no effect, a sentence each
+    writer_id: int | None = None  # whose names stand in the drawings' templates; None: whoever ordered
 
     @property
     def prompt(self) -> str:
@@ -204,6 +205,32 @@ class Consent(Record, frozen=True):
     kind: Kind
     statement: str  # the words that they agreed to
     given_at: float
+
+
+class Wildcard(Record, frozen=True):
+    """A list that prompts choose from."""
+
+    id: int
+    guild_id: int | None  # None: its owner's own, in direct messages
+    owner_id: int
+    owner_name: str
+    name: str
+    lines: tuple[str, ...]
+    changed_at: float
+
+
+class Style(Record, frozen=True):
+    """What is put into prompts under a name."""
+
+    id: int
+    guild_id: int | None  # None: its owner's own, everywhere
+    owner_id: int
+    owner_name: str
+    name: str
+    prompt: str  # ``{prompt}`` in it is where the member's own goes; without it, it goes behind
+    negative_prompt: str
+    settings: str  # A1111's text form
+    changed_at: float
 
 
 class Note(Record, frozen=True):

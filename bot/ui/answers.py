@@ -13,7 +13,7 @@ import structlog
 from bot.errors import QueueDown, UserError, new_reference
 from bot.estimates import estimate
 from bot.jobs import Jobs
-from bot.orders import Origin, Upload
+from bot.orders import Editor, Origin, Upload
 from bot.reviews import Reviews, why_not_drop
 from bot.store.records import Job
 from bot.ui import cards, reports, views
@@ -38,6 +38,16 @@ def origin_of(interaction: discord.Interaction[Any]) -> Origin:
         guild_id=interaction.guild_id,
         channel_id=interaction.channel_id,
         upload_limit_bytes=interaction.filesize_limit,
+    )
+
+
+def editor_of(interaction: discord.Interaction[Any]) -> Editor:
+    """Who asks, and what they may change here."""
+    return Editor(
+        member_id=interaction.user.id,
+        member_name=interaction.user.name,
+        guild_id=interaction.guild_id,
+        moderator=is_moderator(interaction),
     )
 
 

@@ -119,7 +119,8 @@ class AgainButton(JobButton, template=r"dr:again:(?P<id>\d+)(?::(?P<place>\d{1,3
         job = await self.job(bot, "imagine")
         if job.state == "succeeded":
             await find_pictures(bot, interaction, job.id)
-        await _submit(bot, interaction, redrawing.draw_again(job, origin_of(interaction)))
+        order = redrawing.draw_again(job, origin_of(interaction))
+        await _submit(bot, interaction, await bot.services.templates.choose_anew(order))
 
 
 class SubtleButton(PictureButton, template=r"dr:subtle:(?P<id>\d+):(?P<place>\d{1,3})"):

@@ -80,6 +80,8 @@ class Drawing(Message, frozen=True):
     adapters: tuple[AdapterUse, ...] = ()
     settings: DrawingSettings = DrawingSettings()
     source: Source | None = None
+    template: str = ""  # what the prompt's choices were made of, for the settings text; empty where there were none
+    negative_template: str = ""
 
 
 class Axis(Message, frozen=True):

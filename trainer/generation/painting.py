@@ -241,6 +241,10 @@ def resolve_settings(
     if settings.upscale is not None:
         resolved["Postprocess upscale by"] = settings.upscale.scale
         resolved["Postprocess upscaler"] = settings.upscale.upscaler
+    if drawing.template:
+        resolved["Template"] = drawing.template
+    if drawing.negative_template:
+        resolved["Negative Template"] = drawing.negative_template
     return resolved
 
 

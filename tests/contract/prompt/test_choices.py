@@ -156,3 +156,9 @@ def test_none_is_chosen_twice(options: list[str], count: int, seed: int) -> None
     chosen = text.split(";") if text else []
     assert len(chosen) == len(set(chosen)) == min(count, len(numbered))
     assert set(chosen) <= set(numbered)
+
+
+def test_a_name_of_many_stars_is_none() -> None:
+    """With each star, finding out that a name does not match takes a power of its length longer."""
+    read = resolve("__" + "*a" * 20 + "b__ __**/*e*__", {"a" * 60: ["x"], "a/bed": ["y"]}, Random(0))
+    assert read.text == "__" + "*a" * 20 + "b__ y"

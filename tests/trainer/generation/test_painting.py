@@ -13,7 +13,7 @@ from trainer.adapters.shelf import FittedAdapter
 from trainer.contract import infotext
 from trainer.contract.drawings import AdapterUse, Drawing, DrawingSettings
 from trainer.generation.easel import Company, Easel
-from trainer.generation.painting import draw_noise, paint, slerp
+from trainer.generation.painting import draw_noise, paint, resolve_settings, slerp
 from trainer.generation.pipeline import GenerationJob, Picture, generate
 from trainer.generation.studio import Studio
 from trainer.models.emoji64.report import finish as run
@@ -69,6 +69,14 @@ def test_the_settings_say_all_that_it_takes_to_draw_it_again(easel: Easel) -> No
         "Variation seed strength": "0.3", "Clip skip": "2", "CFG Rescale": "0.5", "Emphasis": "No norm",
         "Lora hashes": "a: 111111111111",
     }  # fmt: skip
+
+
+def test_the_settings_say_what_the_choices_were_made_of(easel: Easel) -> None:
+    chosen = Drawing("a fox", "a fox", "rain", 7, template="a {fox|dog}, big", negative_template="{rain|fog}")
+    read = infotext.read(infotext.write("a fox", "rain", resolve_settings(easel, chosen)))
+    assert read.prompt == "a fox"
+    assert (read.settings["Template"], read.settings["Negative Template"]) == ("a {fox|dog}, big", "{rain|fog}")
+    assert not {"Template", "Negative Template"} & set(resolve_settings(easel, drawing()))
 
 
 @pytest.mark.parametrize(

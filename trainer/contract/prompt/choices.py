@@ -17,6 +17,7 @@ from trainer.contract.prompt.errors import MAX_PROMPT, PromptError, short
 from trainer.contract.prompt.tags import strip_comments
 
 MAX_CHOICES = 500  # thrown for one prompt; lists that name lists several times over grow without end
+MAX_STARS = 3  # in a name: with each, a name that does not match takes a power of its length longer
 MAX_DEPTH = 20  # choices within choices, and lists within lists
 SEPARATOR = ", "
 _LIST = re.compile(r"__(?P<list>[^\W_][\w/*-]*?|\*[\w/*-]*?)__")
@@ -115,6 +116,8 @@ def _matching(lists: Mapping[str, Sequence[str]], name: str) -> list[str]:
     """The lists that a name means: itself, or with a ``*`` any number; ``**`` goes into folders, too."""
     if "*" not in name:
         return [each for each in (name, name.lower()) if each in lists][:1]
+    if len(re.findall(r"\*+", name)) > MAX_STARS:
+        return []
     pattern = re.compile(re.escape(name).replace(r"\*\*", ".*").replace(r"\*", "[^/]*"), re.IGNORECASE)
     return sorted(each for each in lists if pattern.fullmatch(each))
 
