@@ -14,10 +14,13 @@ from trainer.contract import looks
 from trainer.contract.events import BaseInfo
 from trainer.contract.prompt import MAX_PROMPT, MAX_WEIGHT, PromptError, compose, read_emphasis, schedule
 from trainer.contract.requests import Kind
+from trainer.contract.samplers import DEFAULT_SAMPLER, find_sampler
 
 MOST_STEPS = 150
 MOST_GUIDANCE = 30.0
-MOST_PICTURES = 4
+MOST_CLIP_SKIP = 12  # layers of the smallest text encoder
+MOST_PICTURES = 8
+MOST_SCALE = 4.0  # of what is enlarged
 LEAST_SIDE, MOST_SIDE = 64, 2048
 SEEDS = 2**32  # what other programs take, so that a seed can be carried there
 
@@ -82,6 +85,24 @@ def numbers(order: Shot) -> None:
     within("steps", order.settings.num_inference_steps, 1, MOST_STEPS)
     within("guidance", order.settings.guidance_scale, 1, MOST_GUIDANCE)
     within("seed", order.seed, 0, SEEDS - 1)
+    within("clip_skip", order.settings.clip_skip, 1, MOST_CLIP_SKIP)
+    within("guidance_rescale", order.settings.guidance_rescale, 0, 1)
+    within("strength", order.settings.strength, 0, 1)
+    within("variation_seed", order.settings.variation_seed, 0, SEEDS - 1)
+    within("variation_strength", order.settings.variation_strength, 0, 1)
+    high_res = order.settings.high_res
+    if high_res is not None:
+        within("high_res", high_res.scale, 1, MOST_SCALE)
+        within("the second pass's strength", high_res.strength, 0, 1)
+        within("the second pass's steps", high_res.steps, 1, MOST_STEPS)
+
+
+def sampler(order: Shot) -> None:
+    """Sampler and scheduler by any of their names."""
+    try:
+        find_sampler(order.settings.sampler or DEFAULT_SAMPLER, order.settings.scheduler or "")
+    except ValueError as error:
+        raise UserError(looks.sentence(str(error))) from error
 
 
 def size(order: Shot, base: BaseInfo | None) -> None:

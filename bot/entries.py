@@ -54,13 +54,14 @@ def with_kept_photos(spec: TrainSpec, old: TrainSpec, paths: tuple[str, ...]) ->
 def imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> ImagineSpec:
     """What is to be drawn; the seed is drawn here where none was asked for, and the next pictures count up from it."""
     seed = checks.seed(order.seed)
+    shots = _with_variation_seeds(order, seed)
     return ImagineSpec(
         prompt_written=order.prompt_written.strip(),
         negative_prompt=order.negative_prompt.strip(),
         adapters=picks,
         seed=seed,
         count=order.count,
-        drawings=tuple(_drawing(shot, picks, seed + place) for place, shot in enumerate(order.pictures)),
+        drawings=tuple(_drawing(shot, picks, seed + place) for place, shot in enumerate(shots)),
         settings=order.settings,
         source=order.source,
         grid=order.grid,
@@ -69,6 +70,23 @@ def imagine_spec(order: ImagineOrder, picks: tuple[AdapterPick, ...]) -> Imagine
         ignored=order.ignored,
         writer_id=order.writer_id,
     )
+
+
+def _with_variation_seeds(order: ImagineOrder, seed: int) -> tuple[Shot, ...]:
+    """The pictures; where one is varied and no other seed was asked for, towards one that is drawn here.
+
+    Of several, as in A1111, the other seed counts up and the seed stays.
+    """
+    drawn = checks.seed(None)
+    shots = []
+    for place, shot in enumerate(order.pictures):
+        settings = shot.settings
+        if settings.variation_strength:
+            first = drawn if settings.variation_seed is None else settings.variation_seed
+            settings = msgspec.structs.replace(settings, variation_seed=first if order.shots else first + place)
+            shot = msgspec.structs.replace(shot, settings=settings, seed=seed if shot.seed is None else shot.seed)
+        shots.append(shot)
+    return tuple(shots)
 
 
 def _drawing(shot: Shot, picks: tuple[AdapterPick, ...], seed: int) -> Drawing:

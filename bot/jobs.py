@@ -10,7 +10,7 @@ from sqlite3 import Connection
 
 import structlog
 
-from bot import checks, entries, lifecycle, reviews
+from bot import checks, entries, lifecycle, reviews, sizes
 from bot.adapters import require_visible
 from bot.admission import Admission, info_of
 from bot.errors import QueueDown, UserError
@@ -66,17 +66,20 @@ class Jobs:
         for shot in (order, *order.shots):
             checks.prompts(shot)
             checks.numbers(shot)
+            checks.sampler(shot)
 
         def accept(tx: Connection) -> Job:
             known = jobs.get(tx, order.origin.job_id)
             if known is not None:
                 return known
             picks, base = self._check_adapters(tx, order)
-            for shot in order.pictures:
-                checks.size(shot, info_of(tx, base))
+            info = info_of(tx, base)
+            settled = sizes.settle(order, info)
+            for shot in settled.pictures:
+                checks.size(shot, info)
             self._admission.check_room(tx, order.origin, "imagine")
             members.remember(tx, order.origin.member_id, order.origin.member_name, self._clock())
-            spec = entries.imagine_spec(order, picks)
+            spec = entries.imagine_spec(settled, picks)
             return jobs.insert(tx, entries.new_job(order.origin, "imagine", base, spec, self._clock()))
 
         return self._accepted(await self._database.write(accept))

@@ -78,6 +78,7 @@ class Shot(Order, frozen=True, kw_only=True):
     adapters: tuple[AdapterPick, ...] = ()
     seed: int | None = None  # None: that of the order, counted up
     settings: DrawingSettings = DrawingSettings()
+    aspect: float | None = None  # width over height, in place of a size: the base decides how large
     source: Source | None = None
     template: str = ""
     negative_template: str = ""

@@ -19,6 +19,10 @@ from trainer.contract.infotext import Infotext
 T = TypeVar("T")
 
 _LONGEST_NUMBER = 40  # characters; a seed of 64 bits has 20
+_BEFORE_STEPS = re.compile(r"(?:^|(?<![ \t])[ \t]+)(?=Steps: ?\d+ ?(?:,|$))")
+_BEFORE_NEGATIVE = re.compile(r"(?:^|(?<![ \t])[ \t]+)(?=Negative prompt:)")
+_BEFORE_SEEDS = re.compile(r"(?<![ \t])[ \t]+(?=Seeds: \d+(?:, \d+)*\s*$)")
+_SEEDS = re.compile(r"\n[ \t]*Seeds: (\d+(?:, \d+)*)\s*$")
 _SIZE = re.compile(r"(\d{1,5})\s*[x×]\s*(\d{1,5})")
 _EMPHASES: dict[str, Emphasis] = {"original": "original", "no norm": "no_norm", "ignore": "ignore", "none": "ignore"}
 _TAKEN = frozenset({
@@ -46,11 +50,51 @@ class Pasted(msgspec.Struct, frozen=True, kw_only=True):
     settings: DrawingSettings
     ignored: tuple[str, ...]
     strict: bool = True
+    model_hash: str | None = None
+    count: int = 1  # pictures whose seeds count up
+    is_pasted: bool = False  # whether there were settings beside the prompt
 
 
 def read_pasted(text: str) -> Pasted:
     """Take a pasted text apart. Raises UserError naming the value that is none of its kind."""
-    return as_drawing(infotext.read(text))
+    text, count = _take_seeds_off(_unfold(text))
+    found = infotext.read(text)
+    if not found.settings and (pairs := _read_few(text)):
+        found = Infotext("", "", pairs)
+    return msgspec.structs.replace(as_drawing(found), count=count)
+
+
+def holds_settings(prompt: str) -> bool:
+    """Whether what stands where a prompt should is a whole text form: it has steps, as no prompt does, and more."""
+    given = infotext.read(_take_seeds_off(_unfold(prompt))[0]).settings
+    return "Steps" in given and bool(given.keys() & {"Sampler", "CFG scale", "Seed", "Size"})
+
+
+def _unfold(text: str) -> str:
+    """The text with its lines; Discord's options have one line, so that blanks stand for their ends."""
+    if "\n" in text.strip():
+        return text
+    *_, last = (None, *_BEFORE_STEPS.finditer(text))
+    if last is None:
+        return text
+    prompts = _BEFORE_NEGATIVE.sub("\n", text[: last.start()], count=1)
+    return f"{prompts}\n{_BEFORE_SEEDS.sub(chr(10), text[last.end() :])}"
+
+
+def _take_seeds_off(text: str) -> tuple[str, int]:
+    """Without the line below the settings in which Darkroom names the seeds of several pictures, and how many."""
+    match = _SEEDS.search(text)
+    if match is None:
+        return text, 1
+    return text[: match.start()], match[1].count(",") + 1
+
+
+def _read_few(text: str) -> dict[str, str]:
+    """A line of settings alone, however few they are; none where it says anything else."""
+    line = text.strip()
+    pairs = {} if "\n" in line else infotext.read_pairs(line)
+    known = bool(pairs) and pairs.keys() <= _TAKEN | _TELLS_NOTHING
+    return pairs if known and line.startswith(next(iter(pairs))) else {}
 
 
 def as_drawing(found: Infotext) -> Pasted:
@@ -62,6 +106,8 @@ def as_drawing(found: Infotext) -> Pasted:
         prompt=found.prompt,
         negative_prompt=found.negative_prompt,
         model=given.get("Model") or None,
+        model_hash=given.get("Model hash") or None,
+        is_pasted=bool(given),
         seed=_seed(given, "Seed"),
         settings=DrawingSettings(
             sampler=given.get("Sampler") or None,

@@ -6,14 +6,13 @@ import re
 
 import msgspec
 
-from bot.checks import within
+from bot.checks import MOST_SCALE, within
 from bot.errors import UserError, quoted
 from bot.orders import ImagineOrder, Order, Upload
 from bot.photos import Photos
 from trainer.contract.drawings import DrawingSettings, HighRes, Source, Upscale
 
 MOST_MARGIN = 1024  # pixels
-MOST_SCALE = 4.0
 _MARGIN = re.compile(r"(left|top|right|bottom|all)?\s*(\d{1,5})", re.IGNORECASE)
 _SIDES = ("left", "top", "right", "bottom")
 

@@ -10,6 +10,7 @@ from trainer.contract.events import AdapterResult, Outcome
 from trainer.contract.names import Action
 from trainer.contract.prompt import emphasise
 from trainer.contract.requests import ImagineRequest, Request, TrainRequest
+from trainer.contract.samplers import find_sampler, name_sampler
 
 _BAR = 12  # characters
 _CANCEL: tuple[tuple[Action, str], ...] = (("cancel", "Cancel"),)
@@ -67,10 +68,12 @@ def working(request: Request, step: int, steps: int, seconds_left: float | None,
 def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Face:
     """The pictures are there."""
     settings, first = outcome.settings, request.drawings[0]
+    chosen = first.settings
+    sampler = [name_sampler(*find_sampler(chosen.sampler, chosen.scheduler or ""))] if chosen.sampler else []
     facts = (
         str(settings.get("Model", request.base)), f"{settings.get('Steps')} steps",
         f"guidance {settings.get('CFG scale'):g}", str(settings.get("Size", "")).replace("x", " × "),
-        f"seed {first.seed}", looks.duration(outcome.seconds),
+        f"seed {first.seed}", *sampler, looks.duration(outcome.seconds),
     )  # fmt: skip
     fields = []
     without = looks.one_line(first.negative_prompt, _LONGEST_FIELD)

@@ -9,9 +9,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import checks, grids
-from bot.cogs.imagine import read_size
 from bot.jobs import Jobs
 from bot.orders import ImagineOrder, Shot
+from bot.sizes import read_size
 from bot.templates import Templates
 from bot.ui.answers import accept, origin_of
 from bot.ui.choices import base_choices
@@ -34,7 +34,7 @@ class GridCog(commands.Cog):
         steps="Denoising steps: more is finer and slower",
         guidance="How closely to follow the prompt (CFG scale)",
         seed="All pictures begin with the same seed, this one if you name it",
-        size="Width x height, such as 512x768, in multiples of 8",
+        size="Width x height, such as 512x768; or portrait, wide, 2:3 and the like",
         strict="Leave the prompt's words exactly as they are: put no trigger words in",
     )
     async def grid(
@@ -52,19 +52,22 @@ class GridCog(commands.Cog):
         strict: bool = False,
     ) -> None:
         """Axes become pictures, all in one job."""
-        width, height = read_size(size)
+        width, height, aspect = read_size(size)
         settings = DrawingSettings(num_inference_steps=steps, guidance_scale=guidance, width=width, height=height)
         first_seed = checks.seed(seed)
         plain = grids.Cell(prompt, negative_prompt or "", settings, first_seed)
         grid, cells = grids.expand(plain, x, y)
         shots, ignored = await self._templates.read_shots(
-            [_shot(cell) for cell in cells], viewer_id=interaction.user.id, guild_id=interaction.guild_id, strict=strict
+            [_shot(cell, aspect) for cell in cells],
+            viewer_id=interaction.user.id,
+            guild_id=interaction.guild_id,
+            strict=strict,
         )
         first = shots[0]
         order = ImagineOrder(
             origin=origin_of(interaction), prompt=first.prompt, prompt_written=prompt,
             negative_prompt=plain.negative_prompt, adapters=first.adapters, base=model, seed=first_seed,
-            settings=settings, shots=shots, grid=grid, strict=strict, ignored=ignored,
+            settings=settings, aspect=aspect, shots=shots, grid=grid, strict=strict, ignored=ignored,
         )  # fmt: skip
         await accept(interaction, self._jobs, self._jobs.submit_imagine(order))
 
@@ -89,8 +92,9 @@ EXAMPLES = (
 )  # fmt: skip
 
 
-def _shot(cell: grids.Cell) -> Shot:
+def _shot(cell: grids.Cell, aspect: float | None) -> Shot:
+    """A cell; the ratio of all is for those whose side does not name a size."""
     return Shot(
         prompt=cell.prompt, prompt_written=cell.prompt, negative_prompt=cell.negative_prompt, seed=cell.seed,
-        settings=cell.settings,
+        settings=cell.settings, aspect=aspect if cell.settings.width is None else None,
     )  # fmt: skip

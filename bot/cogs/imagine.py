@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import discord
@@ -11,7 +10,8 @@ from discord.ext import commands
 
 from bot import sources
 from bot.adapters import Adapters
-from bot.errors import UserError, quoted
+from bot.errors import UserError
+from bot.imagining import make_wish
 from bot.jobs import Jobs
 from bot.orders import ImagineOrder, Upload
 from bot.photos import Photos
@@ -19,21 +19,8 @@ from bot.prompts import with_adapter
 from bot.store.records import Job
 from bot.templates import Templates
 from bot.ui.answers import accept, origin_of, uploads_of
-from bot.ui.choices import adapter_choices, base_choices, size_choices
+from bot.ui.choices import adapter_choices, base_choices, sampler_choices, size_choices
 from bot.ui.from_picture import FromPictureForm
-from trainer.contract.drawings import DrawingSettings
-
-_SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5})\s*)?", re.IGNORECASE)
-
-
-def read_size(written: str | None) -> tuple[int | None, int | None]:
-    """Width and height of ``512x768``; one number is a square. Raises UserError."""
-    if written is None:
-        return None, None
-    match = _SIZE.fullmatch(written)
-    if match is None:
-        raise UserError(f"{quoted(written)} is no size: write width x height in pixels, for example `512x768`.")
-    return int(match[1]), int(match[2] or match[1])
 
 
 def _upload(attachment: discord.Attachment | None) -> Upload | None:
@@ -63,9 +50,16 @@ class ImagineCog(commands.Cog):
         steps="Denoising steps: more is finer and slower",
         guidance="How closely to follow the prompt (CFG scale)",
         seed="The same seed and settings give the same picture",
-        size="Width x height, such as 512x768, in multiples of 8",
-        count="How many pictures, 1 to 4",
+        size="Width x height, such as 512x768; or portrait, wide, 2:3 and the like",
+        count="How many pictures, 1 to 8",
         strict="Leave the prompt's words exactly as they are: put no trigger words in",
+        sampler="How noise becomes the picture, by A1111's name; the base has one of its own",
+        clip_skip="Stop reading so many layers before the end of the text encoder: 1 is all of it",
+        guidance_rescale="Take back what much guidance adds to the contrast, from 0 to 1",
+        variation_seed="Turn the picture towards that of another seed",
+        variation_strength="How far towards the other seed, from 0 to 1",
+        exact="Draw it alone, so that the same settings give the same picture to the last bit",
+        settings="A picture's settings as A1111 writes them; what you say in the options goes before them",
         image="A picture to draw from; it is deleted a day later",
         strength="How far from that picture: 0 keeps it, 1 draws anew; 0.75 unless you say otherwise",
         mask="A picture of the same size: white is drawn anew, black stays",
@@ -85,8 +79,15 @@ class ImagineCog(commands.Cog):
         guidance: float | None = None,
         seed: int | None = None,
         size: str | None = None,
-        count: int = 1,
+        count: int | None = None,
         strict: bool = False,
+        sampler: str | None = None,
+        clip_skip: int | None = None,
+        guidance_rescale: float | None = None,
+        variation_seed: int | None = None,
+        variation_strength: float | None = None,
+        exact: bool = False,
+        settings: str | None = None,
         image: discord.Attachment | None = None,
         strength: float | None = None,
         mask: discord.Attachment | None = None,
@@ -99,14 +100,17 @@ class ImagineCog(commands.Cog):
             image=_upload(image), mask=_upload(mask), strength=strength, outpaint=outpaint, high_res=high_res,
             upscale=upscale,
         )  # fmt: skip
-        written = with_adapter(prompt, adapter, weight)
-        width, height = read_size(size)
+        wish = make_wish(
+            prompt, settings, await self._jobs.bases(), negative_prompt=negative_prompt, model=model, seed=seed,
+            count=count, strict=strict, size=size, sampler=sampler, num_inference_steps=steps, guidance_scale=guidance,
+            guidance_rescale=guidance_rescale, clip_skip=clip_skip, variation_seed=variation_seed,
+            variation_strength=variation_strength, has_source=image is not None,
+        )  # fmt: skip
+        written = with_adapter(wish.prompt, adapter, weight)
         order = ImagineOrder(
-            origin=origin_of(interaction), prompt=written, prompt_written=written,
-            negative_prompt=negative_prompt or "", base=model, seed=seed, count=count, strict=strict,
-            settings=DrawingSettings(
-                num_inference_steps=steps, guidance_scale=guidance, width=width, height=height
-            ),
+            origin=origin_of(interaction), prompt=written, prompt_written=written, negative_prompt=wish.negative_prompt,
+            base=wish.base, seed=wish.seed, count=wish.count, strict=wish.strict, exact=exact, settings=wish.settings,
+            aspect=wish.aspect, ignored=wish.ignored,
         )  # fmt: skip
         order = await self._templates.read(sources.settle(order, wanted))
         await accept(interaction, self._jobs, self._submit(order, wanted))
@@ -153,3 +157,9 @@ class ImagineCog(commands.Cog):
     async def _complete_size(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         model = getattr(interaction.namespace, "model", None)
         return size_choices(await self._jobs.bases(), model, typed)
+
+    @imagine.autocomplete("sampler")
+    async def _complete_sampler(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        return sampler_choices(typed)

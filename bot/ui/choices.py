@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from discord import app_commands
 
+from bot.errors import UserError
+from bot.sizes import ASPECTS, fit, read_size
 from bot.store.records import Adapter, Job
 from bot.ui import cards
 from trainer.contract.events import BaseInfo
 from trainer.contract.requests import Method, Preset
+from trainer.contract.samplers import suggest_samplers
 
 MOST = 25  # Discord's limit, as are 100 characters
 _LONGEST = 100
@@ -61,14 +64,22 @@ def job_choices(jobs: Sequence[Job], typed: str) -> list[app_commands.Choice[str
 
 
 def size_choices(bases: Sequence[BaseInfo], model: str | None, typed: str) -> list[app_commands.Choice[str]]:
-    """Square, portrait and landscape of the base, in the sizes that it was made for."""
+    """Sizes by their words, with the pixels that the base makes of them; a ratio that was typed, too."""
     base = next((base for base in bases if base.name == model), bases[0] if bases else None)
     if base is None:
         return []
-    side, long = base.width, min(base.max_side, base.width * 3 // 2 // 8 * 8)
-    sizes = {f"{side}x{side}": "square", f"{side}x{long}": "portrait", f"{long}x{side}": "landscape"}
+    aspects = {word: aspect for word, aspect in ASPECTS.items() if typed.strip().lower() in word}
+    try:
+        if (aspect := read_size(typed).aspect) is not None:
+            aspects.setdefault(typed.strip().lower(), aspect)
+    except UserError:
+        pass
     return [
-        app_commands.Choice(name=f"{size} · {words}", value=size)
-        for size, words in sizes.items()
-        if typed.strip().lower() in f"{size} {words}"
+        app_commands.Choice(name="{} · {} × {}".format(word, *fit(aspect, base)), value=word)
+        for word, aspect in aspects.items()
     ]
+
+
+def sampler_choices(typed: str) -> list[app_commands.Choice[str]]:
+    """Samplers with their schedulers, as one name."""
+    return [app_commands.Choice(name=name, value=name) for name in suggest_samplers(typed[:_LONGEST], limit=MOST)]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import UserError
-from bot.pasted import Pasted, as_drawing, read_pasted
+from bot.pasted import Pasted, as_drawing, holds_settings, read_pasted
 from trainer.contract.drawings import DrawingSettings, HighRes
 from trainer.contract.infotext import Infotext
 
@@ -33,6 +33,8 @@ def test_every_setting_of_a_drawing_is_read() -> None:
             variation_strength=0.25, high_res=HighRes(scale=1.5, strength=0.4, steps=12, upscaler="Lanczos"),
         ),
         ignored=("ENSD",),
+        model_hash="6ce0161689",
+        is_pasted=True,
     )  # fmt: skip
 
 
@@ -82,3 +84,45 @@ VALUES = st.one_of(st.text(max_size=20), st.integers().map(str), st.floats().map
 def test_nothing_but_a_sentence_is_raised(given_settings: dict[str, str]) -> None:
     with suppress(UserError):
         as_drawing(Infotext("a", "", given_settings))
+
+
+WHOLE = "a fox, (hat:1.2)\nNegative prompt: rain, fog\nSteps: 9, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 64x64"
+
+
+def test_a_text_on_one_line_is_read_like_its_lines() -> None:
+    """Discord's options have one line."""
+    assert read_pasted(WHOLE.replace("\n", " ")) == read_pasted(WHOLE)
+    assert read_pasted(WHOLE.replace("\n", " ")).negative_prompt == "rain, fog"
+
+
+def test_the_seeds_below_the_settings_of_several_pictures_are_counted() -> None:
+    for text in (f"{WHOLE}\nSeeds: 5, 6, 7", f"{WHOLE}\nSeeds: 5, 6, 7".replace("\n", " ")):
+        assert (read_pasted(text).count, read_pasted(text).seed) == (3, 5)
+
+
+@pytest.mark.parametrize("line", ["Hires upscale: 2, Denoising strength: 0.5", "Emphasis: No norm", "Steps: 9"])
+def test_a_line_of_settings_may_be_short(line: str) -> None:
+    assert read_pasted(line).is_pasted
+    assert not read_pasted(line).prompt
+
+
+@pytest.mark.parametrize(
+    ("prompt", "holds"),
+    [
+        (WHOLE, True),
+        (WHOLE.replace("\n", " "), True),
+        ("(a hat:1.2), (a cap:1.3), (a coat:1.4), (a scarf:0.9)", False),
+        ("a fox in Steps: a film", False),
+        ("time: noon, place: Rome, mood: calm, light: low", False),
+    ],
+)
+def test_a_prompt_is_no_settings_unless_it_says_the_steps(prompt: str, holds: bool) -> None:
+    assert holds_settings(prompt) is holds
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(max_size=200), st.text("aS: \tteps19,\n", max_size=200)))
+def test_whatever_is_pasted_is_read_or_refused_in_a_sentence(text: str) -> None:
+    with suppress(UserError):
+        read_pasted(text)
+    holds_settings(text)

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.discord.backend import BASE, OTHER_BASE, REFUSED
 from tests.discord.house import CHANNEL, House, labels
+from trainer.contract.drawings import Drawing, DrawingSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -114,6 +115,76 @@ async def test_the_text_encoder_may_have_a_weight_of_its_own(home: House) -> Non
     assert "2 times" in card.text
 
 
+async def drawings(home: House, prompt: str, **options: Any) -> tuple[Drawing, ...]:
+    exchange = await home.imagine(home.ada, prompt, **options)
+    await home.result(exchange)
+    job = await home.job(exchange.id)
+    assert job is not None
+    return job.imagine.drawings
+
+
+async def test_options_go_before_pasted_settings(home: House) -> None:
+    text = "Steps: 9, Sampler: DPM++ 2M Karras, CFG scale: 4, Seed: 5, Size: 64x96, Clip skip: 2, ENSD: 1, Model: other"
+    exchange = await home.imagine(home.ada, "a king <lora:thnos:0.5>", settings=text, steps=4, sampler="Euler")
+    card = await home.result(exchange)
+    job = await home.job(exchange.id)
+    assert job is not None
+    (drawing,) = job.imagine.drawings
+    assert drawing.prompt == "a king"  # pasted settings are strict
+    assert drawing.seed == 5
+    assert drawing.settings == DrawingSettings(
+        sampler="Euler",
+        scheduler="Automatic",
+        num_inference_steps=4,
+        guidance_scale=4,
+        width=64,
+        height=96,
+        clip_skip=2,
+    )
+    assert "`ENSD`" in card.text.replace("\\", "")
+    assert "The model `other` of the settings is not here" in card.text.replace("\\", "")
+    assert "Euler" in card.text
+
+
+async def test_a_pictures_settings_draw_it_again(home: House) -> None:
+    card = await home.drawn(home.ada, "a fox", negative_prompt="rain", seed=7, steps=9, guidance=4.5, size="64x96")
+    settings = await home.settings_of(home.ada, card)
+    first = await drawings(home, settings)
+    assert first == await drawings(home, settings.replace("\n", " "))  # as a line of options has it
+    assert [(each.prompt, each.negative_prompt, each.seed) for each in first] == [("a fox", "rain", 7)]
+    assert first[0].settings == DrawingSettings(num_inference_steps=9, guidance_scale=4.5, width=64, height=96)
+
+
+async def test_sizes_by_words_are_those_of_the_base(home: House) -> None:
+    sizes = {}
+    for word in ("square", "portrait", "landscape", "tall", "4:5"):
+        (drawing,) = await drawings(home, "a fox", size=word)
+        sizes[word] = (drawing.settings.width, drawing.settings.height)
+    assert sizes == {
+        "square": (64, 64), "portrait": (64, 96), "landscape": (96, 64), "tall": (64, 112), "4:5": (64, 80)
+    }  # fmt: skip
+
+
+async def test_variations_have_a_seed_and_an_other_one_that_counts_up(home: House) -> None:
+    found = await drawings(home, "a fox", seed=3, variation_strength=0.2, variation_seed=10, count=2)
+    assert [(each.seed, each.settings.variation_seed) for each in found] == [(3, 10), (3, 11)]
+    (drawn,) = await drawings(home, "a fox", variation_strength=0.2)
+    assert drawn.settings.variation_seed is not None
+
+
+async def test_exact_reaches_the_worker(home: House) -> None:
+    exchange = await home.imagine(home.ada, "a fox", exact=True)
+    await home.result(exchange)
+    job = await home.job(exchange.id)
+    assert job is not None
+    assert job.imagine.exact
+
+
+async def test_eight_pictures(home: House) -> None:
+    card = await home.drawn(home.ada, "a fox", count=8, seed=1)
+    assert "Here they are, 8 of them" in card.text
+
+
 async def test_four_pictures(home: House) -> None:
     card = await home.drawn(home.ada, "a fox", count=4, seed=10)
     assert "Here they are, 4 of them" in card.text
@@ -173,14 +244,15 @@ async def test_adapters_models_and_sizes_are_offered(home: House) -> None:
     assert await offered(home, "adapter", "x") == []
     assert await offered(home, "model", "") == [BASE, OTHER_BASE]
     assert await offered(home, "model", "Sketch") == [OTHER_BASE]
-    assert await offered(home, "size", "") == ["64x64", "64x96", "96x64"]
-    assert await offered(home, "size", "port") == ["64x96"]
-    assert await offered(home, "size", "", model=OTHER_BASE) == ["64x64", "64x96", "96x64"]
+    assert await offered(home, "size", "") == ["square", "portrait", "landscape", "wide", "tall"]
+    assert await offered(home, "size", "port") == ["portrait"]
+    assert await offered(home, "size", "3:4", model=OTHER_BASE) == ["3:4"]
+    assert (await offered(home, "sampler", "2m kar"))[0] == "DPM++ 2M Karras"
 
 
 async def test_whatever_is_typed_is_answered(home: House) -> None:
     for typed in ("@everyone", "<lora:", "%", "*" * 100, "ada/", "😀"):
-        for option in ("adapter", "model", "size"):
+        for option in ("adapter", "model", "size", "sampler"):
             await offered(home, option, typed)
 
 

@@ -81,6 +81,11 @@ def read(text: str) -> Infotext:
     return Infotext(prompt, negative_prompt, settings, _source_of(settings) if settings else "")
 
 
+def read_pairs(line: str) -> dict[str, str]:
+    """The settings of one line, however few there are, and whatever else it says."""
+    return dict(_read_pairs(_lines(line[:MAX_INFOTEXT])[-1]))
+
+
 def sound(text: str) -> str:
     """``text`` without what no message may hold: NUL, and halves of surrogate pairs."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")
