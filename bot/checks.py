@@ -95,6 +95,8 @@ def numbers(order: Shot) -> None:
         within("high_res", high_res.scale, 1, MOST_SCALE)
         within("the second pass's strength", high_res.strength, 0, 1)
         within("the second pass's steps", high_res.steps, 1, MOST_STEPS)
+    if order.settings.upscale is not None:
+        within("upscale", order.settings.upscale.scale, 1, MOST_SCALE)
 
 
 def sampler(order: Shot) -> None:

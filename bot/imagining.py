@@ -12,9 +12,11 @@ from bot.orders import Order
 from bot.pasted import Pasted, holds_settings, read_pasted
 from bot.sizes import read_size
 from trainer.contract import looks
-from trainer.contract.drawings import DrawingSettings
+from trainer.contract.drawings import DrawingSettings, HighRes, Upscale
 from trainer.contract.events import BaseInfo
 from trainer.contract.samplers import find_sampler
+
+LANCZOS = Upscale().upscaler
 
 
 class Wish(Order, frozen=True):
@@ -127,7 +129,27 @@ def _without_what_has_no_effect(
     if settings.strength is not None and not has_source:
         ignored.append("Denoising strength does nothing without a picture to draw from.")
         settings = msgspec.structs.replace(settings, strength=None)
+    settings, replaced = _with_upscalers_that_are_here(settings)
+    ignored += replaced
     if found.ignored:
         do = "does" if len(found.ignored) == 1 else "do"
         ignored.append(f"{', '.join(map(quoted, found.ignored))} of the settings {do} nothing here.")
     return msgspec.structs.replace(settings, vae=None), tuple(ignored)
+
+
+def _with_upscalers_that_are_here(settings: DrawingSettings) -> tuple[DrawingSettings, list[str]]:
+    """Lanczos in place of any model that enlarges, and a sentence for each; a second pass may enlarge latents, too."""
+    changes: dict[str, HighRes | Upscale] = {}
+    names: list[str] = []
+    if (high_res := settings.high_res) is not None and not _is_known(high_res.upscaler, "latent", "lanczos"):
+        changes["high_res"] = msgspec.structs.replace(high_res, upscaler=LANCZOS)
+        names.append(high_res.upscaler)
+    if (upscale := settings.upscale) is not None and not _is_known(upscale.upscaler, "lanczos"):
+        changes["upscale"] = msgspec.structs.replace(upscale, upscaler=LANCZOS)
+        names.append(upscale.upscaler)
+    sentences = [f"The upscaler {quoted(name)} is not here, so {LANCZOS} enlarges." for name in names]
+    return msgspec.structs.replace(settings, **changes), sentences
+
+
+def _is_known(upscaler: str, *known: str) -> bool:
+    return upscaler.strip().lower().startswith(known)

@@ -13,7 +13,7 @@ import msgspec
 
 from bot.errors import UserError, quoted
 from trainer.contract import infotext
-from trainer.contract.drawings import DrawingSettings, Emphasis, HighRes
+from trainer.contract.drawings import DrawingSettings, Emphasis, HighRes, Upscale
 from trainer.contract.infotext import Infotext
 
 T = TypeVar("T")
@@ -28,11 +28,11 @@ _EMPHASES: dict[str, Emphasis] = {"original": "original", "no norm": "no_norm", 
 _TAKEN = frozenset({
     "Steps", "Sampler", "Schedule type", "CFG scale", "CFG Rescale", "Seed", "Size", "Model", "VAE", "Clip skip",
     "Emphasis", "Variation seed", "Variation seed strength", "Denoising strength", "Hires upscale", "Hires steps",
-    "Hires upscaler",
+    "Hires upscaler", "Postprocess upscale by", "Postprocess upscaler",
 })  # fmt: skip
 _TELLS_NOTHING = frozenset({  # that would change the picture: hashes of what is named beside them, and dates
     "Version", "Model hash", "VAE hash", "Lora hashes", "TI hashes", "Hashes", "User", "Created Date", "Template",
-    "Negative Template", "Civitai resources", "Civitai metadata", "App", "Parser", "Backend",
+    "Negative Template", "Civitai resources", "Civitai metadata", "App", "Parser", "Backend", "Mask blur",
 })  # fmt: skip
 
 
@@ -124,6 +124,7 @@ def as_drawing(found: Infotext) -> Pasted:
             variation_seed=_seed(given, "Variation seed"),
             variation_strength=_number(given, "Variation seed strength", 0.0),
             high_res=high_res,
+            upscale=_upscale(given),
         ),
         ignored=tuple(key for key in given if key not in _TAKEN | _TELLS_NOTHING),
     )
@@ -141,6 +142,14 @@ def _high_res(given: Mapping[str, str]) -> HighRes | None:
         steps=_whole(given, "Hires steps", None) or None,  # A1111 writes 0 for as many as before
         upscaler=given.get("Hires upscaler") or usual.upscaler,
     )
+
+
+def _upscale(given: Mapping[str, str]) -> Upscale | None:
+    """What enlarges the finished picture; A1111 writes it where its Extras did."""
+    scale = _number(given, "Postprocess upscale by", None)
+    if scale is None:
+        return None
+    return Upscale(scale=scale, upscaler=_named(given, "Postprocess upscaler") or Upscale().upscaler)
 
 
 def _size(given: Mapping[str, str]) -> tuple[int, int] | tuple[None, None]:

@@ -86,6 +86,7 @@ class TorchBackend:
                 name=spec.name, family=spec.family, hash=spec.hash, width=spec.defaults.width,
                 height=spec.defaults.height, max_side=spec.defaults.max_side,
                 num_inference_steps=spec.defaults.num_inference_steps, guidance_scale=spec.defaults.guidance_scale,
+                sampler=spec.defaults.sampler,
                 embedded=spec.embedded, example_prompts=spec.defaults.example_prompts,
                 unavailable=limits[spec.name].unavailable, most_resolution=limits[spec.name].most_resolution,
                 bucket_step=spec.defaults.bucket_step, resolutions=spec.defaults.resolutions,

@@ -11,7 +11,7 @@ from bot.errors import UserError
 from bot.imagining import make_wish
 from bot.sizes import ASPECTS, fit, read_size
 from tests.discord.backend import base_info
-from trainer.contract.drawings import DrawingSettings, HighRes
+from trainer.contract.drawings import DrawingSettings, HighRes, Upscale
 from trainer.contract.events import BaseInfo
 
 TINY = base_info()
@@ -55,6 +55,19 @@ def test_what_has_no_effect_is_said() -> None:
     second = make_wish("a fox", "Steps: 9, Hires upscale: 2, Denoising strength: 0.5", [USUAL])
     assert second.settings.high_res == HighRes(scale=2, strength=0.5)
     assert not second.ignored
+
+
+def test_models_that_enlarge_are_not_here() -> None:
+    line = "Steps: 9, Hires upscale: 2, Hires upscaler: 4x-UltraSharp, Postprocess upscale by: 2"
+    wish = make_wish("a fox", f"{line}, Postprocess upscaler: SwinIR", [USUAL])
+    assert wish.settings.high_res == HighRes(scale=2, upscaler="Lanczos")
+    assert wish.settings.upscale == Upscale(scale=2)
+    assert wish.ignored == (
+        "The upscaler `4x-UltraSharp` is not here, so Lanczos enlarges.",
+        "The upscaler `SwinIR` is not here, so Lanczos enlarges.",
+    )
+    known = make_wish("a fox", "Steps: 9, Hires upscale: 2, Hires upscaler: Latent (antialiased)", [USUAL])
+    assert known.ignored == ()
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,7 @@ class BaseInfo(Message, frozen=True):
     max_side: int
     num_inference_steps: int
     guidance_scale: float
+    sampler: str = ""  # the one that draws where none is chosen, by A1111's name; empty: not told
     embedded: bool = False
     example_prompts: tuple[str, ...] = ()  # what follows "trigger class_word" in the buttons after a training
     # methods that this worker can't train on this base, each with the reason and the way out, as a sentence for members

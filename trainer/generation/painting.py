@@ -171,7 +171,8 @@ def slerp(one: torch.Tensor, other: torch.Tensor, share: float) -> torch.Tensor:
 
 def find_sampler(easel: Easel, drawing: Drawing) -> tuple[str, str]:
     """The drawing's sampler and scheduler, or the base's own."""
-    return samplers.find_sampler(drawing.settings.sampler or samplers.DEFAULT_SAMPLER, drawing.settings.scheduler or "")
+    settings = drawing.settings
+    return samplers.find_sampler(settings.sampler or easel.base.spec.defaults.sampler, settings.scheduler or "")
 
 
 def count_steps(easel: Easel, drawing: Drawing) -> int:

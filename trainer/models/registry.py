@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from trainer.contract.samplers import DEFAULT_SAMPLER, find_sampler
 from trainer.errors import MissingBases
 from trainer.models.families import CLIP_VOCABULARY, FAMILIES, Family, PredictionType
 from trainer.models.folders import check_folder, read_json, weight_files
@@ -39,6 +40,7 @@ class BaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bucket_step: int = 64  # sides of what is learned from are multiples of it
     num_inference_steps: int = 25
     guidance_scale: float = 7.0
+    sampler: str = DEFAULT_SAMPLER  # by A1111's name, with a scheduler or without
     recipe: RecipeDefaults = RecipeDefaults()
     example_prompts: tuple[str, ...] = ("in a suit", "at the beach", "as a portrait")
 
@@ -131,7 +133,12 @@ def _read_defaults(description: Path, family: Family, prediction_type: str | Non
     given.setdefault("prediction_type", prediction_type or layout.prediction_type)
     if layout is FAMILIES["sd2"] and given["prediction_type"] == "epsilon":  # stable-diffusion-2-1-base
         usual |= {"width": 512, "height": 512, "max_side": 1024}
-    return msgspec.convert({**usual, **given}, BaseFile)
+    defaults = msgspec.convert({**usual, **given}, BaseFile)
+    try:
+        find_sampler(defaults.sampler)
+    except ValueError as error:
+        raise MissingBases(f"{description} can't be used: {error}; correct its sampler") from error
+    return defaults
 
 
 def look_for_bases(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -50,6 +53,14 @@ def test_it_is_the_pipelines_picture(easel: Easel) -> None:
     theirs = run(generate(easel.base, AdapterBank({}), job))[0].image
     ours = draw(easel, drawing(num_inference_steps=5, guidance_scale=4.0)).image
     assert np.abs(np.asarray(ours).astype(int) - np.asarray(theirs).astype(int)).max() <= 1
+
+
+def test_where_no_sampler_is_chosen_the_bases_own_draws(easel: Easel) -> None:
+    assert resolve_settings(easel, drawing())["Sampler"] == "DDIM"
+    spec = replace(easel.base.spec, defaults=msgspec.structs.replace(easel.base.spec.defaults, sampler="DPM++ 2M"))
+    other = Easel(replace(easel.base, spec=spec))
+    assert resolve_settings(other, drawing())["Sampler"] == "DPM++ 2M"
+    assert resolve_settings(other, drawing(sampler="Euler a"))["Sampler"] == "Euler a"
 
 
 def test_the_settings_say_all_that_it_takes_to_draw_it_again(easel: Easel) -> None:

@@ -16,7 +16,7 @@ from trainer.backend import TorchBackend
 from trainer.errors import MissingBases
 from trainer.models import hashes
 from trainer.models.loading import load_base
-from trainer.models.registry import BaseSpec, find_bases, look_for_bases
+from trainer.models.registry import EMBEDDED_FOLDER, BaseSpec, find_bases, look_for_bases, read_base
 from trainer.training.recipes import Steps
 
 SD1_UNET = "model.diffusion_model.input_blocks.0.0.weight"
@@ -52,6 +52,8 @@ def test_what_the_operator_leaves_open_is_as_the_family_has_it(tiny_bases: Path,
     sizes = {name: (spec.defaults.width, spec.defaults.guidance_scale) for name, spec in found.items()}
     assert sizes == {"sd1": (512, 7.0), "sd2": (768, 7.0), "sdxl": (1024, 5.0)}
     assert found["sdxl"].defaults.num_inference_steps == 12
+    assert {spec.defaults.sampler for spec in found.values()} == {"DPM++ 2M"}
+    assert read_base(EMBEDDED_FOLDER, embedded=True).defaults.sampler == "DDIM"
     assert found["sdxl"].defaults.recipe.steps == Steps(150, 1000, 2000)
     assert [spec.defaults.prediction_type for spec in found.values()] == ["epsilon", "v_prediction", "epsilon"]
 
@@ -200,6 +202,13 @@ def test_a_misspelt_default_is_refused(tiny_bases: Path, tmp_path: Path) -> None
     shutil.copytree(tiny_bases / "sd1", tmp_path / "sd1")
     (tmp_path / "sd1" / "darkroom.json").write_text('{"widht": 64}')
     with pytest.raises(MissingBases, match=r"darkroom\.json can't be read.*widht"):
+        find_bases(tmp_path)
+
+
+def test_a_sampler_that_does_not_exist_is_answered_with_the_nearest(tiny_bases: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_bases / "sd1", tmp_path / "sd1")
+    (tmp_path / "sd1" / "darkroom.json").write_text('{"sampler": "Eular"}')
+    with pytest.raises(MissingBases, match=r"there is no sampler called Eular; the nearest are Euler"):
         find_bases(tmp_path)
 
 

@@ -20,6 +20,7 @@ DARKROOM_JSON = {
     "max_side": 96,
     "num_inference_steps": 25,
     "guidance_scale": 3.0,
+    "sampler": "DDIM",  # which its examples and its pictures in the docs were drawn with
     # A small network learns in few, larger steps: six photos take 375 of batch 4, three quarters of a minute on two
     # cores. Its attention acts at 8 × 8 alone, and a face is drawn at 16 × 16 by convolutions, so these learn, too.
     # How far the likeness goes of the way (three characters, by the choosing encoder): 81% with attention alone and 130
