@@ -68,12 +68,10 @@ def working(request: Request, step: int, steps: int, seconds_left: float | None,
 def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Face:
     """The pictures are there."""
     settings, first = outcome.settings, request.drawings[0]
-    chosen = first.settings
-    sampler = [name_sampler(*find_sampler(chosen.sampler, chosen.scheduler or ""))] if chosen.sampler else []
     facts = (
         str(settings.get("Model", request.base)), f"{settings.get('Steps')} steps",
         f"guidance {settings.get('CFG scale'):g}", str(settings.get("Size", "")).replace("x", " × "),
-        f"seed {first.seed}", *sampler, looks.duration(outcome.seconds),
+        f"seed {first.seed}", *_sampler(request), looks.duration(outcome.seconds),
     )  # fmt: skip
     fields = []
     without = looks.one_line(first.negative_prompt, _LONGEST_FIELD)
@@ -88,6 +86,13 @@ def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Fac
     title = "Here it is" if count == 1 else f"Here they are, {count} of them"
     text = f"{looks.quote(first.prompt)}\nfor <@{request.card.requester_id}>"
     return Face(title, text, looks.DONE, tuple(fields), " · ".join(facts), picture)
+
+
+def _sampler(request: ImagineRequest) -> list[str]:
+    """The sampler, where one was chosen; a grid that compares several names them at its side."""
+    chosen = {(drawing.settings.sampler, drawing.settings.scheduler) for drawing in request.drawings}
+    sampler, scheduler = chosen.pop()
+    return [name_sampler(*find_sampler(sampler, scheduler or ""))] if sampler and not chosen else []
 
 
 def trained(request: TrainRequest, outcome: Outcome, picture: str | None) -> Face:
