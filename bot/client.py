@@ -101,7 +101,7 @@ class DarkroomBot(commands.Bot):
             return
         await asyncio.sleep(FORM_PATIENCE_S)
         if not interaction.response.is_done():
-            words = "This form is too old, and nothing of it was kept: open it anew with `/train`."
+            words = "This form is too old, and nothing of it was kept: open it anew."
             await answer_fault(interaction, UserError(words))
 
     @tasks.loop(seconds=PLACES_EVERY_S)

@@ -7,13 +7,15 @@ checked where the order is accepted.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 import msgspec
 
 from bot.checks import SEEDS
 from bot.errors import UserError
 from bot.orders import ImagineOrder, Origin, Shot
-from bot.store.records import ImagineSpec, Job, Picture
+from bot.store.records import AdapterPick, ImagineSpec, Job, Picture
+from trainer.contract import infotext
 from trainer.contract.drawings import Drawing, DrawingSettings, HighRes, Source, Upscale
 
 SUBTLE, STRONG = 0.1, 0.3  # shares of another seed's noise
@@ -82,16 +84,40 @@ def _drawn(job: Job, place: int) -> Shot:
 
 def _shot(spec: ImagineSpec, place: int) -> Shot:
     drawing = spec.drawings[place]
-    uses = {(use.name, use.weight, use.blob) for use in drawing.adapters}
     return Shot(
         prompt=drawing.prompt,
         prompt_written=drawing.prompt_written,
         negative_prompt=drawing.negative_prompt,
-        adapters=tuple(pick for pick in spec.adapters if (pick.written, pick.weight, pick.blob) in uses),
+        adapters=picks_of(spec, place),
         seed=drawing.seed,
         settings=drawing.settings,
         source=drawing.source,
     )
+
+
+def picks_of(spec: ImagineSpec, place: int) -> tuple[AdapterPick, ...]:
+    """The adapters of one of its pictures."""
+    uses = {(use.name, use.weight, use.te_weight, use.blob) for use in spec.drawings[place].adapters}
+    return tuple(pick for pick in spec.adapters if (pick.written, pick.weight, pick.te_weight, pick.blob) in uses)
+
+
+def remix_text(job: Job, picture: Picture, named: Sequence[tuple[AdapterPick, str]]) -> str:
+    """The picture's settings, whose prompt makes the same picture when it is read strictly, as all that is pasted.
+
+    ``named`` are its adapters with the names by which the reader writes them. Triggers that took the place of tags
+    stand in the prompt; the tags are put behind it.
+    """
+    drawing, found = job.imagine.drawings[picture.position], infotext.read(picture.parameters)
+    prompt = " ".join([drawing.prompt, *(_tag(pick, name) for pick, name in named)])
+    return infotext.write(prompt, drawing.negative_prompt, found.settings)
+
+
+def _tag(pick: AdapterPick, name: str) -> str:
+    if pick.kind == "textual_inversion":
+        return f"<ti:{name}>"  # its word stands in the prompt, with its weight
+    if pick.kind == "checkpoint":
+        return f"<lora:{name}>"
+    return f"<lora:{name}:{pick.weight:g}{'' if pick.te_weight is None else f':{pick.te_weight:g}'}>"
 
 
 def _set(shot: Shot, **changes: object) -> Shot:

@@ -15,6 +15,7 @@ from bot.admission import Admission, Limits
 from bot.control import Control
 from bot.describing.reading import PictureReader
 from bot.dispatch import Dispatcher
+from bot.drafts import Drafts
 from bot.errors import QueueDown, StartupFault
 from bot.events import EventReader
 from bot.fetching import Fetcher
@@ -55,6 +56,7 @@ class Services:
     templates: Templates
     pictures: Pictures
     photos: Photos
+    drafts: Drafts
     picture_reader: PictureReader
     text_reader: TextReader
     blobs: Blobs
@@ -145,6 +147,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             templates=Templates(adapters, wildcards),
             pictures=Pictures(database),
             photos=photos,
+            drafts=Drafts(),
             picture_reader=PictureReader(fetcher, settings.darkroom_data / "incoming"),
             text_reader=TextReader(fetcher, settings.darkroom_data / "incoming"),
             blobs=blobs,

@@ -8,8 +8,10 @@ import msgspec
 
 from bot.checks import MOST_SCALE, within
 from bot.errors import UserError, quoted
+from bot.jobs import Jobs
 from bot.orders import ImagineOrder, Order, Upload
 from bot.photos import Photos
+from bot.store.records import Job
 from trainer.contract.drawings import DrawingSettings, HighRes, Source, Upscale
 
 MOST_MARGIN = 1024  # pixels
@@ -72,6 +74,17 @@ async def attach(photos: Photos, order: ImagineOrder, wanted: FromPicture) -> Im
     source = Source(stored.paths[0], stored.paths[1] if wanted.mask is not None else None, margins)
     shots = tuple(msgspec.structs.replace(shot, source=source) for shot in order.shots)
     return msgspec.structs.replace(order, source=source, shots=shots)
+
+
+async def submit(photos: Photos, jobs: Jobs, order: ImagineOrder, wanted: FromPicture) -> Job:
+    """Fetch the picture to draw from, if there is one, and accept the order; a refused one leaves nothing."""
+    order = await attach(photos, order, wanted)
+    try:
+        return await jobs.submit_imagine(order)
+    except UserError:
+        if wanted.image is not None:
+            await photos.delete(order.origin.job_id)
+        raise
 
 
 def read_margins(written: str | None) -> tuple[int, int, int, int]:

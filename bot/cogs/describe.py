@@ -12,7 +12,7 @@ from bot.describing.reading import PictureReader
 from bot.errors import UserError
 from bot.orders import Upload
 from bot.pictures import Pictures
-from bot.ui import cards, described
+from bot.ui import described, views
 from bot.ui.answers import think_privately, uploads_of
 from bot.ui.described import Described
 
@@ -46,7 +46,7 @@ class DescribeCog(commands.Cog):
         uploads = uploads_of([file for file in message.attachments if _may_be_picture(file)])
         await think_privately(interaction)
         if ours and (known := await self._pictures.of_message(message.id)):
-            await _answer(interaction, [Described("As they were drawn here:", cards.picture_settings(known))])
+            await _answer(interaction, [described.of_pictures(known, "As they were drawn here:")])
         elif not uploads:
             raise UserError("There is no picture in this message: use it on one with a PNG, JPEG or WEBP attached.")
         elif len(uploads) == 1:
@@ -67,7 +67,9 @@ class DescribeCog(commands.Cog):
 
 async def _answer(interaction: discord.Interaction[Any], parts: list[Described]) -> None:
     words, files = described.message(parts)
-    await interaction.edit_original_response(content=words, attachments=files)
+    one = len([part for part in parts if part.text]) == 1
+    view = views.under_description() if one else None
+    await interaction.edit_original_response(content=words, attachments=files, view=view)
 
 
 def _may_be_picture(file: discord.Attachment) -> bool:

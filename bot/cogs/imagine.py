@@ -10,15 +10,15 @@ from discord.ext import commands
 
 from bot import sources
 from bot.adapters import Adapters
+from bot.drafts import draft_of_options
 from bot.errors import UserError
 from bot.imagining import make_wish
 from bot.jobs import Jobs
 from bot.orders import ImagineOrder, Upload
 from bot.photos import Photos
 from bot.prompts import with_adapter
-from bot.store.records import Job
 from bot.templates import Templates
-from bot.ui.answers import accept, origin_of, uploads_of
+from bot.ui.answers import DRAFT, accept, origin_of, uploads_of
 from bot.ui.choices import adapter_choices, base_choices, sampler_choices, size_choices
 from bot.ui.from_picture import FromPictureForm
 
@@ -113,7 +113,7 @@ class ImagineCog(commands.Cog):
             aspect=wish.aspect, ignored=wish.ignored,
         )  # fmt: skip
         order = await self._templates.read(sources.settle(order, wanted))
-        await accept(interaction, self._jobs, self._submit(order, wanted))
+        await accept(interaction, self._jobs, sources.submit(self._photos, self._jobs, order, wanted))
 
     async def draw_from_message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """The first picture of a message, anybody's; a form asks what to draw."""
@@ -125,19 +125,18 @@ class ImagineCog(commands.Cog):
             order = ImagineOrder(origin=origin_of(filled), prompt=prompt, prompt_written=prompt)
             wanted = sources.FromPicture(image=_upload(pictures[0]), strength=strength)
             order = await self._templates.read(sources.settle(order, wanted))
-            await accept(filled, self._jobs, self._submit(order, wanted))
+            await accept(filled, self._jobs, sources.submit(self._photos, self._jobs, order, wanted))
 
         await interaction.response.send_modal(FromPictureForm(draw))
 
-    async def _submit(self, order: ImagineOrder, wanted: sources.FromPicture) -> Job:
-        """Fetch the picture to draw from, if there is one, and accept the order; a refused one leaves nothing."""
-        order = await sources.attach(self._photos, order, wanted)
-        try:
-            return await self._jobs.submit_imagine(order)
-        except UserError:
-            if wanted.image is not None:
-                await self._photos.delete(order.origin.job_id)
-            raise
+    async def cog_app_command_error(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
+    ) -> None:
+        """What was refused comes back, to be edited; the tree says why."""
+        options = vars(interaction.namespace)
+        if "prompt" in options:
+            uploads = {name: _upload(options.get(name)) for name in ("image", "mask")}
+            interaction.extras[DRAFT] = draft_of_options(options | uploads)
 
     @imagine.autocomplete("adapter")
     async def _complete_adapter(

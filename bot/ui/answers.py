@@ -10,17 +10,19 @@ import aiohttp
 import discord
 import structlog
 
+from bot.drafts import Draft
 from bot.errors import QueueDown, UserError, new_reference
 from bot.estimates import estimate
 from bot.jobs import Jobs
 from bot.orders import Editor, Origin, Upload
 from bot.reviews import Reviews, why_not_drop
 from bot.store.records import Job
-from bot.ui import cards, reports, views
+from bot.ui import cards, refusals, reports, views
 
 log = structlog.get_logger(__name__)
 
 NOT_ACCEPTED = "That can't be done; why is told to whoever asked."  # seen for a moment
+DRAFT = "draft"  # among an interaction's extras: what a refusal gives back, to be edited
 _PRIVATE = "private"  # among an interaction's extras: the answer that is put off is ephemeral
 PATIENCE_S = 1.5  # of Discord's 3; what takes longer shows "is thinking…" first
 
@@ -91,26 +93,34 @@ async def answer_fault(interaction: discord.Interaction[Any], error: BaseExcepti
         reference = new_reference()
         words = f"Something went wrong on our side. The operator finds it in the log under {reference}."
         log.error("interaction.failed", reference=reference, exc_info=error)
+    draft = interaction.extras.get(DRAFT) if isinstance(error, UserError | QueueDown) else None
+    parts = {}
+    if isinstance(draft, Draft) and draft.text:
+        parts = refusals.with_draft(draft, interaction.client.services.drafts.keep(draft, interaction.user.id))
     try:
-        await tell(interaction, words)
+        await tell(interaction, words, **parts)
     except discord.HTTPException as failure:  # the interaction is gone; there is nobody to tell
         log.warning("fault.not_told", error=str(failure))
 
 
-async def tell(interaction: discord.Interaction[Any], words: str) -> None:
-    """Say something to this person alone, also where the channel sees "is thinking…" already."""
+async def tell(interaction: discord.Interaction[Any], words: str, **parts: Any) -> None:
+    """Say something to this person alone, also where the channel sees "is thinking…" already.
+
+    ``parts``: what else is in the message: ``embed``, ``view``, ``file``.
+    """
     if not interaction.response.is_done():
-        await interaction.response.send_message(words, ephemeral=True)
+        await interaction.response.send_message(words, ephemeral=True, **parts)
     elif interaction.extras.get(_PRIVATE):
-        await interaction.edit_original_response(content=words)
+        files = [parts.pop("file")] if "file" in parts else []
+        await interaction.edit_original_response(content=words, attachments=files, **parts)
     elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
         # A first follow-up would fill the public "is thinking…" and be as public, and after its deletion Discord may
         # refuse any (discord-api-docs issues 2739 and 3087): so it is filled in, and deleted last.
         await interaction.edit_original_response(content=NOT_ACCEPTED)
-        await interaction.followup.send(words, ephemeral=True)
+        await interaction.followup.send(words, ephemeral=True, **parts)
         await interaction.delete_original_response()
     else:
-        await interaction.followup.send(words, ephemeral=True)
+        await interaction.followup.send(words, ephemeral=True, **parts)
 
 
 async def think_privately(interaction: discord.Interaction[Any]) -> None:

@@ -249,11 +249,9 @@ def _photos(adapter: Adapter) -> str:
 # -- settings ---------------------------------------------------------------------------------------------------------
 
 
-def picture_settings(pictures: Sequence[Picture]) -> str:
-    """The exact settings of a job's pictures, in A1111's text form; the same prompt is said once."""
-    first = pictures[0].parameters
-    seeds = [str(picture.seed) for picture in pictures]
-    return first if len(pictures) == 1 else f"{first}\nSeeds: {', '.join(seeds)}"
+def seeds(pictures: Sequence[Picture]) -> str:
+    """What the settings of several pictures differ in, for the first one's to stand beside; nothing for one."""
+    return f"Seeds: {', '.join(str(picture.seed) for picture in pictures)}" if len(pictures) > 1 else ""
 
 
 def training_settings(adapter: Adapter, recipe: Recipe) -> str:

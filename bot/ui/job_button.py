@@ -29,7 +29,7 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"dr:no
         cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> Self:
         """Made anew at every click, from the custom_id alone."""
-        return cls(match[0], match["id"], None if match["place"] is None else int(match["place"]))
+        return cls(match[0], match["id"], int(match["place"]) if match["place"] else None)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Do what the button says; a fault goes to the one who clicked."""

@@ -15,9 +15,13 @@ from bot.ui import cards, described, picture_views
 from bot.ui.answers import accept, answer_fault, is_moderator, origin_of
 from bot.ui.described import Described
 from bot.ui.job_button import JobButton
+from bot.ui.remixing import EditForm, open_form
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
+
+
+_MOST_PASTED_BYTES = 32_000  # what a form holds, in the longest characters
 
 
 class PictureButton(JobButton, template=r"dr:nopicture:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
@@ -54,20 +58,21 @@ class SettingsButton(JobButton, template=r"dr:settings:(?P<id>\d+)(?::(?P<place>
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """To the one who asked, as text; what is longer than a message, as a file."""
-        text = await self._text(bot, interaction)
-        words, files = described.message([Described("", text)])
+        words, files = described.message([await self._describe(bot, interaction)])
         long = "The settings are longer than a message:"
-        await interaction.response.send_message(long if files else words, files=files, ephemeral=True)
+        await interaction.response.send_message(
+            "\n".join(filter(None, [long if files else "", words])), files=files, ephemeral=True
+        )
 
-    async def _text(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> str:
+    async def _describe(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> Described:
         job = await self.job(bot)
         if job.lane == "train":
             adapter = await bot.services.adapters.by_id(
                 job.train.adapter_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id
             )
-            return cards.training_settings(adapter, job.train.recipe)
+            return Described("", cards.training_settings(adapter, job.train.recipe))
         _, pictures = await find_pictures(bot, interaction, job.id)
-        return cards.picture_settings(pictures if self.place is None else [at_place(pictures, self.place)])
+        return described.of_pictures(pictures if self.place is None else [at_place(pictures, self.place)])
 
 
 class PanelButton(PictureButton, template=r"dr:picture:(?P<id>\d+):(?P<place>\d{1,3})"):
@@ -161,6 +166,47 @@ class HighResButton(PictureButton, template=r"dr:highres:(?P<id>\d+):(?P<place>\
         await _submit(bot, interaction, redrawing.draw_high_res(job, picture.position, origin_of(interaction)))
 
 
+class RemixButton(PictureButton, template=r"dr:remix:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
+    """Opens the settings in a form, to be changed and drawn."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """For whoever may use its adapters, which the form names as they write them."""
+        job, picture = await self.picture(bot, interaction)
+        viewer_id, guild_id, named = interaction.user.id, interaction.guild_id, []
+        for pick in redrawing.picks_of(job.imagine, picture.position):
+            adapter = await bot.services.adapters.by_id(pick.adapter_id, viewer_id=viewer_id, guild_id=guild_id)
+            named.append((pick, adapter.name_for(viewer_id)))
+        drawing = job.imagine.drawings[picture.position]
+        source = None if redrawing.is_enlarged(drawing) else drawing.source
+        await open_form(interaction, redrawing.remix_text(job, picture, named), source)
+
+
+class EditButton(JobButton, template=r"dr:edit:(?P<id>[0-9a-f]{16})(?P<place>)"):
+    """Opens what was refused in a form."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """For who wrote it, as long as it is kept."""
+        draft = bot.services.drafts.get(self.subject_id, interaction.user.id)
+        await interaction.response.send_modal(EditForm(draft))
+
+
+class PasteButton(JobButton, template=r"dr:paste:(?P<id>0)(?P<place>)"):
+    """Opens the settings that stand in its message in the remix form."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """The message is told to this member alone, and what is in it is checked as anything that is pasted."""
+        message = interaction.message
+        text = None if message is None else described.find_text(message)
+        if message is not None and text is None and message.attachments:
+            file = message.attachments[0]
+            if file.size > _MOST_PASTED_BYTES:
+                raise UserError("These settings are longer than a form holds: shorten them, and paste them.")
+            text = (await file.read()).decode("utf-8", "replace")
+        if text is None:
+            raise UserError("There are no settings in this message: use `/describe` on the picture itself.")
+        await open_form(interaction, text)
+
+
 async def _submit(bot: DarkroomBot, interaction: discord.Interaction[Any], order: ImagineOrder) -> None:
     jobs = bot.services.jobs
     await accept(interaction, jobs, jobs.submit_imagine(order))
@@ -184,5 +230,6 @@ class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d{1
 
 
 ALL: tuple[type[JobButton], ...] = (
-    SettingsButton, PanelButton, AgainButton, SubtleButton, StrongButton, UpscaleButton, HighResButton, DeleteButton,
+    SettingsButton, PanelButton, AgainButton, SubtleButton, StrongButton, UpscaleButton, HighResButton, RemixButton,
+    EditButton, PasteButton, DeleteButton,
 )  # fmt: skip

@@ -26,6 +26,7 @@ def under_pictures(job: Job) -> discord.ui.View:
     each = _redrawing(job, 0, row=1) if count == 1 else _numbers(job.id, count)
     return view_of(
         button("again", job.id, "Again", emoji="🔁", style=discord.ButtonStyle.primary, row=0),
+        button("remix", job.id, "Remix", emoji="✏️", row=0),
         button("settings", job.id, "Settings", emoji="⚙️", row=0),
         button("delete", job.id, "Delete", emoji="🗑️", row=0),
         *each,
@@ -36,6 +37,7 @@ def of_picture(job: Job, place: int) -> discord.ui.View:
     """All that can be done with one of several pictures."""
     return view_of(
         *_redrawing(job, place, row=0),
+        button("remix", job.id, "Remix", place=place, emoji="✏️", row=1),
         button("settings", job.id, "Settings", place=place, emoji="⚙️", row=1),
     )
 

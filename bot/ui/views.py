@@ -85,6 +85,11 @@ def under_jobs(active: Sequence[Job], names: Sequence[str]) -> discord.ui.View |
     return view_of(*buttons) if buttons else None
 
 
+def under_description() -> discord.ui.View:
+    """Draw what is described; the message itself holds it."""
+    return view_of(button("paste", "0", "Draw this", emoji="🎨"))
+
+
 def under_forgetting(adapter_id: str, name: str) -> discord.ui.View:
     """Delete an adapter for good."""
     return view_of(button("forget", adapter_id, f"Delete {name} for good", style=discord.ButtonStyle.danger))

@@ -25,6 +25,7 @@ from bot.services import Services, open_services
 from bot.settings import Settings
 from bot.store import consents
 from bot.store.records import Adapter, Consent, Job
+from bot.ui.refusals import EDIT, TITLE
 from sandbox.members import Exchange, File, Member, Message
 from sandbox.server import Sandbox
 from tests.discord.backend import BASE, SketchBackend
@@ -34,6 +35,8 @@ from trainer.worker import run_worker
 
 CHANNEL = "darkroom"
 PATIENCE_S = 30.0  # after which a test that waits for something has failed
+REDRAWING = ["Vary (subtle)", "Vary (strong)", "Upscale ×2", "High-res ×1.5"]
+PICTURE_BUTTONS = ["Again", "Remix", "Settings", "Delete", *REDRAWING]  # under a single one
 PHOTOS = Path(__file__).parents[2] / "sandbox" / "photos"
 
 
@@ -220,15 +223,15 @@ class House:
         )
 
     async def refusal(self, exchange: Exchange) -> str:
-        """The one sentence that its member alone is shown; nothing else came of it."""
+        """The one sentence that its member alone is shown, with what they wrote; nothing else came of it."""
         await exchange.response(PATIENCE_S)
         (who,) = [member for member in self.sandbox.members if member.id == exchange.member_id]
         answer = await self.sandbox.wait_for(
             lambda message: message.ephemeral_to == who.id and came_of(message, exchange),
             seen_by=who, timeout_s=PATIENCE_S,
         )  # fmt: skip
-        assert answer.embeds == []
-        assert answer.buttons == []
+        assert {embed["title"] for embed in answer.embeds} <= {TITLE}
+        assert set(labels(answer)) <= {EDIT}
         assert await self.job(exchange.id) is None
         assert await self.photos(exchange.id) == []
         await self.until(partial(self._shows_nothing_of, exchange))  # no "is thinking…" that stays
@@ -247,7 +250,7 @@ class House:
         """What the Settings button says to this member."""
         answer = await (await who.click(message, "Settings")).response(PATIENCE_S)
         assert answer.ephemeral_to == who.id
-        return answer.content.strip("`\n")
+        return answer.content.removeprefix("```\n").replace("\n```", "")
 
 
 def came_of(message: Message, exchange: Exchange) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.permissions import ATTACH_FILES, EMBED_LINKS
-from tests.discord.house import CHANNEL, PATIENCE_S, House, labels
+from tests.discord.house import CHANNEL, PATIENCE_S, PICTURE_BUTTONS, House, labels
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -18,7 +18,7 @@ async def test_a_result_is_not_overwritten_by_what_the_bot_hears_too_late(home: 
     done = await home.result(exchange)
     await home.bot.herald.on_requeued(waiting)  # told from what the books said before
     assert "Here it is" in done.text
-    assert labels(done) == ["Again", "Settings", "Delete"]
+    assert labels(done) == PICTURE_BUTTONS
     assert card.files
 
 

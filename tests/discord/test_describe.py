@@ -6,8 +6,9 @@ import pytest
 
 from sandbox.members import Exchange, File, Member, Message
 from tests.bot.describing.files import A1111, graph, png, with_exif
-from tests.discord.house import CHANNEL, PATIENCE_S, House
+from tests.discord.house import CHANNEL, PATIENCE_S, House, labels
 from tests.discord.house import png as plain_png
+from trainer.contract import infotext
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -101,8 +102,9 @@ async def test_our_own_are_known_whatever_became_of_the_file(home: House) -> Non
     """The backend of the tests writes no texts into its PNGs."""
     card = await home.drawn(home.ada, "a fox in a suit", seed=7, count=2)
     said = await describe_message(home, card)
-    assert said.content == f"As they were drawn here:\n```\n{await home.settings_of(home.ada, card)}\n```"
-    assert "Seeds: 7, 8" in said.content
+    *settings, seeds = (await home.settings_of(home.ada, card)).split("\n")
+    assert said.content == "\n".join(["As they were drawn here:", "```", *settings, "```", "Seeds: 7, 8"])
+    assert seeds == "Seeds: 7, 8"
 
 
 async def test_a_reader_that_dies_takes_nothing_down(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,3 +112,27 @@ async def test_a_reader_that_dies_takes_nothing_down(home: House, monkeypatch: p
     said = await describe(home, File("x.png", plain_png()))
     assert said.content == "`x.png` can't be read: copy the settings in the program that made it instead."
     home.expect_error("describing.died")
+
+
+@pytest.mark.parametrize("times", [1, 200])  # in the message, and in a file
+async def test_what_is_described_can_be_drawn(home: House, times: int) -> None:
+    text = f"{'a fox, ' * times}\nNegative prompt: rain\nSteps: 2, Seed: 9, Size: 64x64, Module: canny"
+    said = await describe(home, File("fox.png", png({"parameters": text})))
+    exchange = await home.ben.click(said, "Draw this")
+    assert exchange.modal is not None
+    filled_in = exchange.modal.field("Settings").data["value"]
+    assert filled_in == infotext.read(text).text
+    sent = await home.ben.submit(exchange.modal, {"Settings": filled_in})
+    result = await home.result(sent)
+    job = await home.job(sent.id)
+    assert job is not None
+    drawing = job.imagine.drawings[0]
+    assert (drawing.prompt, drawing.seed) == (f"{'a fox, ' * times}".strip(), 9)
+    assert "`Module` of the settings does nothing here." in job.imagine.ignored
+    assert "Settings" in labels(result)
+
+
+async def test_several_descriptions_have_no_button(home: House) -> None:
+    files = [File("1.png", png({"parameters": A1111})), File("2.png", png({"parameters": A1111}))]
+    said = await describe_message(home, await home.cleo.post("look", files=files, channel=CHANNEL))
+    assert labels(said) == []

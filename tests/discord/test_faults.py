@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from sandbox.members import Member, Message
-from tests.discord.house import CHANNEL, PATIENCE_S, House, labels, small_photos
+from tests.discord.house import CHANNEL, PATIENCE_S, PICTURE_BUTTONS, House, labels, small_photos
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CALLBACK = r"/interactions/.*/callback"
-PICTURE_BUTTONS = ["Again", "Settings", "Delete"]
 
 
 class Hurried:
@@ -182,7 +181,7 @@ async def by_subcommand(home: House, who: Member) -> Any:
 @pytest.mark.parametrize(
     ("broken", "act"),
     [
-        ("bot.cogs.imagine.read_prompt", by_command),
+        ("bot.templates.read_prompt", by_command),
         ("bot.photos._answer", by_photos),
         ("bot.photos._answer", by_form),
         ("bot.ui.cards.adapters_list", by_subcommand),
@@ -200,6 +199,6 @@ async def test_what_nobody_foresaw_is_a_reference_code(
 
 async def test_so_it_is_under_a_button(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = await home.drawn(home.ada, "a fox")
-    monkeypatch.setattr("bot.ui.cards.picture_settings", breaks)
+    monkeypatch.setattr("bot.ui.cards.seeds", breaks)
     words = await home.refusal(await home.ada.click(picture, "Settings"))
     assert home.expect_error("interaction.failed")["reference"] in words

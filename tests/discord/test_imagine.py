@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.discord.backend import BASE, OTHER_BASE, REFUSED
-from tests.discord.house import CHANNEL, House, labels
+from tests.discord.house import CHANNEL, PICTURE_BUTTONS, House, labels
 from trainer.contract.drawings import Drawing, DrawingSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -30,7 +30,7 @@ async def test_a_prompt_becomes_a_picture_with_its_buttons(home: House) -> None:
     assert "> a fox in a suit" in card.text
     assert card.files
     assert card.ephemeral_to is None
-    assert {"Again", "Settings", "Delete"} <= set(labels(card))
+    assert labels(card) == PICTURE_BUTTONS
     job = await home.job(exchange.id)
     assert job is not None
     assert (job.state, job.message_id, job.owner_id) == ("succeeded", card.id, home.ada.id)

@@ -10,12 +10,10 @@ import pytest
 from bot.store.records import Job
 from sandbox.members import Exchange, Member, Message
 from tests.discord.backend import BASE, OTHER_BASE, SketchBackend
-from tests.discord.house import CHANNEL, PATIENCE_S, House, labels
+from tests.discord.house import CHANNEL, PATIENCE_S, REDRAWING, House, labels
 from trainer.contract.drawings import Drawing, HighRes, Source, Upscale
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-REDRAWING = ["Vary (subtle)", "Vary (strong)", "Upscale ×2", "High-res ×1.5"]
 
 
 async def drawing_of(home: House, exchange: Exchange) -> Drawing:

@@ -11,7 +11,7 @@ import pytest
 from bot.orders import ImagineOrder, Origin
 from sandbox.members import Exchange
 from tests.discord.backend import EXAMPLES
-from tests.discord.house import CHANNEL, PATIENCE_S, House, house, labels, small_photos
+from tests.discord.house import CHANNEL, PATIENCE_S, PICTURE_BUTTONS, House, house, labels, small_photos
 
 
 async def test_buttons_outlive_the_bot(tmp_path: Path, redis_url: str) -> None:
@@ -61,7 +61,7 @@ async def test_a_result_that_came_while_the_bot_was_away_gets_its_buttons(tmp_pa
         await stopping
         await home.start_bot()
         await home.result(exchange)
-        assert labels(card) == ["Again", "Settings", "Delete"]
+        assert labels(card) == PICTURE_BUTTONS
 
 
 # -- a bot that died before the card was there -----------------------------------------------------------------------
@@ -125,7 +125,7 @@ async def test_where_the_old_answer_can_not_be_filled_in_the_result_is_posted_an
         assert job is not None
         assert (job.card, job.token) == ("lost", None)
         await home.start_worker()
-        posted = await home.sandbox.wait_for(lambda message: labels(message) == ["Again", "Settings", "Delete"])
+        posted = await home.sandbox.wait_for(lambda message: labels(message) == PICTURE_BUTTONS)
         assert "a fox" in posted.text
         assert f"<@{home.ada.id}>" in posted.text
 
@@ -138,4 +138,4 @@ async def test_a_form_that_the_old_bot_opened_is_answered_with_the_way_out(
         opened = await home.ada.slash("train", channel=CHANNEL, name="thnos", consent=True)
         await home.restart_bot()
         words = await home.refusal(await home.ada.submit(opened.modal, {"Photos": small_photos()}))
-        assert words == "This form is too old, and nothing of it was kept: open it anew with `/train`."
+        assert words == "This form is too old, and nothing of it was kept: open it anew."
