@@ -258,4 +258,4 @@ def test_a_turn_in_which_nothing_was_computed_takes_none_from_the_training(playe
         engine.turn()
     steps = [report.job_id for report in reports if isinstance(report, messages.Stepped)]
     assert len(steps) == 3 * PICTURE_STEPS_A_TRAINING_STEP + 1
-    assert steps[-1] == "t"  # it would have come after the ninth, had they counted
+    assert steps[-1] == "t"  # it would have come between them, had they counted
