@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.benchmarks.bases import load_modules
 from tests.benchmarks.drawing import (
     Case,
@@ -18,6 +20,7 @@ from tests.benchmarks.wording import conditioning_max_error
 from trainer.generation.easel import Easel
 
 
+@pytest.mark.filterwarnings("ignore:Already found a `peft_config`")  # diffusers' own way to a second adapter
 def test_a_mixed_batch_draws_what_the_pipeline_draws_one_by_one() -> None:
     case = Case(steps=2, size=64)
     modules = [load_modules() for _ in range(2)]
