@@ -18,6 +18,7 @@ from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.photos import PhotosCog
+from bot.cogs.styles import StyleCog
 from bot.cogs.train import TrainCog
 from bot.cogs.wildcards import WildcardCog
 from bot.errors import UserError
@@ -77,8 +78,9 @@ class DarkroomBot(commands.Bot):
         jobs, reviews, adapters = services.jobs, services.reviews, services.adapters
         cogs: tuple[commands.Cog, ...] = (
             TrainCog(self, jobs, services.trainings, reviews, adapters), PhotosCog(jobs, reviews),
-            ImagineCog(self, jobs, adapters, services.templates, services.photos), GridCog(jobs, services.templates),
-            AdapterCog(adapters), JobsCog(jobs), WildcardCog(services.wildcards, services.text_reader),
+            ImagineCog(self, jobs, adapters, services.templates, services.styles, services.photos),
+            GridCog(jobs, services.templates), AdapterCog(adapters), JobsCog(jobs),
+            WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
             DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:

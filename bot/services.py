@@ -27,6 +27,7 @@ from bot.queue import open_queue
 from bot.reviews import Reviews
 from bot.settings import Settings, prepare_data_folder
 from bot.store.database import open_database
+from bot.styles import Styles
 from bot.sweep import Sweeper
 from bot.templates import Templates
 from bot.texts import TextReader
@@ -53,6 +54,7 @@ class Services:
     reviews: Reviews
     adapters: Adapters
     wildcards: Wildcards
+    styles: Styles
     templates: Templates
     pictures: Pictures
     photos: Photos
@@ -135,7 +137,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             keep_photos_days=settings.darkroom_keep_photos_days,
             on_change=dispatcher.wake,
         )
-        adapters, wildcards = Adapters(database, on_delete=sweeper.wake), Wildcards(database)
+        adapters = Adapters(database, on_delete=sweeper.wake)
+        wildcards, styles = Wildcards(database), Styles(database)
         jobs = Jobs(database, queue, blobs, outbox, admission=admission, on_change=dispatcher.wake)
         services = Services(
             jobs=jobs,
@@ -144,7 +147,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
             adapters=adapters,
             wildcards=wildcards,
-            templates=Templates(adapters, wildcards),
+            styles=styles,
+            templates=Templates(adapters, wildcards, styles),
             pictures=Pictures(database),
             photos=photos,
             drafts=Drafts(),

@@ -1,4 +1,4 @@
-"""Prompts that stand for several: the choices that are made in them with each picture's own seed."""
+"""Prompts that stand for several: styles put in, then choices made with each picture's own seed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bot.adapters import Adapters
 from bot.errors import UserError
 from bot.orders import ImagineOrder, Shot
 from bot.prompts import ReadPrompt, read_prompt
+from bot.styles import Styles
 from bot.wildcards import Wildcards
 from trainer.contract import looks
 from trainer.contract import prompt as language
@@ -21,16 +22,17 @@ _Lists = Mapping[str, Sequence[str]]
 
 
 class Templates:
-    """From what a member wrote to the prompt of each picture: choices made, tags looked up, triggers put in."""
+    """From what a member wrote to the prompt of each picture: styles put in, choices made, tags looked up."""
 
-    def __init__(self, adapters: Adapters, wildcards: Wildcards) -> None:
-        self._adapters, self._wildcards = adapters, wildcards
+    def __init__(self, adapters: Adapters, wildcards: Wildcards, styles: Styles) -> None:
+        self._adapters, self._wildcards, self._styles = adapters, wildcards, styles
 
-    async def read(self, order: ImagineOrder) -> ImagineOrder:
+    async def read(self, order: ImagineOrder, styles: str | None = None) -> ImagineOrder:
         """The order with its written prompt read; with a shot for each picture where there are choices in it.
 
-        Raises UserError.
+        ``styles`` are names with commas between them. Raises UserError.
         """
+        order = await self._styles.apply(order, styles)
         checks.count(order)
         checks.numbers(order)
         seed = checks.seed(order.seed)

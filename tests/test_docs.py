@@ -19,6 +19,7 @@ from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.photos import PhotosCog
+from bot.cogs.styles import StyleCog
 from bot.cogs.train import TrainCog
 from bot.cogs.wildcards import WildcardCog
 from bot.recipes import METHODS, SETTINGS, Setting
@@ -37,6 +38,7 @@ COGS: tuple[type[commands.Cog], ...] = (
     DescribeCog,
     GridCog,
     WildcardCog,
+    StyleCog,
 )
 
 

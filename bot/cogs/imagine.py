@@ -17,7 +17,9 @@ from bot.jobs import Jobs
 from bot.orders import ImagineOrder, Upload
 from bot.photos import Photos
 from bot.prompts import with_adapter
+from bot.styles import Styles
 from bot.templates import Templates
+from bot.ui import keepsakes
 from bot.ui.answers import DRAFT, accept, origin_of, uploads_of
 from bot.ui.choices import adapter_choices, base_choices, sampler_choices, size_choices
 from bot.ui.from_picture import FromPictureForm
@@ -30,8 +32,11 @@ def _upload(attachment: discord.Attachment | None) -> Upload | None:
 class ImagineCog(commands.Cog):
     """Drawing."""
 
-    def __init__(self, bot: commands.Bot, jobs: Jobs, adapters: Adapters, templates: Templates, photos: Photos) -> None:
-        self._bot, self._jobs, self._adapters, self._templates, self._photos = bot, jobs, adapters, templates, photos
+    def __init__(
+        self, bot: commands.Bot, jobs: Jobs, adapters: Adapters, templates: Templates, styles: Styles, photos: Photos
+    ) -> None:
+        self._bot, self._jobs, self._adapters, self._photos = bot, jobs, adapters, photos
+        self._templates, self._styles = templates, styles
         self._menu: app_commands.ContextMenu = app_commands.ContextMenu(
             name="Draw from this picture", callback=self.draw_from_message
         )
@@ -60,6 +65,7 @@ class ImagineCog(commands.Cog):
         variation_strength="How far towards the other seed, from 0 to 1",
         exact="Draw it alone, so that the same settings give the same picture to the last bit",
         settings="A picture's settings as A1111 writes them; what you say in the options goes before them",
+        style="Styles by name, with commas between them",
         image="A picture to draw from; it is deleted a day later",
         strength="How far from that picture: 0 keeps it, 1 draws anew; 0.75 unless you say otherwise",
         mask="A picture of the same size: white is drawn anew, black stays",
@@ -88,6 +94,7 @@ class ImagineCog(commands.Cog):
         variation_strength: float | None = None,
         exact: bool = False,
         settings: str | None = None,
+        style: str | None = None,
         image: discord.Attachment | None = None,
         strength: float | None = None,
         mask: discord.Attachment | None = None,
@@ -112,7 +119,7 @@ class ImagineCog(commands.Cog):
             base=wish.base, seed=wish.seed, count=wish.count, strict=wish.strict, exact=exact, settings=wish.settings,
             aspect=wish.aspect, ignored=wish.ignored,
         )  # fmt: skip
-        order = await self._templates.read(sources.settle(order, wanted))
+        order = await self._templates.read(sources.settle(order, wanted), style)
         await accept(interaction, self._jobs, sources.submit(self._photos, self._jobs, order, wanted))
 
     async def draw_from_message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
@@ -162,3 +169,11 @@ class ImagineCog(commands.Cog):
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
         return sampler_choices(typed)
+
+    @imagine.autocomplete("style")
+    async def _complete_style(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        chosen, comma, last = typed.rpartition(",")
+        found = await self._styles.complete(last, member_id=interaction.user.id, guild_id=interaction.guild_id)
+        return keepsakes.style_choices(found, before=f"{chosen.strip()}, " if comma else "")

@@ -1,4 +1,4 @@
-"""The forms for what places keep for prompts: a list's lines."""
+"""The forms for what members and servers keep for prompts: a list's lines, and a style."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 import discord
 
 from bot.errors import UserError
-from bot.store.records import Wildcard
+from bot.store.records import Style, Wildcard
+from bot.styles import LONGEST_SETTINGS, Styles, StyleText
 from bot.ui import keepsakes
 from bot.ui.answers import answer_fault, editor_of
 from bot.wildcards import Wildcards
+from trainer.contract.prompt import MAX_PROMPT
 
 _LONGEST_FIELD = 4_000  # Discord's limit
 
@@ -48,3 +50,35 @@ class ListForm(KeepsakeForm):
         """Keep them."""
         kept = await self._wildcards.put(self._name, self._lines.value, editor_of(interaction))
         await interaction.response.send_message(keepsakes.list_kept(kept), ephemeral=True)
+
+
+class StyleForm(KeepsakeForm):
+    """What a style puts into both prompts, and the settings that come with it."""
+
+    def __init__(self, name: str, found: Style | None, styles: Styles, *, server: bool) -> None:
+        super().__init__(title=f"The style {name}"[:45], timeout=15 * 60)
+        self._name, self._styles, self._server = name, styles, server
+        was = found or StyleText()
+        self._prompt = _field("prompt", was.prompt, MAX_PROMPT, "film still of {prompt}, 35 mm, grainy")
+        self._negative = _field("negative_prompt", was.negative_prompt, MAX_PROMPT, "cartoon, drawing")
+        self._settings = _field("settings", was.settings, LONGEST_SETTINGS, "Steps: 30, Sampler: Euler a, CFG scale: 5")
+        words = "{prompt} is where your own goes; without it, this goes behind"
+        self.add_item(discord.ui.Label(text="Prompt", description=words, component=self._prompt))
+        self.add_item(discord.ui.Label(text="Negative prompt", component=self._negative))
+        words = "As A1111 writes them; what is chosen at /imagine comes first"
+        self.add_item(discord.ui.Label(text="Settings", description=words, component=self._settings))
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        """Keep it."""
+        text = StyleText(
+            prompt=self._prompt.value, negative_prompt=self._negative.value, settings=self._settings.value
+        )  # fmt: skip
+        style, said = await self._styles.put(self._name, text, editor_of(interaction), server=self._server)
+        await interaction.response.send_message(keepsakes.style_kept(style, said.ignored), ephemeral=True)
+
+
+def _field(custom_id: str, was: str, longest: int, example: str) -> discord.ui.TextInput[Any]:
+    return discord.ui.TextInput(
+        custom_id=custom_id, style=discord.TextStyle.paragraph, default=was or None, max_length=longest,
+        placeholder=example, required=False,
+    )  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 from bot.entries import imagine_spec
 from bot.errors import UserError
 from bot.orders import Editor, ImagineOrder
+from bot.styles import Styles
 from bot.templates import Templates
 from bot.wildcards import Wildcards
 from tests.bot.worlds import GUILD, MEMBERS, World
@@ -19,7 +20,7 @@ async def templates(world: World) -> Templates:
     wildcards = Wildcards(world.database, world.clock)
     editor = Editor(member_id=MEMBERS["ada"], member_name="ada", guild_id=GUILD)
     await wildcards.put("animals", "\n".join(f"animal {number}" for number in range(50)), editor)
-    return Templates(world.adapters, wildcards)
+    return Templates(world.adapters, wildcards, Styles(world.database))
 
 
 def order(world: World, prompt: str, member: str = "ada", **changes: object) -> ImagineOrder:

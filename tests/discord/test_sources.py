@@ -38,6 +38,15 @@ async def test_picture_mask_and_margins_reach_the_worker(home: House) -> None:
         assert stored.size == (64, 48)
 
 
+async def test_every_choice_is_drawn_from_the_picture(home: House) -> None:
+    exchange = await home.imagine(home.ada, "a {red|blue|green} fox", image=picture(), strength=0.4, count=3)
+    await home.result(exchange)
+    job = await home.job(exchange.id)
+    assert job is not None
+    assert {drawing.source for drawing in job.imagine.drawings} == {Source(photo_path(job.id, 0))}
+    assert {drawing.settings.strength for drawing in job.imagine.drawings} == {0.4}
+
+
 async def test_it_is_deleted_a_day_after_the_drawing(home: House) -> None:
     exchange = await home.imagine(home.ada, "a fox", image=picture())
     await home.result(exchange)
