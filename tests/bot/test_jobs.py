@@ -107,7 +107,7 @@ async def test_a_member_can_have_only_so_many_trainings_at_a_time(world: World) 
         ({"num_inference_steps": 0}, "steps must be between 1 and 150, got 0"),
         ({"num_inference_steps": 10_000}, "steps must be between 1 and 150, got 10,000"),
         ({"guidance_scale": math.nan}, "guidance must be between 1 and 30, got nan"),
-        ({"count": 99}, "count must be between 1 and 4, got 99"),
+        ({"count": 99}, "count must be between 1 and 8, got 99"),
         ({"seed": -1}, "seed must be between 0 and"),
         ({"width": 65}, "width must be a multiple of 8, got 65: take 64"),
         ({"height": 1024}, "height must be between 64 and 128, got 1,024"),
