@@ -21,8 +21,8 @@ T = TypeVar("T")
 _LONGEST_NUMBER = 40  # characters; a seed of 64 bits has 20
 _BEFORE_STEPS = re.compile(r"(?:^|(?<![ \t])[ \t]+)(?=Steps: ?\d+ ?(?:,|$))")
 _BEFORE_NEGATIVE = re.compile(r"(?:^|(?<![ \t])[ \t]+)(?=Negative prompt:)")
-_BEFORE_SEEDS = re.compile(r"(?<![ \t])[ \t]+(?=Seeds: \d+(?:, \d+)*\s*$)")
-_SEEDS = re.compile(r"\n[ \t]*Seeds: (\d+(?:, \d+)*)\s*$")
+_BEFORE_SEEDS = re.compile(r"(?<![ \t])[ \t]+(?=(?:Variation s|S)eeds: \d+(?:, \d+)*\s*$)")
+_SEEDS = re.compile(r"\n[ \t]*(?:Variation s|S)eeds: (\d+(?:, \d+)*)\s*$")
 _SIZE = re.compile(r"(\d{1,5})\s*[x×]\s*(\d{1,5})")
 _EMPHASES: dict[str, Emphasis] = {"original": "original", "no norm": "no_norm", "ignore": "ignore", "none": "ignore"}
 _TAKEN = frozenset({

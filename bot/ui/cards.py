@@ -9,7 +9,7 @@ import discord
 from bot.advanced import write_advanced
 from bot.estimates import Estimate
 from bot.store.records import Adapter, Job, Picture
-from trainer.contract import looks
+from trainer.contract import infotext, looks
 from trainer.contract.events import Progress
 from trainer.contract.requests import Recipe
 
@@ -251,7 +251,12 @@ def _photos(adapter: Adapter) -> str:
 
 def seeds(pictures: Sequence[Picture]) -> str:
     """What the settings of several pictures differ in, for the first one's to stand beside; nothing for one."""
-    return f"Seeds: {', '.join(str(picture.seed) for picture in pictures)}" if len(pictures) > 1 else ""
+    if len(pictures) < 2:
+        return ""
+    varied = [infotext.read(picture.parameters).settings.get("Variation seed", "") for picture in pictures]
+    if len({picture.seed for picture in pictures}) == 1 and len(set(varied)) > 1:
+        return f"Variation seeds: {', '.join(varied)}"
+    return f"Seeds: {', '.join(str(picture.seed) for picture in pictures)}"
 
 
 def training_settings(adapter: Adapter, recipe: Recipe) -> str:

@@ -96,7 +96,8 @@ def test_a_text_on_one_line_is_read_like_its_lines() -> None:
 
 
 def test_the_seeds_below_the_settings_of_several_pictures_are_counted() -> None:
-    for text in (f"{WHOLE}\nSeeds: 5, 6, 7", f"{WHOLE}\nSeeds: 5, 6, 7".replace("\n", " ")):
+    told = [f"{WHOLE}\n{words}: 5, 6, 7" for words in ("Seeds", "Variation seeds")]
+    for text in (*told, *(each.replace("\n", " ") for each in told)):
         assert (read_pasted(text).count, read_pasted(text).seed) == (3, 5)
 
 

@@ -168,6 +168,9 @@ async def test_sizes_by_words_are_those_of_the_base(home: House) -> None:
 async def test_variations_have_a_seed_and_an_other_one_that_counts_up(home: House) -> None:
     found = await drawings(home, "a fox", seed=3, variation_strength=0.2, variation_seed=10, count=2)
     assert [(each.seed, each.settings.variation_seed) for each in found] == [(3, 10), (3, 11)]
+    card = await home.drawn(home.ada, "a fox", seed=3, variation_strength=0.2, variation_seed=10, count=2)
+    told = await home.settings_of(home.ada, card)
+    assert "Variation seeds: 10, 11" in told
     (drawn,) = await drawings(home, "a fox", variation_strength=0.2)
     assert drawn.settings.variation_seed is not None
 
