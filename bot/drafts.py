@@ -38,6 +38,7 @@ class Draft(Order, frozen=True):
     strict: bool = True
     count: int = 1
     exact: bool = False
+    styles: str | None = None  # by name, with commas between them
     source: Source | None = None  # of the picture that it began with
     wanted: FromPicture = FromPicture()
 

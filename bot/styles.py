@@ -104,6 +104,12 @@ class Styles:
 
         return await self._database.write(change)
 
+    async def known_of(self, names: str | None, *, member_id: int, guild_id: int | None) -> str | None:
+        """Those of the styles between commas that there are; None: none is."""
+        known = {style.name.lower() for style in await self.visible(member_id=member_id, guild_id=guild_id)}
+        wanted = [" ".join(name.split()) for name in (names or "").split(",")]
+        return ", ".join([name for name in wanted if name.lower() in known][:MOST_AT_ONCE]) or None
+
     async def apply(self, order: ImagineOrder, names: str | None) -> ImagineOrder:
         """The order with styles put in, one after the other; ``names`` has commas between them.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import discord
+import msgspec
 from discord import app_commands
 from discord.ext import commands
 
@@ -143,7 +144,11 @@ class ImagineCog(commands.Cog):
         options = vars(interaction.namespace)
         if "prompt" in options:
             uploads = {name: _upload(options.get(name)) for name in ("image", "mask")}
-            interaction.extras[DRAFT] = draft_of_options(options | uploads)
+            draft = draft_of_options(options | uploads)
+            styles = await self._styles.known_of(
+                options.get("style"), member_id=interaction.user.id, guild_id=interaction.guild_id
+            )
+            interaction.extras[DRAFT] = msgspec.structs.replace(draft, styles=styles)
 
     @imagine.autocomplete("adapter")
     async def _complete_adapter(

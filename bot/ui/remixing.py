@@ -99,7 +99,7 @@ async def draw(bot: DarkroomBot, interaction: discord.Interaction[Any], draft: D
     interaction.extras[DRAFT] = draft
     services = bot.services
     order = order_of(draft, origin_of(interaction), await services.jobs.bases())
-    order = await services.templates.read(order)
+    order = await services.templates.read(order, draft.styles)
     await accept(interaction, services.jobs, submit(services.photos, services.jobs, order, draft.wanted))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.discord.house import CHANNEL, PATIENCE_S, House
+from bot.ui.refusals import EDIT
+from tests.discord.house import CHANNEL, PATIENCE_S, House, came_of, labels
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -83,3 +84,15 @@ async def test_styles_are_offered_one_behind_the_other(home: House) -> None:
         await offered(typed)
     choices = await home.ada.autocomplete("style show", focused="name", value="two", channel=CHANNEL)
     assert choices == [{"name": "offered two · the server's", "value": "offered two"}]
+
+
+async def test_a_refused_picture_keeps_its_styles_but_those_that_there_are_not(home: House) -> None:
+    await put(home, "kept", prompt="kept by the style")
+    exchange = await home.imagine(home.ada, "a fox", style="Kept, gone")
+    await home.refusal(exchange)
+    answer = await home.sandbox.wait_for(
+        lambda message: came_of(message, exchange) and EDIT in labels(message), seen_by=home.ada
+    )
+    form = (await home.ada.click(answer, EDIT)).modal
+    card = await home.result(await home.ada.submit(form, {"Prompt": "a wolf", "Negative prompt": "", "Settings": ""}))
+    assert (await home.settings_of(home.ada, card)).startswith("a wolf, kept by the style")
