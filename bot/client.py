@@ -14,6 +14,7 @@ from discord.http import Route
 
 from bot.cogs.adapters import AdapterCog
 from bot.cogs.describe import DescribeCog
+from bot.cogs.favourites import FavouritesCog
 from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
@@ -28,6 +29,7 @@ from bot.settings import Settings
 from bot.ui import buttons
 from bot.ui.answers import answer_fault
 from bot.ui.choosing import ChooseMenu
+from bot.ui.favourites import FavouriteMenu
 from bot.ui.picture_buttons import PictureMenu
 
 log = structlog.get_logger(__name__)
@@ -81,11 +83,11 @@ class DarkroomBot(commands.Bot):
             ImagineCog(self, jobs, adapters, services.templates, services.styles, services.photos),
             GridCog(jobs, services.templates), AdapterCog(adapters), JobsCog(jobs),
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
-            DescribeCog(self, services.picture_reader, services.pictures),
+            FavouritesCog(services.favourites), DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:
             await self.add_cog(cog)
-        self.add_dynamic_items(*buttons.ALL, ChooseMenu, PictureMenu)
+        self.add_dynamic_items(*buttons.ALL, ChooseMenu, PictureMenu, FavouriteMenu)
         await self.tree.sync()
         await self.herald.finish_cards()
         self.services.start(self.herald)

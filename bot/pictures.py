@@ -39,16 +39,7 @@ class Pictures:
         Raises UserError: unknown, drawn elsewhere, or deleted.
         """
 
-        def find(tx: Connection) -> tuple[Job, list[Picture]]:
-            job = jobs.get(tx, job_id)
-            if job is None or job.lane != "imagine" or not may_see(job, member_id, guild_id):
-                raise UserError("Darkroom knows of no picture here any more: draw one with `/imagine`.")
-            found = pictures.of_job(tx, job_id)
-            if not found:
-                raise UserError("These pictures were deleted, and their settings with them.")
-            return job, found
-
-        return await self._database.read(find)
+        return await self._database.read(lambda tx: require_seen(tx, job_id, member_id, guild_id))
 
     async def delete(self, job_id: str, member_id: int, *, guild_id: int | None = None, moderator: bool = False) -> Job:
         """Delete a job's pictures from the store and return the job, whose message is to be deleted by the caller.
@@ -76,3 +67,14 @@ class Pictures:
 def may_see(job: Job, member_id: int, guild_id: int | None) -> bool:
     """Whether a member who acts in that server, None being a direct message, sees what the job has drawn."""
     return job.owner_id == member_id or (guild_id is not None and job.guild_id == guild_id)
+
+
+def require_seen(tx: Connection, job_id: str, member_id: int, guild_id: int | None) -> tuple[Job, list[Picture]]:
+    """A job and its pictures, for those who may see them. Raises UserError: unknown, drawn elsewhere, or deleted."""
+    job = jobs.get(tx, job_id)
+    if job is None or job.lane != "imagine" or not may_see(job, member_id, guild_id):
+        raise UserError("Darkroom knows of no picture here any more: draw one with `/imagine`.")
+    found = pictures.of_job(tx, job_id)
+    if not found:
+        raise UserError("These pictures were deleted, and their settings with them.")
+    return job, found

@@ -18,6 +18,7 @@ from bot.dispatch import Dispatcher
 from bot.drafts import Drafts
 from bot.errors import QueueDown, StartupFault
 from bot.events import EventReader
+from bot.favourites import Favourites
 from bot.fetching import Fetcher
 from bot.jobs import Jobs
 from bot.outbox import Listener, Outbox
@@ -58,6 +59,7 @@ class Services:
     templates: Templates
     pictures: Pictures
     photos: Photos
+    favourites: Favourites
     drafts: Drafts
     picture_reader: PictureReader
     text_reader: TextReader
@@ -151,6 +153,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             templates=Templates(adapters, wildcards, styles),
             pictures=Pictures(database),
             photos=photos,
+            favourites=Favourites(database),
             drafts=Drafts(),
             picture_reader=PictureReader(fetcher, settings.darkroom_data / "incoming"),
             text_reader=TextReader(fetcher, settings.darkroom_data / "incoming"),

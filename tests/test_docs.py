@@ -15,6 +15,7 @@ from discord.ext import commands
 from bot.advanced import read_advanced
 from bot.cogs.adapters import AdapterCog
 from bot.cogs.describe import DescribeCog
+from bot.cogs.favourites import FavouritesCog
 from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
@@ -36,6 +37,7 @@ COGS: tuple[type[commands.Cog], ...] = (
     AdapterCog,
     JobsCog,
     DescribeCog,
+    FavouritesCog,
     GridCog,
     WildcardCog,
     StyleCog,

@@ -195,6 +195,14 @@ class Picture(Record, frozen=True):
     created_at: float
 
 
+class Favourite(Record, frozen=True):
+    """A picture that a member keeps."""
+
+    job_id: str
+    position: int
+    created_at: float
+
+
 class Consent(Record, frozen=True):
     """A member's statement that they may use the photos of this subject; stored before any byte is fetched."""
 

@@ -11,6 +11,7 @@ from bot.orders import ImagineOrder
 from bot.prompts import read_prompt
 from bot.ui import cards, picture_buttons
 from bot.ui.answers import accept, is_moderator, origin_of, show_crops, think_privately, waiting_card
+from bot.ui.favourites import PageButton
 from bot.ui.job_button import JobButton
 
 if TYPE_CHECKING:
@@ -154,5 +155,5 @@ class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d{1
 
 ALL: tuple[type[JobButton], ...] = (
     CancelButton, PauseButton, ResumeButton, FinishButton, TrainButton, DropButton, CropsButton, ExampleButton,
-    ShareButton, RetryButton, ForgetButton, *picture_buttons.ALL,
+    ShareButton, RetryButton, ForgetButton, PageButton, *picture_buttons.ALL,
 )  # fmt: skip

@@ -112,13 +112,13 @@ def jobs_list(
 ) -> discord.Embed:
     """A member's own jobs: those under way with how far they are, then the last ones that ended."""
     embed = discord.Embed(title="Your jobs", colour=looks.WORKING if active else looks.WAITING)
-    lines = [f"{_link(job)} · {_state(job, positions.get(job.id), progress.get(job.id))}" for job in active]
+    lines = [f"{link(job)} · {_state(job, positions.get(job.id), progress.get(job.id))}" for job in active]
     embed.description = (
         fitting(lines, _LONGEST_DESCRIPTION, "and {} more")
         or "Nothing is under way. `/train` teaches a subject, `/imagine` draws."
     )
     if finished:
-        past = [f"{_link(job)} · {_ended(job)}" for job in finished[:5]]
+        past = [f"{link(job)} · {_ended(job)}" for job in finished[:5]]
         embed.add_field(name="Before", value=fitting(past, _LONGEST_FIELD, "and {} more"), inline=False)
     return embed
 
@@ -131,7 +131,8 @@ def describe(job: Job) -> str:
     return prompt if len(prompt) <= 60 else prompt[:59] + "…"
 
 
-def _link(job: Job) -> str:
+def link(job: Job) -> str:
+    """A job in a few words that lead to its message."""
     words = looks.plain(describe(job))
     if job.message_id is None:
         return words

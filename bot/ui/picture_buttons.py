@@ -81,13 +81,14 @@ class PanelButton(PictureButton, template=r"dr:picture:(?P<id>\d+):(?P<place>\d{
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """To the one who asked."""
         job, picture = await self.picture(bot, interaction)
-        await show_panel(interaction, job, picture)
+        await show_panel(bot, interaction, job, picture)
 
 
-async def show_panel(interaction: discord.Interaction[Any], job: Job, picture: Picture) -> None:
+async def show_panel(bot: DarkroomBot, interaction: discord.Interaction[Any], job: Job, picture: Picture) -> None:
     """What can be done with one picture, told to this member alone."""
+    kept = await bot.services.favourites.holds(job.id, picture.position, member_id=interaction.user.id)
     words = f"Picture {picture.position + 1} of {len(job.imagine.drawings)}, seed {picture.seed}"
-    view = picture_views.of_picture(job, picture.position)
+    view = picture_views.of_picture(job, picture.position, favourite=kept)
     await interaction.response.send_message(words, view=view, ephemeral=True)
 
 
@@ -111,7 +112,7 @@ class PictureMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:
         """As the button of a number."""
         try:
             job, pictures = await find_pictures(interaction.client, interaction, self.job_id)
-            await show_panel(interaction, job, at_place(pictures, int(self.item.values[0])))
+            await show_panel(interaction.client, interaction, job, at_place(pictures, int(self.item.values[0])))
         except Exception as error:
             await answer_fault(interaction, error)
 
@@ -181,6 +182,23 @@ class RemixButton(PictureButton, template=r"dr:remix:(?P<id>\d+)(?::(?P<place>\d
         await open_form(interaction, redrawing.remix_text(job, picture, named), source)
 
 
+class FavouriteButton(PictureButton, template=r"dr:favourite:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
+    """Keeps pictures, or keeps them no longer."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """For whoever clicks; the buttons of one picture, which are told to them alone, say how it stands."""
+        job, _ = await self.pictures(bot, interaction)
+        kept = await bot.services.favourites.toggle(
+            job.id, self.place, member_id=interaction.user.id, guild_id=interaction.guild_id
+        )
+        if self.place is not None:
+            view = picture_views.of_picture(job, self.place, favourite=kept)
+            await interaction.response.edit_message(view=view)
+            return
+        words = "Among your favourites: `/favourites` shows them." if kept else "Not among your favourites any more."
+        await interaction.response.send_message(words, ephemeral=True)
+
+
 class EditButton(JobButton, template=r"dr:edit:(?P<id>[0-9a-f]{16})(?P<place>)"):
     """Opens what was refused in a form."""
 
@@ -231,5 +249,5 @@ class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d{1
 
 ALL: tuple[type[JobButton], ...] = (
     SettingsButton, PanelButton, AgainButton, SubtleButton, StrongButton, UpscaleButton, HighResButton, RemixButton,
-    EditButton, PasteButton, DeleteButton,
+    FavouriteButton, EditButton, PasteButton, DeleteButton,
 )  # fmt: skip

@@ -14,6 +14,7 @@ from trainer.contract.names import Action, button_id
 MOST_NUMBERS = 8  # in two rows of four, which a thumb can hit; more are put into menus
 MOST_OPTIONS = 25  # Discord's limit
 WHICH = "Choose a picture to vary or enlarge"
+FAVOURITE = "Favourite"
 REDRAWING: dict[Action, str] = {
     "subtle": "Vary (subtle)", "strong": "Vary (strong)", "upscale": "Upscale ×2", "highres": "High-res ×1.5",
 }  # fmt: skip
@@ -28,17 +29,20 @@ def under_pictures(job: Job) -> discord.ui.View:
         button("again", job.id, "Again", emoji="🔁", style=discord.ButtonStyle.primary, row=0),
         button("remix", job.id, "Remix", emoji="✏️", row=0),
         button("settings", job.id, "Settings", emoji="⚙️", row=0),
+        button("favourite", job.id, FAVOURITE, emoji="⭐", row=0),
         button("delete", job.id, "Delete", emoji="🗑️", row=0),
         *each,
     )
 
 
-def of_picture(job: Job, place: int) -> discord.ui.View:
+def of_picture(job: Job, place: int, *, favourite: bool) -> discord.ui.View:
     """All that can be done with one of several pictures."""
+    keeping = "No favourite any more" if favourite else FAVOURITE
     return view_of(
         *_redrawing(job, place, row=0),
         button("remix", job.id, "Remix", place=place, emoji="✏️", row=1),
         button("settings", job.id, "Settings", place=place, emoji="⚙️", row=1),
+        button("favourite", job.id, keeping, place=place, emoji="⭐", row=1),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 Action = Literal[
     "cancel", "settings", "again", "delete", "example", "share", "retry", "forget",
     "pause", "resume", "finish", "choose", "train", "drop", "crops",
-    "picture", "pictures", "subtle", "strong", "upscale", "highres", "remix", "favourite", "favourites",
+    "picture", "pictures", "subtle", "strong", "upscale", "highres", "remix", "favourite", "favourites", "kept",
     "edit", "paste",
 ]  # what buttons and menus do  # fmt: skip
 Wish = Literal["pause", "finish"]  # what a member may want of a running training, besides its end
