@@ -43,7 +43,7 @@ class Favourites:
             _, found = require_seen(tx, job_id, member_id, guild_id)
             wanted = {picture.position for picture in found if place in {None, picture.position}}
             if not wanted:
-                raise UserError(f"There is no picture {(place or 0) + 1} in here: {len(found)} were drawn.")
+                raise UserError(f"There is no picture {(place or 0) + 1} in here: the last one is {len(found)}.")
             if wanted <= favourites.positions(tx, member_id, job_id):
                 favourites.remove(tx, member_id, job_id, wanted)
                 return False
