@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.imagining import make_wish
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.shelf import FittedAdapter
 from trainer.contract import infotext
@@ -53,6 +54,25 @@ def test_it_is_the_pipelines_picture(easel: Easel) -> None:
     theirs = run(generate(easel.base, AdapterBank({}), job))[0].image
     ours = draw(easel, drawing(num_inference_steps=5, guidance_scale=4.0)).image
     assert np.abs(np.asarray(ours).astype(int) - np.asarray(theirs).astype(int)).max() <= 1
+
+
+def test_what_a_picture_says_of_itself_draws_it_again_to_the_last_bit(easel: Easel) -> None:
+    text = (
+        "a (fox:1.3)\nNegative prompt: rain\nSteps: 4, Sampler: DPM++ 2M SDE Karras, CFG scale: 7, Seed: 5,"
+        " Size: 64x96, Clip skip: 2, Emphasis: No norm, Variation seed: 9, Variation seed strength: 0.2,"
+        " Hires upscale: 1.5, Hires upscaler: Lanczos, Denoising strength: 0.5"
+    )
+    pictures = []
+    for _ in range(2):
+        wish = make_wish(text, None, [])
+        assert wish.seed == 5
+        picture = draw(
+            easel, Drawing(wish.prompt, wish.prompt, wish.negative_prompt, wish.seed, settings=wish.settings)
+        )
+        pictures.append(picture.image)
+        text = picture.parameters
+    assert pictures[0].size == (96, 144)
+    assert pictures[0].tobytes() == pictures[1].tobytes()
 
 
 def test_where_no_sampler_is_chosen_the_bases_own_draws(easel: Easel) -> None:
