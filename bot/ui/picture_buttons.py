@@ -49,9 +49,7 @@ def at_place(pictures: list[Picture], place: int) -> Picture:
     """The one at that place. Raises UserError."""
     found = next((picture for picture in pictures if picture.position == place), None)
     if found is None:
-        raise UserError(
-            f"There is no picture {place + 1} in here: {len(pictures)} {'was' if len(pictures) == 1 else 'were'} drawn."
-        )
+        raise UserError(f"There is no picture {place + 1} in here: the last one is {len(pictures)}.")
     return found
 
 
