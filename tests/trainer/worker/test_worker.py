@@ -155,6 +155,7 @@ async def test_room_falls_and_rises_with_what_runs(site: Site) -> None:
     await site.queue.enqueue(site.picture("endless"))
     await site.runs("7:1")
     assert (await site.heartbeat()).free == {"imagine": 1, "train": 1}
+    await site.says("7", Started)  # a job that is cancelled before that never starts
     await site.queue.request_cancel("7")
     await site.says("7", Started, Cancelled)
     await site.runs()
