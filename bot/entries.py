@@ -9,6 +9,7 @@ import msgspec
 from bot import checks
 from bot.orders import CONSENT_STATEMENT, ImagineOrder, Origin, Shot, TrainOrder
 from bot.photos import StoredPhotos
+from bot.prompts import as_pasted
 from bot.store.records import Adapter, AdapterPick, Consent, Hold, ImagineSpec, Job, Spec, TrainSpec
 from trainer.contract.drawings import AdapterUse, Drawing
 from trainer.contract.names import Lane
@@ -95,7 +96,7 @@ def _drawing(shot: Shot, picks: tuple[AdapterPick, ...], seed: int) -> Drawing:
     uses = [(pick, current[pick.adapter_id]) for pick in shot.adapters if pick.adapter_id in current]
     return Drawing(
         prompt=shot.prompt.strip(),
-        prompt_written=shot.prompt_written.strip(),
+        prompt_written=as_pasted(shot.prompt.strip(), shot.prompt_written.strip(), [pick for pick, _ in uses]),
         negative_prompt=shot.negative_prompt.strip(),
         seed=seed if shot.seed is None else shot.seed,
         adapters=tuple(_use(pick, now) for pick, now in uses),

@@ -92,6 +92,30 @@ async def read_prompt(
     return ReadPrompt(prompt=prompt, written=written, adapters=tuple(picks), ignored=parsed.ignored)
 
 
+def as_pasted(prompt: str, written: str, picks: Sequence[AdapterPick]) -> str:
+    """The prompt as a picture's settings carry it: read strictly, as all that is pasted, it is ``prompt`` again.
+
+    That is as it was ``written``, unless triggers took the place of tags: then they are words, and the tags come last.
+    """
+    inversions = {pick.written: pick.trigger for pick in picks if pick.kind == "textual_inversion"}
+    try:
+        if language.place_triggers(language.parse(written), {}, inversions, strict=True) == prompt:
+            return written
+    except language.PromptError:  # nothing that was read here
+        return written
+    carried = " ".join([prompt, *(tag(pick, pick.written) for pick in picks if pick.tagged)])
+    return carried if len(carried) <= language.MAX_PROMPT else written
+
+
+def tag(pick: AdapterPick, name: str) -> str:
+    """The tag of an adapter behind a prompt in which its words stand already."""
+    if pick.kind == "textual_inversion":
+        return f"<ti:{name}>"
+    if pick.kind == "checkpoint":
+        return f"<lora:{name}>"
+    return f"<lora:{name}:{pick.weight:g}{'' if pick.te_weight is None else f':{pick.te_weight:g}'}>"
+
+
 def _pick(
     adapter: Adapter, written: str, weight: float, te_weight: float | None = None, *, tagged: bool = True
 ) -> AdapterPick:

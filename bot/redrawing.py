@@ -14,6 +14,7 @@ import msgspec
 from bot.checks import SEEDS
 from bot.errors import UserError
 from bot.orders import ImagineOrder, Origin, Shot
+from bot.prompts import tag
 from bot.store.records import AdapterPick, ImagineSpec, Job, Picture
 from trainer.contract import infotext
 from trainer.contract.drawings import Drawing, DrawingSettings, HighRes, Source, Upscale
@@ -108,16 +109,8 @@ def remix_text(job: Job, picture: Picture, named: Sequence[tuple[AdapterPick, st
     stand in the prompt; the tags are put behind it.
     """
     drawing, found = job.imagine.drawings[picture.position], infotext.read(picture.parameters)
-    prompt = " ".join([drawing.prompt, *(_tag(pick, name) for pick, name in named)])
+    prompt = " ".join([drawing.prompt, *(tag(pick, name) for pick, name in named)])
     return infotext.write(prompt, drawing.negative_prompt, found.settings)
-
-
-def _tag(pick: AdapterPick, name: str) -> str:
-    if pick.kind == "textual_inversion":
-        return f"<ti:{name}>"  # its word stands in the prompt, with its weight
-    if pick.kind == "checkpoint":
-        return f"<lora:{name}>"
-    return f"<lora:{name}:{pick.weight:g}{'' if pick.te_weight is None else f':{pick.te_weight:g}'}>"
 
 
 def _set(shot: Shot, **changes: object) -> Shot:

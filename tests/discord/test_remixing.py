@@ -72,6 +72,25 @@ async def test_remixing_without_a_change_draws_the_same(home: House, shared: Non
     assert (second.settings.num_inference_steps, second.settings.width, second.settings.height) == (3, 96, 64)
 
 
+@pytest.mark.parametrize(
+    ("written", "carried"),
+    [
+        ("<lora:thnos:0.8> in a suit", "thnos monster in a suit <lora:thnos:0.8>"),
+        ("a thnos <lora:thnos:0.8:0.5> in a suit", "a thnos <lora:thnos:0.8:0.5> in a suit"),
+        ("a fox, <lora:thnos:0.5>", "a fox, thnos monster <lora:thnos:0.5>"),
+        ("a (fox:1.2)", "a (fox:1.2)"),
+    ],
+)
+async def test_what_a_picture_carries_makes_the_same_when_it_is_pasted(
+    home: House, training: Message, written: str, carried: str
+) -> None:
+    first = await drawing_of(home, await home.imagine(home.ada, written, seed=7))
+    assert first.prompt_written == carried  # as the engine writes it into the picture
+    pasted = f"{carried}\nSteps: 2, Seed: 7, Size: 64x64"
+    second = await drawing_of(home, await home.imagine(home.ada, pasted))
+    assert (second.prompt, second.adapters, second.seed) == (first.prompt, first.adapters, 7)
+
+
 async def test_what_is_changed_in_the_form_is_drawn(home: House) -> None:
     card = await home.drawn(home.ada, "a fox", seed=7)
     modal = await form(home.ada, card, "Remix")
