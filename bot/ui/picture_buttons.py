@@ -226,8 +226,13 @@ class PasteButton(JobButton, template=r"dr:paste:(?P<id>0)(?P<place>)"):
 
 
 async def _submit(bot: DarkroomBot, interaction: discord.Interaction[Any], order: ImagineOrder) -> None:
-    jobs = bot.services.jobs
-    await accept(interaction, jobs, jobs.submit_imagine(order))
+    services = bot.services
+    for blob in {shot.source.picture for shot in order.shots if shot.source is not None}:
+        if not await services.blobs.exists(blob):
+            raise UserError(
+                "This was drawn from a picture that is deleted by now: draw from it anew, with `image` of `/imagine`."
+            )
+    await accept(interaction, services.jobs, services.jobs.submit_imagine(order))
 
 
 class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from bot.store.records import Job
-from sandbox.members import Exchange, Member, Message
+from sandbox.members import Exchange, File, Member, Message
 from tests.discord.backend import BASE, OTHER_BASE, SketchBackend
-from tests.discord.house import CHANNEL, PATIENCE_S, REDRAWING, House, labels
+from tests.discord.house import CHANNEL, PATIENCE_S, REDRAWING, House, labels, png
 from trainer.contract.drawings import Drawing, HighRes, Source, Upscale
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -133,3 +133,14 @@ async def test_many_pictures_have_a_menu(home: House) -> None:
     answer = await chosen.response(PATIENCE_S)
     assert answer.content == "Picture 30 of 30, seed 6"
     assert answer.ephemeral_to == home.ben.id
+
+
+async def test_what_was_drawn_from_is_gone_after_a_day(home: House) -> None:
+    exchange = await home.imagine(home.ada, "a fox", image=File("a.png", png()), strength=0.5)
+    card = await home.result(exchange)
+    await home.result(await home.ben.click(card, "Vary (subtle)"))
+    await home.services.photos.delete(str(exchange.id))  # as the sweep does
+    for label in ("Again", "Vary (subtle)", "Vary (strong)", "High-res ×1.5"):
+        words = await home.refusal(await home.ben.click(card, label))
+        assert words.startswith("This was drawn from a picture that is deleted by now"), label
+    await home.result(await home.ben.click(card, "Upscale ×2"))  # of the finished one
