@@ -22,6 +22,7 @@ MOST_CHARACTERS = 16_000  # of a list
 LONGEST_LINE = 500
 LONGEST_NAME = 60
 MOST_CALLED = 50  # other lists that one may call: cycles are looked for at every change
+MOST_STARRED = 5  # of them with a `*`, each of which is held against all names
 _NAME = re.compile(r"[^\W_]+(?:[-_/][^\W_]+)*")
 
 
@@ -139,8 +140,11 @@ def _lined(text: str) -> str:
 def _check_calls(lists: dict[str, tuple[str, ...]]) -> None:
     """Raises UserError: a list calls too many others, or itself, over however many others."""
     for name, lines in lists.items():
-        if len(find_lists("\n".join(lines))) > MOST_CALLED:
+        called = find_lists("\n".join(lines))
+        if len(called) > MOST_CALLED:
             raise UserError(f"The list `__{name}__` calls more than {MOST_CALLED} others: make it smaller.")
+        if sum("*" in each for each in called) > MOST_STARRED:
+            raise UserError(f"The list `__{name}__` has more than {MOST_STARRED} calls with a `*`: name the lists.")
     try:
         check_lists(lists)
     except PromptError as error:

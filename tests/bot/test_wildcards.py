@@ -118,6 +118,8 @@ async def test_there_is_an_end_to_lists_and_to_what_they_call(wildcards: Wildcar
     calling = "\n".join(f"__l{number}__" for number in range(51))
     with pytest.raises(UserError, match="calls more than 50 others"):
         await wildcards.put("all", calling, editor("ada"))
+    with pytest.raises(UserError, match="more than 5 calls with a"):
+        await wildcards.put("all", "\n".join(f"__{letter}*__" for letter in "bcdefg"), editor("ada"))
     for number in range(MOST_LISTS):
         await wildcards.put(f"l{number}", "x", editor("ada"))
     with pytest.raises(UserError, match="There are 100 lists here, which is the most"):

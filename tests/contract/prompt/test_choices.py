@@ -160,5 +160,5 @@ def test_none_is_chosen_twice(options: list[str], count: int, seed: int) -> None
 
 def test_a_name_of_many_stars_is_none() -> None:
     """With each star, finding out that a name does not match takes a power of its length longer."""
-    read = resolve("__" + "*a" * 20 + "b__ __**/*e*__", {"a" * 60: ["x"], "a/bed": ["y"]}, Random(0))
+    read = resolve("__" + "*a" * 20 + "b__ __**/*ed__", {"a" * 60: ["x"], "a/bed": ["y"]}, Random(0))
     assert read.text == "__" + "*a" * 20 + "b__ y"

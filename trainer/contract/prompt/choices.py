@@ -17,7 +17,7 @@ from trainer.contract.prompt.errors import MAX_PROMPT, PromptError, short
 from trainer.contract.prompt.tags import strip_comments
 
 MAX_CHOICES = 500  # thrown for one prompt; lists that name lists several times over grow without end
-MAX_STARS = 3  # in a name: with each, a name that does not match takes a power of its length longer
+MAX_STARS = 2  # in a name: with each, a name that does not match takes a power of its length longer
 MAX_DEPTH = 20  # choices within choices, and lists within lists
 SEPARATOR = ", "
 _LIST = re.compile(r"__(?P<list>[^\W_][\w/*-]*?|\*[\w/*-]*?)__")
@@ -101,10 +101,9 @@ def check_lists(lists: Mapping[str, Sequence[str]], names: Iterable[str] | None 
                 f"the list `__{short(path[0])}__` calls others, more than {MAX_DEPTH} deep; make them flatter"
             )
         if name not in checked:
-            for line in lists[name]:
-                for called in find_lists(strip_comments(line)):
-                    for each in _matching(lists, called):
-                        visit(each, (*path, name))
+            for called in dict.fromkeys(called for line in lists[name] for called in find_lists(strip_comments(line))):
+                for each in _matching(lists, called):
+                    visit(each, (*path, name))
             checked.add(name)
 
     for name in lists if names is None else names:
