@@ -22,7 +22,7 @@ from trainer.errors import BadAdapterFile, OperatorFault, UserFault
 from trainer.messages import Report
 from trainer.training.control import Control
 
-PICTURE_STEPS_A_TRAINING_STEP = 12  # with pictures always waiting, training still gets every thirteenth step
+PICTURE_STEPS_A_TRAINING_STEP = 16  # with pictures always waiting, training still gets every 17th step
 GATHER_S = 0.02  # that an idle engine waits for company of the first command; later ones join between two steps
 _PR_SET_PDEATHSIG = 1
 

@@ -15,6 +15,10 @@
 | ``studio.py`` | who draws and measures likeness |
 | ``arrivals.py``, ``methods.py`` | how soon likeness is there; how much of it each method has |
 | ``likeness.py`` | ``python -m tests.benchmarks.likeness --json`` |
+| ``samplers.py``, ``wording.py`` | every sampler against that of diffusers; A1111's rules of prompts, written plainly |
+| ``drawing.py`` | the same requests through our studio and through diffusers' pipeline |
+| ``crowd.py`` | fifty requests of twenty members, and how long they wait |
+| ``generation.py`` | ``python -m tests.benchmarks.generation --json`` |
 """
 
 import os

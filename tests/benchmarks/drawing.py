@@ -86,14 +86,14 @@ def fit(easel: Easel, key: str, tensors: Tensors) -> FittedAdapter:
     return easel.shelf.take(key, lambda: ReadAdapter(tensors, (), key))
 
 
-def asked(case: Case, adapters: Sequence[FittedAdapter | None]) -> list[tuple[Drawing, Company]]:
+def asked(case: Case, adapters: Sequence[FittedAdapter | None], weight: float = 0.8) -> list[tuple[Drawing, Company]]:
     """One request for each of the adapters, each with a seed of its own."""
     settings = DrawingSettings(
         sampler="DDIM", num_inference_steps=case.steps, guidance_scale=case.guidance, width=case.size, height=case.size
     )
     requests = []
     for seed, fitted in enumerate(adapters):
-        uses = () if fitted is None else ((AdapterUse("a", "", 0.8), fitted),)
+        uses = () if fitted is None else ((AdapterUse("a", "", weight), fitted),)
         requests.append((Drawing(case.prompt, case.prompt, "", seed, settings=settings), Company(uses)))
     return requests
 

@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from tests.benchmarks import crowd
 from tests.benchmarks.bases import load_modules, sd15_shape
 from tests.benchmarks.drawing import (
     Case,
@@ -69,10 +72,17 @@ def compare_mixed(name: str, case: Case, pairs: int) -> Figures:
     for seed, each in enumerate(tensors):
         pipeline.load_lora_weights(dict(each), adapter_name=f"a{seed}")
     requests, names = asked(case, fitted), [f"a{seed}" for seed in range(BATCH)]
+    rounds = count()
+
+    def draw_anew() -> None:
+        """With words and weights of this round alone, so that nothing is drawn from what is remembered."""
+        number = next(rounds)
+        here = replace(case, prompt=f"{case.prompt}, {number}")
+        draw_together(easel, asked(here, fitted, 0.8 + number / 1000))
+
     figures = time_in_turn(
-        lambda: draw_together(easel, requests), lambda: draw_by_pipeline(pipeline, case, names), pairs=pairs,
-        warm_up=1, clock=CLOCK,
-    ).figures(name)  # fmt: skip
+        draw_anew, lambda: draw_by_pipeline(pipeline, case, names), pairs=pairs, warm_up=1, clock=CLOCK
+    ).figures(name)
     together, alone = draw_together(easel, requests), draw_by_pipeline(pipeline, case, names)
     figures[f"{name}_picture_difference"] = max(difference(*pair) for pair in zip(together, alone, strict=True))
     if case is EMOJI:
@@ -119,16 +129,34 @@ def adapter_load() -> Figures:
         fit(easel, f"resident {seed}", tensors)
     many = [time_call(serve, clock=CLOCK) for _ in range(PAIRS)]
     growth = Spread.of(many).median / Spread.of(few).median
-    # nothing of ours is compiled: what an adapter changes are tensors that a layer holds, see trainer.models.tuning
-    return figures | {"adapter_load_growth": round(growth, 3), "recompilations": recompilations(serve)}
+    return figures | {"adapter_load_growth": round(growth, 3)}
 
 
-def recompilations(serve: Callable[[], None]) -> int:
-    """How many graphs torch compiled while adapters came and went."""
-    before = sum(torch._dynamo.utils.counters["frames"].values())
-    for _ in range(3):
-        serve()
-    return sum(torch._dynamo.utils.counters["frames"].values()) - before
+def recompilations() -> Figures:
+    """Graphs that torch.compile makes anew when a compiled UNet goes on with other adapters in its slots.
+
+    Counted by a backend that compiles nothing: whether Dynamo traces again does not depend on what is made of it.
+    """
+    base = make_base(load_modules(), 64)
+    easel, graphs = Easel(base), count()
+    adapters = [fit(easel, str(seed), make_adapter(base.unet, seed, 8)) for seed in range(BATCH)]
+
+    def trace(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
+        next(graphs)
+        return graph.forward
+
+    torch._dynamo.reset()
+    compiled = torch.compile(base.unet, backend=trace, dynamic=False)
+    latents, words, seen = torch.randn(2, 12, 16, 16), torch.randn(2, 77, 160), []
+    with torch.no_grad():
+        for first in range(0, BATCH, 2):
+            mixes = [((each.parts["unet"], 0.5 + first),) for each in adapters[first : first + 2]]
+            easel.slots.activate(mixes)
+            compiled(latents, torch.tensor([5.0, 7.0]), words)
+            seen.append(next(graphs) - len(seen))  # this count takes one itself
+    easel.slots.activate([])
+    torch._dynamo.reset()
+    return {"recompilations": seen[-1] - seen[0], "recompilations_first_graphs": seen[0]}
 
 
 def interleaving() -> Figures:
@@ -158,15 +186,15 @@ def interleaving() -> Figures:
     }
 
 
-def _picture() -> messages.StartImagining:
-    request = picture_request(CARD, "a fox in a suit", job_id="p", num_inference_steps=25)
+def _picture(prompt: str = "a fox in a suit") -> messages.StartImagining:
+    request = picture_request(CARD, prompt, job_id="p", num_inference_steps=25)
     return messages.StartImagining(request, {})
 
 
-def _draw_alone(backend: TorchBackend) -> float:
+def _draw_alone(backend: TorchBackend, prompt: str = "a fox in a suit") -> float:
     engine = Engine(backend, lambda report: None)
     began = CLOCK()
-    engine.take(_picture())
+    engine.take(_picture(prompt))
     while engine.busy:
         engine.turn()
     return CLOCK() - began
@@ -225,10 +253,11 @@ def overhead() -> Figures:
     backend.start()
     pipeline = make_pipeline(load_modules())
     case = Case(steps=25, size=64)
-    _draw_alone(backend)
+    rounds = count()
     pairs: Pairs = time_in_turn(
-        lambda: _draw_alone(backend), lambda: draw_by_pipeline(pipeline, case, [None]), times=2, clock=CLOCK
-    )
+        lambda: _draw_alone(backend, f"a fox in a suit, {next(rounds)}"),
+        lambda: draw_by_pipeline(pipeline, case, [None]), times=2, clock=CLOCK,
+    )  # fmt: skip
     return {
         "engine_overhead": round(1 / pairs.ratio.median - 1, 4),
         **{
@@ -248,10 +277,12 @@ def errors() -> Figures:
 
 PARTS: dict[str, Callable[[], Figures]] = {
     "errors": errors,
+    "recompilations": recompilations,
     "mixed": mixed_batch,
     "overhead": overhead,
     "interleaving": interleaving,
     "load": adapter_load,
+    "crowd": crowd.crowd,
     "mixed_sd15": mixed_batch_sd15,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.benchmarks.bases import load_modules
+from tests.benchmarks.crowd import Service, Wish, _serve
 from tests.benchmarks.drawing import (
     Case,
     asked,
@@ -15,7 +16,7 @@ from tests.benchmarks.drawing import (
     make_base,
     make_pipeline,
 )
-from tests.benchmarks.generation import difference, mixed_error
+from tests.benchmarks.generation import difference, mixed_error, recompilations
 from tests.benchmarks.wording import conditioning_max_error
 from trainer.generation.easel import Easel
 
@@ -36,3 +37,16 @@ def test_a_mixed_batch_draws_what_the_pipeline_draws_one_by_one() -> None:
 
 def test_conditioning_is_a1111s() -> None:
     assert conditioning_max_error() <= 1e-5
+
+
+def test_other_adapters_compile_nothing_anew() -> None:
+    figures = recompilations()
+    assert figures["recompilations_first_graphs"] > 0
+    assert figures["recompilations"] == 0
+
+
+def test_everyone_of_a_crowd_is_served_after_having_come() -> None:
+    asked = [Wish("a fox", seed, None, steps=2 + seed) for seed in range(3)]
+    waited, end = _serve(Service(), asked, [0.0, 0.01, 1000.0])
+    assert all(seconds > 0 for seconds in waited)
+    assert end > 1000

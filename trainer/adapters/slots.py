@@ -182,7 +182,7 @@ class SlotBank:
         if down.ndim == 4 and down.shape[2:] == (1, 1) and layer.module.stride == (1, 1):
             down = down.flatten(1)
         change = partial(torch.Tensor.to, dtype=weight.dtype)
-        return LayerDelta(change(down), change(up.t().contiguous()), None if gain is None else change(gain))
+        return LayerDelta(change(down), change(up.t()), None if gain is None else change(gain))
 
     def activate(self, mixes: Sequence[Mix]) -> None:
         """From the next forward on sample i of a batch uses ``mixes[i]``; () or empty mixes: none uses any.
@@ -223,6 +223,9 @@ def _lay_out_layer(mixes: Sequence[Sequence[tuple[LayerDelta, float]]]) -> _Slot
     some = next(delta for mix in mixes for delta, _ in mix)
     longest = max(sum(len(delta.down) for delta, _ in mix) for mix in mixes)
     rank, count = next((rank for rank in RANKS if rank >= longest), longest), len(mixes)
+    if [len(mix) for mix in mixes] == [1] and rank == longest and some.gain is None:  # as it is: nothing to be padded
+        down = some.down.t()[None] if some.down.ndim == 2 else some.down
+        return _Slots(1, down, (some.up * mixes[0][0][1])[None], None)
     down = some.down.new_zeros(count, rank, *some.down.shape[1:])
     up = some.up.new_zeros(count, rank, some.up.shape[1])
     gain = None
