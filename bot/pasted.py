@@ -19,6 +19,7 @@ from trainer.contract.infotext import Infotext
 T = TypeVar("T")
 
 _LONGEST_NUMBER = 40  # characters; a seed of 64 bits has 20
+_FENCE = re.compile(r"\A\s*```\n?|\n?```\s*\Z")  # of the code block in which Discord showed it
 _BEFORE_STEPS = re.compile(r"(?:^|(?<![ \t])[ \t]+)(?=Steps: ?\d+ ?(?:,|$))")
 _BEFORE_NEGATIVE = re.compile(r"(?:^|(?<![ \t])[ \t]+)(?=Negative prompt:)")
 _BEFORE_SEEDS = re.compile(r"(?<![ \t])[ \t]+(?=(?:Variation s|S)eeds: \d+(?:, \d+)*\s*$)")
@@ -28,7 +29,7 @@ _EMPHASES: dict[str, Emphasis] = {"original": "original", "no norm": "no_norm", 
 _TAKEN = frozenset({
     "Steps", "Sampler", "Schedule type", "CFG scale", "CFG Rescale", "Seed", "Size", "Model", "VAE", "Clip skip",
     "Emphasis", "Variation seed", "Variation seed strength", "Denoising strength", "Hires upscale", "Hires steps",
-    "Hires upscaler", "Postprocess upscale by", "Postprocess upscaler",
+    "Hires upscaler", "Hires resize", "Postprocess upscale by", "Postprocess upscaler",
 })  # fmt: skip
 _TELLS_NOTHING = frozenset({  # that would change the picture: hashes of what is named beside them, and dates
     "Version", "Model hash", "VAE hash", "Lora hashes", "TI hashes", "Hashes", "User", "Created Date", "Template",
@@ -71,7 +72,11 @@ def holds_settings(prompt: str) -> bool:
 
 
 def _unfold(text: str) -> str:
-    """The text with its lines; Discord's options have one line, so that blanks stand for their ends."""
+    """The text with its lines, without a code block's marks.
+
+    Discord's options have one line, so that blanks stand for the ends of others.
+    """
+    text = _FENCE.sub("", text)
     if "\n" in text.strip():
         return text
     *_, last = (None, *_BEFORE_STEPS.finditer(text))
@@ -133,7 +138,7 @@ def as_drawing(found: Infotext) -> Pasted:
 def _high_res(given: Mapping[str, str]) -> HighRes | None:
     """A second pass enlarges; its strength stands under the same key as that of a drawing from a picture."""
     scale = _number(given, "Hires upscale", None)
-    if scale is None:
+    if scale is None and (scale := _scale_of_resize(given)) is None:
         return None
     usual = HighRes(scale=scale)
     return HighRes(
@@ -152,13 +157,19 @@ def _upscale(given: Mapping[str, str]) -> Upscale | None:
     return Upscale(scale=scale, upscaler=_named(given, "Postprocess upscaler") or Upscale().upscaler)
 
 
-def _size(given: Mapping[str, str]) -> tuple[int, int] | tuple[None, None]:
-    written = given.get("Size")
+def _scale_of_resize(given: Mapping[str, str]) -> float | None:
+    """What A1111's "Resize to" enlarges by; the side that is 0 follows the other."""
+    sides = zip(_size(given, "Hires resize"), _size(given), strict=True)
+    return max((after / before for after, before in sides if after and before), default=None)
+
+
+def _size(given: Mapping[str, str], key: str = "Size") -> tuple[int, int] | tuple[None, None]:
+    written = given.get(key)
     if not written:
         return None, None
     match = _SIZE.fullmatch(written.strip())
     if match is None:
-        raise UserError(f"Size must be width x height in pixels, got {quoted(written)}: for example `512x768`.")
+        raise UserError(f"{key} must be width x height in pixels, got {quoted(written)}: for example `512x768`.")
     return int(match[1]), int(match[2])
 
 

@@ -30,7 +30,9 @@ _SEEDS, _STEPS, _CFG = ("seed", "noise_seed"), ("steps",), ("cfg", "guidance")
 _TEXTS = ("text", "text_g", "text_l", "clip_l", "t5xxl", "prompt", "string", "value", "populated_text", "wildcard_text",
           "text_a", "text_b", "text1", "text2", "string_a", "string_b")  # fmt: skip
 _CONDITIONINGS = ("conditioning", "conditioning_1", "conditioning_2", "conditioning_to", "conditioning_from")
-_CHECKPOINTS = ("ckpt_name", "unet_name", "model_name", "base_ckpt_name")
+_CHECKPOINTS = ("ckpt_name", "unet_name", "base_ckpt_name", "model_name")
+_MODELS = ("model", "model_optional", "lora_stack", "optional_lora_stack")  # the way from a sampler to its checkpoint
+_SAMPLER = {"steps", "guider", "sigmas"}  # one of which each has
 _LORA = re.compile(r"lora_name(?:_?(\d+))?")
 
 
@@ -90,10 +92,10 @@ class Graph:
                         return self.nodes[node][found]
         return None
 
-    def nearest(self, key: str | None, names: Iterable[str]) -> object:
-        """The first plain value under one of ``names`` at the node or anywhere upstream."""
+    def nearest(self, key: str | None, names: Iterable[str], through: Iterable[str] | None = None) -> object:
+        """The first plain value under one of ``names`` at the node or upstream of it."""
         names = tuple(names)
-        values = (self.nodes[node].get(name) for node in self.upstream(key) for name in names)
+        values = (self.nodes[node].get(name) for node in self.upstream(key, through) for name in names)
         return next((value for value in values if _is_plain(value)), None)
 
 
@@ -121,7 +123,7 @@ def _describe(graph: Graph) -> Infotext | None:
         "CFG scale": _first(graph, (first, guider), _CFG),
         "Seed": _first(graph, (first, graph.source(inputs.get("noise"))), _SEEDS),
         "Size": _size(graph, first),
-        "Model": stem(graph.nearest(model, _CHECKPOINTS)),
+        "Model": stem(graph.nearest(model, _CHECKPOINTS, _MODELS)),
         "VAE": stem(graph.nearest(_saved(graph), ("vae_name",))),
         "Clip skip": _clip_skip(graph, first),
     }
@@ -140,14 +142,14 @@ def _saved(graph: Graph) -> str | None:
 
 
 def _samplers(graph: Graph) -> list[str]:
-    """The samplers on the way to the picture, the last pass first."""
-
-    def samples(key: str) -> bool:
-        inputs = graph.nodes[key]
-        return "latent_image" in inputs and ({"steps", "guider", "sigmas"} & inputs.keys() != set())
-
-    found = [key for key in graph.upstream(_saved(graph)) if samples(key)]
-    return found or [key for key in graph.nodes if samples(key)][:1]
+    """The samplers on the way to the picture, the last pass first; those that take pictures if there is no other."""
+    way = list(graph.upstream(_saved(graph))) or list(graph.nodes)
+    for nodes in (way, list(graph.nodes)):
+        for taken in ("latent_image", "positive"):
+            found = [key for key in nodes if taken in (inputs := graph.nodes[key]) and _SAMPLER & inputs.keys()]
+            if found:
+                return found if nodes is way else found[:1]
+    return []
 
 
 def _first(graph: Graph, nodes: Iterable[str | None], names: Iterable[str]) -> str:
@@ -180,7 +182,7 @@ def _text(graph: Graph, key: str, role: str) -> str:
             continue
         follows = _CONDITIONINGS if role not in inputs and (node != key or role == "positive") else ()
         links = [inputs.get(name) for name in (role, *follows)]
-        words = [text for name in _TEXTS if (text := _string(graph, inputs.get(name)))] if node != key else []
+        words = [text for name in _texts_of(inputs) if (text := _string(graph, inputs[name]))] if node != key else []
         texts |= dict.fromkeys(words)
         found = [each for link in links if not words and (each := graph.source(link)) is not None]
         queue += [each for each in found if each not in queue]
@@ -195,14 +197,20 @@ def _string(graph: Graph, value: object) -> str:
         return value
     parts: dict[str, None] = {}
     for key in graph.upstream(graph.source(value), _TEXTS):
-        parts |= {text: None for name in _TEXTS if isinstance(text := graph.nodes[key].get(name), str) and text}
+        inputs = graph.nodes[key]
+        parts |= {text: None for name in _texts_of(inputs) if isinstance(text := inputs[name], str) and text}
     return " ".join(parts)
+
+
+def _texts_of(inputs: Json) -> tuple[str, ...]:
+    """The inputs that are texts; of a node that fills in wildcards, what it filled in."""
+    return ("populated_text",) if "populated_text" in inputs else tuple(name for name in _TEXTS if name in inputs)
 
 
 def _tags(graph: Graph, key: str) -> list[str]:
     """Tags of the LoRAs between the checkpoint and the sampler, in the order in which they are put on."""
     tags: list[str] = []
-    for node in graph.upstream(key, ("model", "lora_stack", "optional_lora_stack")):
+    for node in graph.upstream(key, _MODELS):
         inputs = graph.nodes[node]
         here = []
         for name, value in inputs.items():

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.describing.values import Json, as_list, as_object
 
+_RUNS, _BYPASSED = 0, 4  # modes of a node; 2 is muted
 _CONTROL = "control_after_generate"  # a widget of the page behind each seed
 _SAMPLED = ("steps", "cfg", "sampler_name", "scheduler")
 _WIDGETS: dict[str, tuple[str, ...]] = {
@@ -34,28 +35,49 @@ _WIDGETS: dict[str, tuple[str, ...]] = {
 
 
 def as_prompt(workflow: Json) -> Json:
-    """The same graph as ComfyUI runs it, as far as its nodes are known. Muted and bypassed ones are left out."""
-    sources = {link[0]: [str(link[1]), link[2]] for link in map(as_list, as_list(workflow.get("links"))) if _is(link)}
-    nodes = [node for node in map(as_object, as_list(workflow.get("nodes"))) if node.get("mode", 0) == 0]
+    """The same graph as ComfyUI runs it, as far as its nodes are known.
+
+    What is muted is left out; links lead through what is bypassed, and through nodes that only reroute.
+    """
+    links = {link[0]: link for link in map(as_list, as_list(workflow.get("links"))) if _is_link(link)}
+    nodes = {str(node.get("id")): node for node in map(as_object, as_list(workflow.get("nodes")))}
     return {
-        str(node.get("id")): {"class_type": node.get("type"), "inputs": _inputs(node, sources)}
-        for node in nodes
-        if isinstance(node.get("type"), str)
+        key: {"class_type": node["type"], "inputs": _inputs(node, nodes, links)}
+        for key, node in nodes.items()
+        if isinstance(node.get("type"), str) and node.get("mode", 0) == _RUNS and not _is_passage(node)
     }
 
 
-def _is(link: list[Any]) -> bool:
-    return len(link) >= 3 and isinstance(link[0], int)
+def _is_link(link: list[Any]) -> bool:
+    """``[id, source, place, target, place, type]``"""
+    return len(link) == 6 and isinstance(link[0], int)
 
 
-def _inputs(node: Json, sources: dict[Any, list[Any]]) -> Json:
+def _is_passage(node: Json) -> bool:
+    return node.get("mode") == _BYPASSED or str(node.get("type")).startswith("Reroute")
+
+
+def _source(number: object, nodes: dict[str, Json], links: dict[int, list[Any]]) -> list[Any] | None:
+    """The output that a link comes from; what lies between is passed by the first link of the same type."""
+    seen = set()
+    while isinstance(number, int) and number in links and number not in seen:
+        seen.add(number)
+        _, source, place, *_, kind = links[number]
+        node = nodes.get(str(source), {})
+        if not _is_passage(node):
+            return [str(source), place]
+        inputs = [each for each in map(as_object, as_list(node.get("inputs"))) if each.get("link") is not None]
+        fitting = [each["link"] for each in inputs if each.get("type") in (kind, "*")]
+        number = fitting[0] if fitting else None
+    return None
+
+
+def _inputs(node: Json, nodes: dict[str, Json], links: dict[int, list[Any]]) -> Json:
     values = node.get("widgets_values")
-    widgets = values if isinstance(values, dict) else dict(
-        zip(_WIDGETS.get(node["type"], ()), as_list(values), strict=False)
-    )  # fmt: skip
+    widgets = as_object(values) or dict(zip(_WIDGETS.get(node["type"], ()), as_list(values), strict=False))
     linked = {
-        each["name"]: sources[each["link"]]
+        each["name"]: source
         for each in map(as_object, as_list(node.get("inputs")))
-        if isinstance(each.get("name"), str) and isinstance(each.get("link"), int) and each["link"] in sources
+        if isinstance(each.get("name"), str) and (source := _source(each.get("link"), nodes, links)) is not None
     }
     return {**widgets, **linked}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PureWindowsPath
 from typing import Any
 
+from trainer.contract import samplers
 from trainer.contract.infotext import Infotext, sound
 
 Json = dict[str, Any]
@@ -79,9 +80,24 @@ def named(values: Mapping[str, Any], names: Mapping[str, str], *, dropped: Itera
 
 
 def infotext(prompt: object, negative_prompt: object, settings: Mapping[str, str], source: str) -> Infotext | None:
-    """The settings of a picture, None where there are none."""
-    found = Infotext(as_text(prompt), as_text(negative_prompt), {k: v for k, v in settings.items() if v}, source)
+    """The settings of a picture, its sampler by A1111's name where that is known; None where there are none."""
+    said = {key: text for key, text in settings.items() if text}
+    found = Infotext(as_text(prompt), as_text(negative_prompt), _name_sampler(said), source)
     return found if found.prompt or found.settings else None
+
+
+def _name_sampler(settings: dict[str, str]) -> dict[str, str]:
+    try:
+        sampler, scheduler = samplers.find_sampler(settings.get("Sampler", ""), settings.get("Schedule type", ""))
+    except ValueError:
+        return settings
+    named = {"Sampler": sampler} | ({} if scheduler == samplers.AUTOMATIC else {"Schedule type": scheduler})
+    first = {key: settings[key] for key in ("Steps",) if key in settings}
+    return {
+        **first,
+        **named,
+        **{key: text for key, text in settings.items() if key not in ("Sampler", "Schedule type")},
+    }
 
 
 def _key(key: str) -> str:

@@ -55,6 +55,18 @@ def test_steps_of_zero_in_the_second_pass_are_those_of_the_first() -> None:
     assert found.settings.high_res == HighRes(scale=2.0)
 
 
+@pytest.mark.parametrize(("resize", "scale"), [("768x1152", 1.5), ("0x1152", 1.5), ("1024x0", 2.0)])
+def test_a_second_pass_to_a_size(resize: str, scale: float) -> None:
+    found = read_pasted(f"a\nSteps: 9, Seed: 1, Size: 512x768, Hires resize: {resize}")
+    assert found.settings.high_res == HighRes(scale=scale)
+    assert found.ignored == ()
+
+
+def test_what_was_copied_with_its_code_block() -> None:
+    found = read_pasted("```\na fox\nSteps: 9, Seed: 1, Size: 512x768\nSeeds: 1, 2\n```\n")
+    assert (found.prompt, found.seed, found.count, found.ignored) == ("a fox", 1, 2, ())
+
+
 def test_a_seed_of_64_bits_stays_exact() -> None:
     assert as_drawing(Infotext("a", "", {"Seed": "18446744073709551615"})).seed == 2**64 - 1
 
@@ -75,7 +87,18 @@ def test_a_value_that_is_none_of_its_kind_is_named(key: str, value: str, words: 
     assert refused.value.message == words
 
 
-KEYS = ["Steps", "Seed", "Size", "CFG scale", "Clip skip", "Hires upscale", "Hires steps", "Emphasis", "Variation seed"]
+KEYS = [
+    "Hires resize",
+    "Steps",
+    "Seed",
+    "Size",
+    "CFG scale",
+    "Clip skip",
+    "Hires upscale",
+    "Hires steps",
+    "Emphasis",
+    "Variation seed",
+]
 VALUES = st.one_of(st.text(max_size=20), st.integers().map(str), st.floats().map(str), st.just("9" * 5_000))
 
 

@@ -92,9 +92,20 @@ def test_templates_may_stand_below_the_settings() -> None:
     assert found.settings["Negative Template"] == "__bad__"
 
 
-@pytest.mark.parametrize("version", ["f2.0.1v1.10.1-previous-1-gabc", "f0.0.17v1.8.0"])
-def test_forge_is_told_by_its_version(version: str) -> None:
-    assert read(f"a\nSteps: 2, Seed: 1, Version: {version}").source == "Forge"
+@pytest.mark.parametrize(
+    ("version", "program"),
+    [
+        ("v1.10.1", "A1111"),
+        ("f2.0.1v1.10.1-previous-1-gabc", "Forge"),
+        ("f0.0.17v1.8.0", "Forge"),
+        ("Fooocus v2.5.5", "Fooocus"),
+        ("ComfyUI", "ComfyUI"),
+        ("Darkroom 0.1.0", "Darkroom"),
+        ("1a2b3c, App: SD.Next", "SD.Next"),
+    ],
+)
+def test_a_program_is_told_by_its_version(version: str, program: str) -> None:
+    assert read(f"a\nSteps: 2, Seed: 1, Version: {version}").source == program
 
 
 @pytest.mark.parametrize(

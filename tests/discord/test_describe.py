@@ -44,8 +44,8 @@ async def describe_message(home: House, message: Message) -> Message:
         (
             png({"prompt": graph()}),
             "ComfyUI",
-            "a fox in a suit <lora:thnos:0.8> <lora:ink:0.5:1>\nNegative prompt: rain\nSteps: 20, Sampler: dpmpp_2m,"
-            " Schedule type: karras, CFG scale: 7.5, Seed: 42, Size: 512x768, Model: dream_8, VAE: ft-mse, Clip skip:"
+            "a fox in a suit <lora:thnos:0.8> <lora:ink:0.5:1>\nNegative prompt: rain\nSteps: 20, Sampler: DPM++ 2M,"
+            " Schedule type: Karras, CFG scale: 7.5, Seed: 42, Size: 512x768, Model: dream_8, VAE: ft-mse, Clip skip:"
             " 2",
         ),
     ],

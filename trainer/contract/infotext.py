@@ -187,8 +187,9 @@ def _source_of(settings: Mapping[str, str]) -> str:
         return "Darkroom"
     if any(key.startswith("Civitai") for key in settings):
         return "Civitai"
-    if version.startswith("ComfyUI"):
-        return "ComfyUI"
+    for program in ("ComfyUI", "Fooocus"):
+        if version.startswith(program):
+            return program
     if re.match(r"f\d", version):
         return "Forge"
     return "SD.Next" if settings.get("App") == "SD.Next" else "A1111"

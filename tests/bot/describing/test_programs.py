@@ -56,7 +56,7 @@ def test_comfyuis_graph_is_walked_back_from_the_sampler() -> None:
     assert picture.prompt == "a fox in a suit <lora:thnos:0.8> <lora:ink:0.5:1>"
     assert picture.negative_prompt == "rain"
     assert picture.settings == {
-        "Steps": "20", "Sampler": "dpmpp_2m", "Schedule type": "karras", "CFG scale": "7.5", "Seed": "42",
+        "Steps": "20", "Sampler": "DPM++ 2M", "Schedule type": "Karras", "CFG scale": "7.5", "Seed": "42",
         "Size": "512x768", "Model": "dream_8", "VAE": "ft-mse", "Clip skip": "2",
     }  # fmt: skip
 
@@ -71,7 +71,7 @@ def test_values_and_texts_that_come_from_other_nodes() -> None:
         n22=node("StringConcatenate", string_a="a fox", string_b=["23", 0], delimiter=" "),
         n23=node("PrimitiveString", value="in space"),
         n24=node("CLIPTextEncode", text="rain", clip=["4", 1]),
-        n25=node("CLIPTextEncode", text="fog", clip=["4", 1]),
+        n25=node("ImpactWildcardEncode", wildcard_text="{fog|mist}", populated_text="fog", clip=["4", 1]),
     )
     picture = found(prompt=changed)
     assert picture.prompt.startswith("a fox in space <lora:")
@@ -121,7 +121,7 @@ def test_the_parts_of_a_sampler_as_flux_has_them() -> None:
         "11": node("VAEDecode", samples=["10", 0]), "12": node("SaveImage", images=["11", 0]),
     }))  # fmt: skip
     assert (picture.prompt, picture.negative_prompt) == ("a fox", "")
-    assert picture.settings == {"Steps": "28", "Sampler": "euler", "Schedule type": "simple", "Seed": "5",
+    assert picture.settings == {"Steps": "28", "Sampler": "Euler", "Schedule type": "Simple", "Seed": "5",
                                 "Size": "1024x768", "Model": "flux1-dev"}  # fmt: skip
 
 
@@ -141,6 +141,26 @@ def test_an_efficient_loader_holds_the_texts_itself() -> None:
     assert picture.settings["Clip skip"] == "2"
 
 
+def test_a_pass_over_a_picture_alone() -> None:
+    picture = found(
+        prompt=json.dumps({
+            "1": node("CheckpointLoaderSimple", ckpt_name="dream.safetensors"),
+            "2": node("CLIPTextEncode", text="a fox", clip=["1", 1]), "3": node("LoadImage", image="fox.png"),
+            "4": node("UpscaleModelLoader", model_name="4x.pth"),
+            "5": node("ApplyControlNet", positive=["2", 0], negative=["2", 0], model_optional=["1", 0]),
+            "6": node("UltimateSDUpscale", image=["3", 0], upscale_model=["4", 0], model=["5", 2], positive=["5", 0],
+                      negative=["5", 1], seed=3, steps=12, cfg=5, sampler_name="a_new_one", scheduler="normal",
+                      denoise=0.3),
+            "7": node("SaveImage", images=["6", 0]),
+        })
+    )  # fmt: skip
+    assert picture.prompt == "a fox"
+    assert picture.settings == {
+        "Steps": "12", "Sampler": "a_new_one", "Schedule type": "normal", "CFG scale": "5", "Seed": "3",
+        "Model": "dream", "Denoising strength": "0.3",
+    }  # fmt: skip
+
+
 def test_a_workflow_alone_is_understood_as_far_as_its_nodes_are_known() -> None:
     def drawn(number: int, kind: str, widgets: list[Any], **links: int) -> dict[str, Any]:
         inputs = [{"name": name, "type": "*", "link": link} for name, link in links.items()]
@@ -154,14 +174,17 @@ def test_a_workflow_alone_is_understood_as_far_as_its_nodes_are_known() -> None:
                   latent_image=5),
             drawn(6, "VAEDecode", [], samples=6), drawn(7, "SaveImage", ["ComfyUI"], images=7),
             {"id": 8, "type": "Note", "widgets_values": ["a note"]},
+            drawn(9, "Reroute", [], model=8), {**drawn(10, "LoraLoader", ["x", 1, 1], model=9), "mode": 4},
+            {**drawn(11, "LoraLoader", ["y", 1, 1], model=9), "mode": 2},
         ],
-        "links": [[1, 1, 1, 2, 0, "CLIP"], [2, 1, 0, 5, 0, "MODEL"], [3, 2, 0, 5, 1, "CONDITIONING"],
+        "links": [[1, 1, 1, 2, 0, "CLIP"], [2, 9, 0, 5, 0, "MODEL"], [8, 10, 0, 9, 0, "MODEL"],
+                  [9, 1, 0, 10, 0, "MODEL"], [3, 2, 0, 5, 1, "CONDITIONING"],
                   [4, 3, 0, 5, 2, "CONDITIONING"], [5, 4, 0, 5, 3, "LATENT"], [6, 5, 0, 6, 0, "LATENT"],
                   [7, 6, 0, 7, 0, "IMAGE"]],
     }  # fmt: skip
     picture = found(workflow=json.dumps(workflow))
     assert (picture.prompt, picture.negative_prompt) == ("a fox", "rain")
-    assert picture.settings == {"Steps": "20", "Sampler": "euler", "Schedule type": "normal", "CFG scale": "8",
+    assert picture.settings == {"Steps": "20", "Sampler": "Euler", "Schedule type": "Uniform", "CFG scale": "8",
                                 "Seed": "6", "Size": "512x640", "Model": "dream"}  # fmt: skip
 
 
@@ -207,7 +230,7 @@ def test_invokeai(model: dict[str, Any], lora: dict[str, Any]) -> None:
     picture = found(invokeai_metadata=json.dumps(metadata))
     assert (picture.source, picture.prompt, picture.negative_prompt) == ("InvokeAI", "a fox <lora:thnos:0.75>", "rain")
     assert picture.settings.items() >= {
-        "Steps": "30", "Sampler": "euler_a", "CFG scale": "7.5", "Seed": "4", "Size": "512x768", "Model": "dream",
+        "Steps": "30", "Sampler": "Euler a", "CFG scale": "7.5", "Seed": "4", "Size": "512x768", "Model": "dream",
         "Version": "4.2.0", "generation_mode": "txt2img",
     }.items()  # fmt: skip
 
@@ -221,7 +244,7 @@ def test_invokeais_second_version(prompt: object) -> None:
     picture = found(sd__metadata=json.dumps(metadata), Dream='"x" -s 1')
     assert (picture.prompt, picture.negative_prompt) == ("a fox", "rain")
     assert picture.settings == {
-        "Steps": "50", "Sampler": "k_lms", "CFG scale": "7.5", "Seed": "9", "Size": "640x512", "Model hash": "ab",
+        "Steps": "50", "Sampler": "LMS", "CFG scale": "7.5", "Seed": "9", "Size": "640x512", "Model hash": "ab",
         "Model": "sd-1.5", "Version": "2.3.0", "type": "txt2img",
     }  # fmt: skip
 
@@ -230,7 +253,7 @@ def test_invokeais_first_version() -> None:
     picture = found(Dream='"a "red" fox [rain, fog]" -s 50 -S 42 -W 512 -H 640 -C 7.5 -A k_lms -f 0.6')
     assert (picture.prompt, picture.negative_prompt) == ('a "red" fox', "rain, fog")
     assert picture.settings == {
-        "Steps": "50", "Sampler": "k_lms", "CFG scale": "7.5", "Seed": "42", "Size": "512x640",
+        "Steps": "50", "Sampler": "LMS", "CFG scale": "7.5", "Seed": "42", "Size": "512x640",
         "Denoising strength": "0.6",
     }  # fmt: skip
 
@@ -245,7 +268,7 @@ def test_swarmui() -> None:
         picture = found(**{name: text})
         assert (picture.source, picture.prompt) == ("SwarmUI", "a fox <lora:thnos:0.8> <lora:ink:1>")
         assert picture.settings == {
-            "Steps": "20", "Sampler": "dpmpp_2m", "Schedule type": "karras", "CFG scale": "7", "Seed": "1",
+            "Steps": "20", "Sampler": "DPM++ 2M", "Schedule type": "Karras", "CFG scale": "7", "Seed": "1",
             "Size": "1024x768", "Model": "dream_xl", "Variation seed": "5", "Variation seed strength": "0.2",
             "Clip skip": "2", "Version": "0.9.6.2",
         }  # fmt: skip
@@ -268,7 +291,7 @@ def test_fooocus(values: dict[str, Any]) -> None:
     picture = found(parameters=json.dumps(values))
     assert (picture.source, picture.prompt, picture.negative_prompt) == ("Fooocus", "a fox <lora:thnos:0.8>", "rain")
     assert picture.settings.items() >= {
-        "Steps": "30", "Sampler": "dpmpp_2m_sde_gpu", "Schedule type": "karras", "CFG scale": "4", "Seed": "7",
+        "Steps": "30", "Sampler": "DPM++ 2M SDE", "Schedule type": "Karras", "CFG scale": "4", "Seed": "7",
         "Size": "1152x896", "Model": "dream", "performance": "Speed",
     }.items()  # fmt: skip
 
@@ -279,7 +302,7 @@ def test_novelai() -> None:
     picture = found(Software="NovelAI", Source="NovelAI Diffusion V3", Description="a fox", Comment=json.dumps(comment))
     assert (picture.source, picture.prompt, picture.negative_prompt) == ("NovelAI", "a fox", "rain")
     assert picture.settings == {
-        "Steps": "28", "Sampler": "k_euler_ancestral", "Schedule type": "karras", "CFG scale": "5", "Seed": "8",
+        "Steps": "28", "Sampler": "Euler a", "Schedule type": "Karras", "CFG scale": "5", "Seed": "8",
         "Size": "832x1216", "Model": "NovelAI Diffusion V3", "sm": "false",
     }  # fmt: skip
 
@@ -295,7 +318,7 @@ def test_easy_diffusion() -> None:
         assert (picture.source, picture.prompt) == ("Easy Diffusion", "a fox <lora:thnos:0.5>")
         assert picture.negative_prompt == "rain"
         assert picture.settings == {
-            "Steps": "25", "Sampler": "euler_a", "CFG scale": "7.5", "Seed": "5", "Size": "512x640", "Model": "dream",
+            "Steps": "25", "Sampler": "Euler a", "CFG scale": "7.5", "Seed": "5", "Size": "512x640", "Model": "dream",
             "Clip skip": "False",
         }  # fmt: skip
 
@@ -314,7 +337,8 @@ def test_draw_things() -> None:
 KEYS = ["class_type", "inputs", "model", "positive", "negative", "latent_image", "steps", "seed", "text", "images",
         "lora_name", "strength_model", "width", "height", "stop_at_clip_layer", "nodes", "links", "id", "type",
         "widgets_values", "name", "link", "sui_image_params", "loras", "loraweights", "base_model", "performance",
-        "resolution", "prompt", "image", "c", "scale", "extraMetadata", "1", "2", "guider", "sigmas"]  # fmt: skip
+        "resolution", "prompt", "image", "c", "scale", "extraMetadata", "1", "2", "guider", "sigmas",
+        "mode"]  # fmt: skip
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.sampled_from(KEYS)),
     lambda inner: st.one_of(
@@ -334,6 +358,26 @@ def test_no_fields_raise(fields: dict[str, str]) -> None:
     picture = read_settings(fields)
     if picture is not None:
         assert read(picture.text).text.encode()
+
+
+ODD = st.sampled_from([None, 0, 1, "1", [], {}, [1], {"a": 1}, "MODEL"])
+LINKS = st.lists(st.lists(st.one_of(st.integers(0, 3), ODD), min_size=6, max_size=6), max_size=6)
+DRAWN = st.fixed_dictionaries(
+    {"id": st.integers(0, 3), "type": st.sampled_from(["Reroute", "KSampler", "CLIPTextEncode", "SaveImage"])},
+    optional={
+        "mode": st.sampled_from([0, 2, 4]),
+        "widgets_values": st.one_of(ODD, st.lists(ODD, max_size=4)),
+        "inputs": st.lists(
+            st.fixed_dictionaries({"name": st.sampled_from(KEYS), "link": st.integers(0, 3), "type": ODD}), max_size=3
+        ),
+    },
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(DRAWN, max_size=5), LINKS)
+def test_no_workflow_raises(nodes: list[Any], links: list[Any]) -> None:
+    read_settings({"workflow": json.dumps({"nodes": nodes, "links": links})})
 
 
 @settings(max_examples=300, deadline=None)
