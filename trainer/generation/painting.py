@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from trainer import messages
 from trainer.contract import infotext, samplers
-from trainer.contract.drawings import Drawing, Upscale
-from trainer.errors import UserFault
+from trainer.contract.drawings import Drawing
 from trainer.generation.easel import Company, Easel
+from trainer.generation.enlarging import check_upscale, enlarge, upscale
 from trainer.generation.pipeline import Picture, to_images
 from trainer.generation.samplers import begin, begin_from, first_step, make_plan
 from trainer.generation.script import Script, write_script
-from trainer.generation.sources import LONGEST_SIDE, MASK_BLUR, STRENGTH, Canvas, place_source, to_pixels
+from trainer.generation.sources import MASK_BLUR, STRENGTH, Canvas, place_source, to_pixels
 from trainer.generation.studio import Known, Sample
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning
@@ -42,6 +42,11 @@ def paint(
     base, settings = easel.base, drawing.settings
     canvas = place_source(base, drawing, files or {})
     resolved = resolve_settings(easel, drawing, None if canvas is None else canvas.size)
+    size = size_of(base, drawing) if canvas is None else canvas.size
+    if settings.high_res is not None and (canvas is None or settings.strength != 0):
+        size = enlarge(base, size, settings.high_res)
+    if settings.upscale is not None:
+        check_upscale(size, settings.upscale)
     latents = None
     if settings.strength != 0 or canvas is None:
         first = _begin(easel, drawing, company, canvas)
@@ -99,7 +104,8 @@ def _begin_again(easel: Easel, drawing: Drawing, company: Company, latents: torc
     sampler, scheduler = find_sampler(easel, drawing)
     plan = make_plan(easel.noise, sampler, scheduler, steps, first_step(steps, high_res.strength))
     scale = base.vae_scale_factor
-    height, width = (max(1, round(side * scale * high_res.scale / 8) * 8 // scale) for side in latents.shape[1:])
+    size = enlarge(base, (latents.shape[2] * scale, latents.shape[1] * scale), high_res)
+    width, height = (side // scale for side in size)
     if high_res.upscaler.lower().startswith("latent"):
         large = F.interpolate(latents[None], (height, width), mode="bilinear", align_corners=False)[0]
     else:
@@ -114,19 +120,6 @@ def _begin_again(easel: Easel, drawing: Drawing, company: Company, latents: torc
         easel, plan, begin_from(plan, large, noise), script, guidance_of(base, drawing), generator,
         company.mix("unet"), drawing.settings.guidance_rescale,
     )  # fmt: skip
-
-
-def upscale(image: Image.Image, wanted: Upscale) -> Image.Image:
-    """The picture enlarged. Raises UserFault: an upscaler that is not there, too large a picture."""
-    if wanted.upscaler.lower() != "lanczos":
-        raise UserFault(f"there is no upscaler {wanted.upscaler[:40]!r}: take Lanczos, or the high-resolution pass")
-    width, height = (round(side * wanted.scale) for side in image.size)
-    if max(width, height) > LONGEST_SIDE:
-        raise UserFault(
-            f"the picture would have {width} × {height} pixels, and {LONGEST_SIDE} a side are the most: take a smaller"
-            " scale"
-        )
-    return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def read_script(easel: Easel, drawing: Drawing, company: Company, steps: int, hires_steps: int | None = None) -> Script:

@@ -211,3 +211,18 @@ def test_what_cannot_be_drawn_is_told(
     small = {"small": spool(tmp_path, png(Image.new("L", (8, 8)))), "huge": spool(tmp_path, png(photo(5000, 4)))}
     with pytest.raises(UserFault, match=words):
         draw(easel, drawing(source, **settings), {**files, **small})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"upscale": Upscale(2.0, "ESRGAN")}, "there is no upscaler 'ESRGAN'"),
+        ({"high_res": HighRes(scale=2.0), "upscale": Upscale(33.0)}, "4224 × 4224 pixels"),
+        ({"high_res": HighRes(scale=65.0)}, "4160 × 4160 pixels"),
+    ],
+)
+def test_what_cannot_be_enlarged_is_told_before_anything_is_drawn(
+    easel: Easel, settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(UserFault, match=words):
+        next(paint(easel, drawing(None, **settings), Company(())))
