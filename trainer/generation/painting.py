@@ -195,7 +195,10 @@ def guidance_of(base: Base, drawing: Drawing) -> float:
 
 def strength_of(drawing: Drawing) -> float:
     """Of a drawing from a picture."""
-    return STRENGTH if drawing.settings.strength is None else drawing.settings.strength
+    if drawing.settings.strength is not None:
+        return drawing.settings.strength
+    # of what is beyond a picture's edges there is nothing to keep
+    return 1.0 if drawing.source is not None and any(drawing.source.margins) else STRENGTH
 
 
 def size_of(base: Base, drawing: Drawing) -> tuple[int, int]:

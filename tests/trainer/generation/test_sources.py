@@ -126,7 +126,7 @@ def test_what_a_mask_leaves_out_stays_to_the_bit(easel: Easel, files: Files) -> 
 
 
 def test_margins_are_drawn_and_the_picture_stays(easel: Easel, files: Files) -> None:
-    picture = draw(easel, drawing(Source(PICTURE, margins=(16, 0, 16, 8)), strength=1.0), files).image
+    picture = draw(easel, drawing(Source(PICTURE, margins=(16, 0, 16, 8))), files).image
     assert picture.size == (64 + 16 + 16, 64 + 8)
     inner = pixels(picture)[: 64 - 28, 16 + 28 : 16 + 64 - 28]
     assert np.array_equal(inner, pixels(photo())[: 64 - 28, 28 : 64 - 28])
