@@ -58,18 +58,17 @@ def paint(
         second.exact = exact
         yield second
         latents = second.state.x
-    image = canvas.picture if latents is None and canvas is not None else to_images(base.decode(_only(latents)))[0]
+    if latents is not None:
+        image = to_images(base.decode(latents[None]))[0]
+    else:
+        assert canvas is not None  # what begins with noise was drawn
+        image = canvas.picture
     if canvas is not None and settings.high_res is None:
         image = canvas.keep_rest(image)
     if settings.upscale is not None:
         image = upscale(image, settings.upscale)
     text = infotext.write(drawing.prompt_written, drawing.negative_prompt, {**resolved, **company.hashes()})
     return Picture(image, drawing.seed, text)
-
-
-def _only(latents: torch.Tensor | None) -> torch.Tensor:
-    assert latents is not None
-    return latents[None]
 
 
 def _begin(easel: Easel, drawing: Drawing, company: Company, canvas: Canvas | None) -> Sample:

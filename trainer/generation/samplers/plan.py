@@ -89,12 +89,7 @@ def first_step(steps: int, strength: float) -> int:
     """The step at which img2img begins, of ``steps``, with ``strength`` in 0…1, as A1111 counts.
 
     A1111 takes t_enc = int(min(strength, 0.999)·steps) and then the last t_enc + 1 of the steps, so that one is always
-    taken; strength 1 takes all. diffusers takes int(strength·steps), one fewer: see :func:`first_step_of_diffusers`.
+    taken; strength 1 takes all. diffusers takes int(strength·steps), one fewer.
     A1111's DDIM, PLMS and UniPC take t_enc steps; here all samplers take as many.
     """
     return max(steps - int(min(strength, 0.999) * steps) - 1, 0)
-
-
-def first_step_of_diffusers(steps: int, strength: float) -> int:
-    """The step at which ``StableDiffusionImg2ImgPipeline`` begins; ``steps`` itself means that none is taken."""
-    return max(steps - int(min(strength, 1.0) * steps), 0)
