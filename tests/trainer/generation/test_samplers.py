@@ -24,7 +24,6 @@ from trainer.generation.samplers import (
     make_plan,
     noise_to,
 )
-from trainer.generation.samplers.plan import first_step_of_diffusers
 
 SCHEDULE = Case("Euler").schedule
 ZERO_SNR = Case("Euler", prediction_type="v_prediction", spacing="trailing", zero_snr=True).schedule
@@ -161,7 +160,6 @@ def test_img2img_begins_where_a1111_does() -> None:
     # t_enc = int(min(strength, 0.999) * steps), and the last t_enc + 1 of the steps are taken
     assert [first_step(20, strength) for strength in (0, 0.04, 0.05, 0.5, 0.75, 0.99, 1)] == [19, 19, 18, 9, 4, 0, 0]
     assert first_step(1, 1) == first_step(1, 0) == 0
-    assert [first_step_of_diffusers(20, strength) for strength in (0, 0.5, 1)] == [20, 10, 0]
 
 
 def test_a_plan_that_begins_in_the_middle_has_its_first_latents_and_no_memory() -> None:
