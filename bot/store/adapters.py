@@ -17,6 +17,7 @@ _SELECT = (
     " AND state = 'succeeded' AND photos_deleted_at IS NULL) AS photos_kept_until"
     " FROM adapters JOIN members ON members.id = adapters.owner_id"
 )
+_FLAGS = ("credit", "commercial", "derivatives", "age_restricted")
 # a viewer sees their own, and what is shared with the guild they are in (NULL in a direct message: nothing)
 _SHARED = "EXISTS (SELECT 1 FROM shares WHERE shares.guild_id = :guild AND shares.adapter_id = adapters.id)"
 _VISIBLE = f"(adapters.owner_id = :viewer OR {_SHARED})"
@@ -27,6 +28,9 @@ def _adapter(row: Row) -> Adapter:
     fields = dict(row)
     shared = fields.pop("shared")
     fields["candidates"] = msgspec.json.decode(fields["candidates"], type=tuple[Candidate, ...])
+    fields["trigger_words"] = msgspec.json.decode(fields["trigger_words"], type=tuple[str, ...])
+    for flag in _FLAGS:
+        fields[flag] = bool(fields[flag])
     return Adapter(**fields, shared_with=tuple(int(guild) for guild in shared.split(",")) if shared else ())
 
 
@@ -53,6 +57,7 @@ def _fields(adapter: Adapter) -> dict[str, object]:
     fields = msgspec.structs.asdict(adapter)
     del fields["shared_with"], fields["owner_name"], fields["photos_kept_until"]
     fields["candidates"] = msgspec.json.encode(adapter.candidates).decode()
+    fields["trigger_words"] = msgspec.json.encode(adapter.trigger_words).decode()
     return fields
 
 

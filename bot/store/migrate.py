@@ -54,13 +54,31 @@ def migrate(connection: sqlite3.Connection, migrations: list[tuple[int, str]] | 
     for number, script in migrations:
         if number <= current:
             continue
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in split_statements(script):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+        _apply(connection, number, script)
     return newest
+
+
+def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
+    """One migration, whole or not at all.
+
+    A table is made anew by dropping it, which would take the rows that refer to it: foreign keys are off meanwhile, as
+    https://www.sqlite.org/lang_altertable.html#otheralter prescribes, and checked before the end.
+    """
+    enforced = int(connection.execute("PRAGMA foreign_keys").fetchone()[0])
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in split_statements(script):
+            connection.execute(statement)
+        broken = connection.execute("PRAGMA foreign_key_check").fetchone()
+        if broken is not None:
+            raise sqlite3.IntegrityError(
+                f"migration {number} leaves rows of {broken[0]} that refer to none of {broken[2]}"
+            )
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    finally:
+        connection.execute(f"PRAGMA foreign_keys = {enforced}")

@@ -20,6 +20,12 @@ CardState = Literal["pending", "posted", "private", "lost"]
 Hold = Literal["review", "paused"]
 """Why a waiting job goes to no worker: its member has to say something to its photos first, or has paused it."""
 
+Origin = Literal["trained", "imported", "merged"]
+"""Where an adapter comes from."""
+
+Likeness = Literal["none", "self", "other"]
+"""Whether an adapter is the likeness of a real person: of its owner, or of somebody else."""
+
 NoteKind = Literal["delivered", "failed", "cancelled", "ping", "paused"]
 
 
@@ -172,6 +178,22 @@ class Adapter(Record, frozen=True):
     choose_until: float | None = None  # then the other versions are deleted
     photos_kept_until: float | None = None  # what it was trained on, to go on learning from; None: not any more
     shared_with: tuple[int, ...] = ()  # guild ids
+    version: int = 1  # the newest
+    origin: Origin = "trained"
+    source: str | None = None  # the address that it was imported from
+    trigger_words: tuple[str, ...] = ()  # of an imported one: offered, never forced in
+    description: str = ""
+    credit: bool = True  # its owner is to be named
+    commercial: bool = False  # pictures that it made may be sold
+    derivatives: bool = True  # it may be merged into others
+    age_restricted: bool = False
+    cover_job: str | None = None  # the picture on its page; None: its newest example
+    cover_position: int | None = None
+    uses: int = 0  # jobs that were delivered with it
+    likes: int = 0
+    likeness: Likeness = "none"
+    public_at: float | None = None  # since when every server of this bot has it; None: it has not
+    hidden_at: float | None = None  # reported: until that is decided, its owner alone sees it
 
     def name_for(self, viewer_id: int) -> str:
         """How this viewer writes it in a tag: ``thnos`` for their own, else ``ada/thnos``."""
@@ -193,6 +215,7 @@ class Picture(Record, frozen=True):
     parameters: str  # A1111's text form
     settings: dict[str, str | int | float]
     created_at: float
+    hidden_at: float | None = None  # reported: nobody is shown it until that is decided
 
 
 class Favourite(Record, frozen=True):

@@ -61,6 +61,38 @@ def test_what_the_first_version_held_is_there_in_the_newest(connection: sqlite3.
     assert connection.execute("SELECT held, wish FROM jobs").fetchall() == [(None, None)]
 
 
+def test_a_table_that_is_made_anew_keeps_the_rows_that_refer_to_it(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    migrate(connection, find_migrations()[:8])
+    connection.execute("INSERT INTO members VALUES (1, 'ada', 0.0)")
+    connection.execute(
+        "INSERT INTO jobs (id, lane, state, base, spec, owner_id, channel_id, upload_limit_bytes, created_at, wish_step)"
+        " VALUES ('7', 'imagine', 'succeeded', 'emoji-64', '{}', 1, 2, 3, 4.0, 5)"
+    )
+    connection.execute(
+        "INSERT INTO pictures (job_id, position, owner_id, blob, filename, size_bytes, parameters, settings, created_at)"
+        " VALUES ('7', 0, 1, 'blobs/aa/aa', 'a.png', 6, '', '{}', 7.0)"
+    )
+    connection.execute("INSERT INTO favourites VALUES (2, '7', 0, 8.0)")
+    migrate(connection)
+    assert connection.execute("SELECT wish_step, lane FROM jobs").fetchall() == [(5, "imagine")]
+    assert connection.execute("SELECT member_id FROM favourites").fetchall() == [(2,)]
+    assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+    with pytest.raises(sqlite3.IntegrityError):
+        connection.execute("DELETE FROM jobs")
+
+
+def test_a_migration_that_leaves_orphans_is_rolled_back(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    first = (1, "CREATE TABLE a (x INTEGER PRIMARY KEY) STRICT; CREATE TABLE b (y REFERENCES a (x));")
+    migrate(connection, [first])
+    connection.execute("INSERT INTO a VALUES (1)")
+    connection.execute("INSERT INTO b VALUES (1)")
+    with pytest.raises(sqlite3.IntegrityError, match="refer to none of a"):
+        migrate(connection, [first, (2, "DELETE FROM a;")])
+    assert connection.execute("SELECT x FROM a").fetchall() == [(1,)]
+
+
 def test_an_error_half_way_leaves_nothing_behind(connection: sqlite3.Connection) -> None:
     second = (2, "CREATE TABLE b (x INTEGER) STRICT; INSERT INTO b VALUES (1); CREATE TABLE a (y INTEGER) STRICT;")
     with pytest.raises(sqlite3.OperationalError, match="already exists"):
