@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import torch
 
-from trainer.adapters.kohya_names import flat
-from trainer.adapters.ldm_names import UNetShape, clip_to_open_clip, unet_to_ldm, vae_to_ldm
 from trainer.adapters.safetensors_file import write_tensors
+from trainer.contract.kohya_names import flat
+from trainer.contract.ldm_names import UNetShape, clip_to_open_clip, unet_to_ldm, vae_to_ldm
 from trainer.errors import UserFault
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import cast
 
 import torch
 
-from trainer.adapters import kohya_names
 from trainer.adapters.embedding_files import Embedding, bundle, unbundle
 from trainer.adapters.layouts.reading import DOWN, MAGNITUDE, UP, Plan
 from trainer.adapters.safetensors_file import read_header, read_tensors, tensor_bytes
+from trainer.contract import kohya_names
 from trainer.contract.adapter_marks import split_bundled
 from trainer.errors import BadAdapterFile
 
@@ -65,7 +65,7 @@ def write_kohya_lora(
     """A LoRA as kohya writes it and A1111, Forge and ComfyUI read it, in float16, its alpha beside it.
 
     ``weights`` are of scale 1. ``lora_alpha`` is written where it is given, and B divided by what readers will make of
-    it; else alpha is the rank. ``sdxl``: the names are SDXL's, see :mod:`trainer.adapters.kohya_names`. ``metadata`` as
+    it; else alpha is the rank. ``sdxl``: the names are SDXL's, see :mod:`trainer.contract.kohya_names`. ``metadata`` as
     :func:`trainer.adapters.kohya_metadata.describe_for_kohya` makes them; the two hashes by which A1111 knows a file
     again are added. A DoRA's magnitudes go over the outputs, as in the paper: ComfyUI and Forge see that by the shape,
     A1111 1.10 takes them for LyCORIS' older ones over the inputs, diffusers drops them from this format.

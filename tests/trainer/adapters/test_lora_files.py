@@ -14,12 +14,12 @@ from safetensors.torch import load, save
 
 from tests.trainer.adapters.layouts import UNETS, clip_keys, unet_keys
 from tests.trainer.adapters.tiny import FAMILIES, draw, lora_modules, make_text_encoder, make_unet, random_lora
-from trainer.adapters import kohya_names
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import Embedding
-from trainer.adapters.layouts.places import find_layer
-from trainer.adapters.ldm_names import UNetShape, unet_from_ldm, unet_to_ldm
 from trainer.adapters.lora_files import read_lora, write_kohya_lora, write_lora
+from trainer.contract import kohya_names
+from trainer.contract.adapter_places import find_layer
+from trainer.contract.ldm_names import UNetShape, unet_from_ldm, unet_to_ldm
 from trainer.errors import BadAdapterFile
 
 Q = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"

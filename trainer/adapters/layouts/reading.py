@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 
 from trainer.adapters.layouts.factors import PAIRS, Pair, check_rank
-from trainer.adapters.layouts.places import Place, find_places
 from trainer.adapters.layouts.scales import PeftScales
 from trainer.contract.adapter_keys import other_algorithm
+from trainer.contract.adapter_places import Place, find_places
 from trainer.errors import BadAdapterFile
 
 DOWN, UP, MAGNITUDE = "lora_A.weight", "lora_B.weight", "lora_magnitude_vector"

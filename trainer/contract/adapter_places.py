@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from trainer.adapters import kohya_names
-from trainer.adapters.ldm_names import clip_from_open_clip, unet_from_ldm
+from trainer.contract import kohya_names
 from trainer.contract.adapter_keys import Algorithm, split_key
+from trainer.contract.ldm_names import clip_from_open_clip, unet_from_ldm
 
 BIG_G = 1280  # width of OpenCLIP's bigG, which SDXL alone has, and only as its second text encoder
 

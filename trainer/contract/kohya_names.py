@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from trainer.adapters.ldm_names import UNetShape, unet_to_ldm
+from trainer.contract.ldm_names import UNetShape, unet_to_ldm
 
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 # words that have an underscore of their own, and so can't be told from two words but by knowing them
