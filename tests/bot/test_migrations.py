@@ -67,13 +67,13 @@ def test_a_table_that_is_made_anew_keeps_the_rows_that_refer_to_it(connection: s
     connection.execute("INSERT INTO members VALUES (1, 'ada', 0.0)")
     connection.execute(
         "INSERT INTO jobs"
-        " (id, lane, state, base, spec, owner_id, channel_id, upload_limit_bytes, created_at, wish_step)"
-        " VALUES ('7', 'imagine', 'succeeded', 'emoji-64', '{}', 1, 2, 3, 4.0, 5)"
+        " (id, lane, state, base, spec, owner_id, channel_id, upload_limit_bytes, created_at,"
+        " wish_step) VALUES ('7', 'imagine', 'succeeded', 'emoji-64', '{}', 1, 2, 3, 4.0, 5)"
     )
     connection.execute(
         "INSERT INTO pictures"
-        " (job_id, position, owner_id, blob, filename, size_bytes, parameters, settings, created_at)"
-        " VALUES ('7', 0, 1, 'blobs/aa/aa', 'a.png', 6, '', '{}', 7.0)"
+        " (job_id, position, owner_id, blob, filename, size_bytes, parameters, settings,"
+        " created_at) VALUES ('7', 0, 1, 'blobs/aa/aa', 'a.png', 6, '', '{}', 7.0)"
     )
     connection.execute("INSERT INTO favourites VALUES (2, '7', 0, 8.0)")
     migrate(connection)
