@@ -11,7 +11,7 @@ from sqlite3 import Connection
 
 from bot import lifecycle
 from bot.errors import UserError, quoted
-from bot.store import adapters, jobs
+from bot.store import adapters, jobs, sharing
 from bot.store.database import Database
 from bot.store.records import Adapter
 from trainer.contract.requests import Recipe
@@ -161,7 +161,7 @@ class Adapters:
 
         def change(tx: Connection) -> Adapter:
             adapter = _own(tx, written, owner_id, guild_id)
-            adapters.share(tx, adapter.id, guild, self._clock())
+            sharing.share(tx, adapter.id, guild, self._clock())
             return adapters.get(tx, adapter.id) or adapter
 
         return await self._database.write(change)
@@ -173,7 +173,7 @@ class Adapters:
         def change(tx: Connection) -> Adapter:
             find = _resolve if moderator else _own
             adapter = find(tx, written, member_id, guild_id)
-            adapters.unshare(tx, adapter.id, guild)
+            sharing.unshare(tx, adapter.id, guild)
             return adapters.get(tx, adapter.id) or adapter
 
         return await self._database.write(change)
@@ -218,7 +218,7 @@ def _resolve(tx: Connection, written: str, viewer_id: int, guild_id: int | None)
     own = adapters.own(tx, viewer_id, name)
     if own is not None and (not slash or own.owner_name.lower() == owner):
         return own
-    found = adapters.shared_of_name(tx, name, guild_id, owner if slash else None)
+    found = adapters.of_name(tx, name, viewer_id, guild_id, owner if slash else None)
     if not found:
         raise UserError(_unknown(tx, written, viewer_id, guild_id))
     if len({adapter.owner_id for adapter in found}) > 1:
@@ -233,7 +233,7 @@ def _own(tx: Connection, written: str, owner_id: int, guild_id: int | None) -> A
     own = adapters.own(tx, owner_id, name)
     if own is not None and (not slash or own.owner_name.lower() == owner):
         return own
-    theirs = adapters.shared_of_name(tx, name, guild_id, owner if slash else None)
+    theirs = adapters.of_name(tx, name, owner_id, guild_id, owner if slash else None)
     if theirs:
         raise UserError(
             f"{quoted(written)} belongs to {theirs[0].owner_name}: only they can share, unshare or delete it."

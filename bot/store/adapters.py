@@ -1,4 +1,4 @@
-"""Adapters and with whom they are shared."""
+"""Adapters, and who may use them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,44 @@ from trainer.contract.events import Candidate
 _SELECT = (
     "SELECT adapters.*, members.name AS owner_name,"
     " (SELECT group_concat(guild_id) FROM shares WHERE shares.adapter_id = adapters.id) AS shared,"
+    " (SELECT group_concat(member_id) FROM member_shares WHERE member_shares.adapter_id = adapters.id) AS named,"
     " (SELECT finished_at + 86400.0 * keep_photos_days FROM jobs WHERE jobs.id = adapters.job_id"
     " AND state = 'succeeded' AND photos_deleted_at IS NULL) AS photos_kept_until"
     " FROM adapters JOIN members ON members.id = adapters.owner_id"
 )
 _FLAGS = ("credit", "commercial", "derivatives", "age_restricted")
-# a viewer sees their own, and what is shared with the guild they are in (NULL in a direct message: nothing)
-_SHARED = "EXISTS (SELECT 1 FROM shares WHERE shares.guild_id = :guild AND shares.adapter_id = adapters.id)"
-_VISIBLE = f"(adapters.owner_id = :viewer OR {_SHARED})"
+
+# Who may use an adapter: `:viewer`, who acts in the server `:guild` (NULL in a direct message). All that shows or
+# uses adapters asks this, and nothing else decides it. The parts stand for themselves, so that a search may take each
+# by an index of its own: what is not the viewer's own is SHOWN, and NAMED, HERE or PUBLIC.
+OWN = "adapters.owner_id = :viewer"
+NAMED = (
+    "EXISTS (SELECT 1 FROM member_shares"
+    " WHERE member_shares.member_id = :viewer AND member_shares.adapter_id = adapters.id)"
+)
+HERE = (
+    "((adapters.likeness <> 'other' OR adapters.agreed_at IS NOT NULL) AND EXISTS (SELECT 1 FROM shares"
+    " WHERE shares.guild_id = :guild AND shares.adapter_id = adapters.id))"
+)
+PUBLIC = "(adapters.public_at IS NOT NULL AND adapters.likeness = 'none')"
+SHOWN = "adapters.hidden_at IS NULL"  # what was reported is its owner's alone
+VISIBLE = f"({OWN} OR ({SHOWN} AND ({NAMED} OR {HERE} OR {PUBLIC})))"
+
 _ORDER = "ORDER BY adapters.owner_id <> :viewer, adapters.created_at DESC, adapters.id"
 
 
 def _adapter(row: Row) -> Adapter:
     fields = dict(row)
-    shared = fields.pop("shared")
+    shared, named = _ids(fields.pop("shared")), _ids(fields.pop("named"))
     fields["candidates"] = msgspec.json.decode(fields["candidates"], type=tuple[Candidate, ...])
     fields["trigger_words"] = msgspec.json.decode(fields["trigger_words"], type=tuple[str, ...])
     for flag in _FLAGS:
         fields[flag] = bool(fields[flag])
-    return Adapter(**fields, shared_with=tuple(int(guild) for guild in shared.split(",")) if shared else ())
+    return Adapter(**fields, shared_with=shared, named=named)
+
+
+def _ids(joined: str | None) -> tuple[int, ...]:
+    return tuple(int(each) for each in joined.split(",")) if joined else ()
 
 
 def _all(tx: Connection, where: str, values: Mapping[str, object]) -> list[Adapter]:
@@ -55,7 +74,7 @@ def update(tx: Connection, adapter: Adapter) -> None:
 
 def _fields(adapter: Adapter) -> dict[str, object]:
     fields = msgspec.structs.asdict(adapter)
-    del fields["shared_with"], fields["owner_name"], fields["photos_kept_until"]
+    del fields["shared_with"], fields["named"], fields["owner_name"], fields["photos_kept_until"]
     fields["candidates"] = msgspec.json.encode(adapter.candidates).decode()
     fields["trigger_words"] = msgspec.json.encode(adapter.trigger_words).decode()
     return fields
@@ -79,17 +98,33 @@ def own(tx: Connection, owner_id: int, name: str) -> Adapter | None:
     return found[0] if found else None
 
 
-def shared_of_name(tx: Connection, name: str, guild_id: int | None, owner_name: str | None = None) -> list[Adapter]:
-    """Adapters of that name that are shared with the guild, oldest first; only those of ``owner_name`` if given."""
-    where = f"adapters.name = :name AND {_SHARED} AND (:owner IS NULL OR members.name = :owner)"
-    values = {"name": name, "guild": guild_id, "owner": owner_name}
-    return _all(tx, f"{where} ORDER BY adapters.created_at", values)
+def of_name(
+    tx: Connection, name: str, viewer_id: int, guild_id: int | None, owner_name: str | None = None
+) -> list[Adapter]:
+    """Other members' adapters of that name, oldest first; only those of ``owner_name`` if given.
+
+    What is shared with the viewer or with their server goes before what everybody has: else anybody could take a name
+    that a server uses.
+    """
+    values = {"name": name, "viewer": viewer_id, "guild": guild_id, "owner": owner_name}
+    where = (
+        f"adapters.name = :name AND NOT {OWN} AND {SHOWN} AND (:owner IS NULL OR members.name = :owner)"
+        " AND {} ORDER BY adapters.created_at"
+    )
+    return _all(tx, where.format(f"({NAMED} OR {HERE})"), values) or _all(tx, where.format(PUBLIC), values)
 
 
 def of_triggers(tx: Connection, triggers: Sequence[str], viewer_id: int, guild_id: int | None) -> list[Adapter]:
-    """Textual inversions that the viewer can use, by trigger word: own first, then what was shared most recently."""
-    shared_at = "(SELECT shared_at FROM shares WHERE shares.guild_id = :guild AND shares.adapter_id = adapters.id)"
-    where = f"kind = 'textual_inversion' AND trigger IN (SELECT value FROM json_each(:triggers)) AND {_VISIBLE}"
+    """Textual inversions that bare words mean: own first, then what was shared with viewer or server most recently.
+
+    Not what everybody has, for then anybody could give a word another meaning everywhere.
+    """
+    shared_at = (
+        "max(ifnull((SELECT shared_at FROM shares WHERE guild_id = :guild AND adapter_id = adapters.id), 0),"
+        " ifnull((SELECT shared_at FROM member_shares WHERE member_id = :viewer AND adapter_id = adapters.id), 0))"
+    )
+    seen = f"({OWN} OR ({SHOWN} AND ({NAMED} OR {HERE})))"
+    where = f"kind = 'textual_inversion' AND trigger IN (SELECT value FROM json_each(:triggers)) AND {seen}"
     values = {"triggers": msgspec.json.encode(triggers).decode(), "viewer": viewer_id, "guild": guild_id}
     return _all(tx, f"{where} ORDER BY adapters.owner_id <> :viewer, {shared_at} DESC, adapters.id", values)
 
@@ -97,13 +132,13 @@ def of_triggers(tx: Connection, triggers: Sequence[str], viewer_id: int, guild_i
 def visible(tx: Connection, viewer_id: int, guild_id: int | None, limit: int) -> list[Adapter]:
     """What the viewer can use: own first, newest first."""
     values = {"viewer": viewer_id, "guild": guild_id, "limit": limit}
-    return _all(tx, f"{_VISIBLE} {_ORDER} LIMIT :limit", values)
+    return _all(tx, f"{VISIBLE} {_ORDER} LIMIT :limit", values)
 
 
 def is_visible(tx: Connection, adapter_id: str, viewer_id: int, guild_id: int | None) -> bool:
     """Whether the viewer can use it."""
     values = {"id": adapter_id, "viewer": viewer_id, "guild": guild_id}
-    return tx.execute(f"SELECT 1 FROM adapters WHERE id = :id AND {_VISIBLE}", values).fetchone() is not None
+    return tx.execute(f"SELECT 1 FROM adapters WHERE id = :id AND {VISIBLE}", values).fetchone() is not None
 
 
 def complete(tx: Connection, typed: str, viewer_id: int, guild_id: int | None, limit: int) -> list[Adapter]:
@@ -112,19 +147,9 @@ def complete(tx: Connection, typed: str, viewer_id: int, guild_id: int | None, l
     values = {"viewer": viewer_id, "guild": guild_id, "limit": limit, "owner": owner if slash else None}
     values |= {"from": name, "to": name + "\U0010ffff"}  # a range on the name's index instead of LIKE
     where = (
-        f"{_VISIBLE} AND adapters.name >= :from AND adapters.name < :to AND (:owner IS NULL OR members.name = :owner)"
+        f"{VISIBLE} AND adapters.name >= :from AND adapters.name < :to AND (:owner IS NULL OR members.name = :owner)"
     )
     return _all(tx, f"{where} {_ORDER} LIMIT :limit", values)
-
-
-def share(tx: Connection, adapter_id: str, guild_id: int, now: float) -> None:
-    """Share with a guild; doing it twice changes nothing."""
-    tx.execute("INSERT INTO shares VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (adapter_id, guild_id, now))
-
-
-def unshare(tx: Connection, adapter_id: str, guild_id: int) -> None:
-    """Take back from a guild."""
-    tx.execute("DELETE FROM shares WHERE adapter_id = ? AND guild_id = ?", (adapter_id, guild_id))
 
 
 def delete(tx: Connection, adapter_id: str) -> None:

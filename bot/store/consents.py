@@ -12,8 +12,8 @@ from bot.store.records import Consent
 def add(tx: Connection, consent: Consent) -> None:
     """Store a consent; the first one for a job stands."""
     tx.execute(
-        "INSERT INTO consents (job_id, member_id, guild_id, name, kind, statement, given_at)"
-        " VALUES (:job_id, :member_id, :guild_id, :name, :kind, :statement, :given_at)"
+        "INSERT INTO consents (job_id, member_id, guild_id, name, kind, likeness, statement, given_at)"
+        " VALUES (:job_id, :member_id, :guild_id, :name, :kind, :likeness, :statement, :given_at)"
         " ON CONFLICT (job_id) DO NOTHING",
         msgspec.structs.asdict(consent),
     )

@@ -178,6 +178,7 @@ class Adapter(Record, frozen=True):
     choose_until: float | None = None  # then the other versions are deleted
     photos_kept_until: float | None = None  # what it was trained on, to go on learning from; None: not any more
     shared_with: tuple[int, ...] = ()  # guild ids
+    named: tuple[int, ...] = ()  # ids of the members who may use it anywhere
     version: int = 1  # the newest
     origin: Origin = "trained"
     source: str | None = None  # the address that it was imported from
@@ -192,6 +193,7 @@ class Adapter(Record, frozen=True):
     uses: int = 0  # jobs that were delivered with it
     likes: int = 0
     likeness: Likeness = "none"
+    agreed_at: float | None = None  # since when the person whose likeness it is, if not its owner, has agreed
     public_at: float | None = None  # since when every server of this bot has it; None: it has not
     hidden_at: float | None = None  # reported: until that is decided, its owner alone sees it
 
@@ -226,7 +228,7 @@ class Favourite(Record, frozen=True):
     created_at: float
 
 
-class Consent(Record, frozen=True):
+class Consent(Record, frozen=True, kw_only=True):
     """A member's statement that they may use the photos of this subject; stored before any byte is fetched."""
 
     job_id: str
@@ -234,8 +236,21 @@ class Consent(Record, frozen=True):
     guild_id: int | None
     name: str
     kind: Kind
+    likeness: Likeness = "none"  # whose photos they said these are
     statement: str  # the words that they agreed to
     given_at: float
+
+
+class LikenessConsent(Record, frozen=True):
+    """What a person says of an adapter that is their likeness, and not their own."""
+
+    adapter_id: str
+    member_id: int
+    guild_id: int | None  # where they were asked
+    statement: str  # the words that they are asked to agree to
+    asked_at: float
+    given_at: float | None = None  # they agreed
+    refused_at: float | None = None  # they did not, or do not any more
 
 
 class Wildcard(Record, frozen=True):
