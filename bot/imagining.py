@@ -124,8 +124,6 @@ def _without_what_has_no_effect(
     ignored: list[str] = []
     if found.prompt and found.prompt != prompt:
         ignored.append("The prompt of the settings was ignored, for `prompt` says another.")
-    if settings.vae is not None:
-        ignored.append(f"The VAE {quoted(settings.vae)} is not here, so the model's own is used.")
     if settings.strength is not None and not has_source:
         ignored.append("Denoising strength does nothing without a picture to draw from.")
         settings = msgspec.structs.replace(settings, strength=None)
@@ -134,7 +132,7 @@ def _without_what_has_no_effect(
     if found.ignored:
         do = "does" if len(found.ignored) == 1 else "do"
         ignored.append(f"{', '.join(map(quoted, found.ignored))} of the settings {do} nothing here.")
-    return msgspec.structs.replace(settings, vae=None), tuple(ignored)
+    return settings, tuple(ignored)
 
 
 def _with_upscalers_that_are_here(settings: DrawingSettings) -> tuple[DrawingSettings, list[str]]:

@@ -10,7 +10,7 @@ from sqlite3 import Connection
 
 import structlog
 
-from bot import checks, entries, lifecycle, reviews, sizes
+from bot import checks, entries, lifecycle, reviews, sizes, vaes
 from bot.adapters import require_visible
 from bot.admission import Admission, info_of
 from bot.errors import QueueDown, UserError
@@ -60,7 +60,7 @@ class Jobs:
         """Check the order against the base's limits and accept it. Repeating an order returns the same job.
 
         Raises UserError: empty prompt, steps, guidance, size or count out of range, adapters of another base,
-        too many waiting jobs, an unknown base.
+        too many waiting jobs, an unknown base. A VAE that is not there is told on the card.
         """
         checks.count(order)
         for shot in (order, *order.shots):
@@ -74,7 +74,7 @@ class Jobs:
                 return known
             picks, base = self._check_adapters(tx, order)
             info = info_of(tx, base)
-            settled = sizes.settle(order, info)
+            settled = vaes.settle(sizes.settle(order, info), info)
             for shot in settled.pictures:
                 checks.size(shot, info)
             self._admission.check_room(tx, order.origin, "imagine")

@@ -153,9 +153,9 @@ def read_settings(written: str) -> Pasted:
             f"{quoted(written)} are no settings: write them as `Steps: 30, Sampler: Euler a, CFG scale: 5`, and words"
             " into the prompts."
         )
-    given = {"Seed": found.seed, "VAE": found.settings.vae, "Denoising strength": found.settings.strength}
+    given = {"Seed": found.seed, "Denoising strength": found.settings.strength}
     idle = tuple(name for name, value in given.items() if value is not None)
-    settings = msgspec.structs.replace(found.settings, vae=None, strength=None)
+    settings = msgspec.structs.replace(found.settings, strength=None)
     shot = Shot(prompt="", prompt_written="", settings=settings)
     checks.numbers(shot)
     checks.sampler(shot)

@@ -50,6 +50,7 @@ class TorchBackend:
         self._loaded: dict[str, tuple[Any, Any]] = {}
         self._easels: dict[str, Any] = {}  # by base: what draws with it
         self._tuned: tuple[tuple[str, str], Any] | None = None  # (base, blob), and what draws with it
+        self._wardrobe: Any = None  # the VAEs that may take the place of a base's own
         self._studio: Any = None
         self._at_work: Counter[str] = Counter()  # jobs by base
 
@@ -62,6 +63,8 @@ class TorchBackend:
         from trainer.models import hashes, memory
         from trainer.models.loading import choose_device
         from trainer.models.registry import look_for_bases
+        from trainer.models.vae_loading import Wardrobe
+        from trainer.models.vaes import look_for_vaes
 
         diffusers_logging.set_verbosity_error()  # hints for who writes programs, not for who runs this one
         transformers_logging.set_verbosity_error()
@@ -76,6 +79,8 @@ class TorchBackend:
             check_captioner(self._captioner)
         found = look_for_bases(self._folder, self._hub_ids)
         self._specs = {spec.name: spec for spec in found.bases}
+        vaes = look_for_vaes(self._folder)
+        self._wardrobe = Wardrobe(vaes.vaes)
         device = choose_device(self._device)
         if self._hashes is not None:
             hashes.recall(self._hashes)
@@ -93,12 +98,13 @@ class TorchBackend:
                 has_captioner=self._captioner is not None, context_width=spec.context_width,
                 tuning=self._words_of_tuning(device, spec.hash), lengths=spec.defaults.recipe.lengths,
                 memory_bytes=memory.estimate_methods(spec, free, gpu=gpu),
+                vaes=tuple(vae.name for vae in vaes.vaes if vae.fits(spec)),
             )
             for spec in self._specs.values()
         )  # fmt: skip
         if self._hashes is not None:
             hashes.write_down(self._hashes)
-        return messages.Ready(str(device), infos, found.refused)
+        return messages.Ready(str(device), infos, (*found.refused, *vaes.refused))
 
     def _base(self, name: str) -> tuple[Any, Any]:
         import torch
@@ -121,7 +127,7 @@ class TorchBackend:
                 torch.set_num_threads(1)
             # before any training puts layers of its own around those of the base
             bank = AdapterBank(base.modules)
-            self._easels[name] = Easel(base, bank)
+            self._easels[name] = Easel(base, bank, wardrobe=self._wardrobe)
             self._loaded[name] = (base, bank)
         return self._loaded[name]
 
@@ -141,10 +147,11 @@ class TorchBackend:
         return found.words if found is not None else ""
 
     def _make_room(self) -> None:
-        """Let go of what nobody works with: idle bases, and the whole model that was drawn with last."""
+        """Let go of what nobody works with: idle bases, the whole model that was drawn with last, other VAEs."""
         import torch
 
         self._tuned = None
+        self._wardrobe.forget()
         for idle in [name for name in self._loaded if not self._at_work[name]]:
             del self._loaded[idle], self._easels[idle]
         gc.collect()  # a base and what is wrapped around it hold each other
@@ -163,7 +170,8 @@ class TorchBackend:
             return self._easels[name]
         if self._tuned is None or self._tuned[0] != (name, whole.blob):
             self._tuned = None  # before the next takes its place in memory
-            self._tuned = (name, whole.blob), Easel(load_tuned(base, files[whole.blob].open_path()))
+            tuned = load_tuned(base, files[whole.blob].open_path())
+            self._tuned = (name, whole.blob), Easel(tuned, wardrobe=self._wardrobe)
         return self._tuned[1]
 
     def train(self, command: messages.StartTraining, control: Control) -> Steps:

@@ -47,7 +47,6 @@ def test_what_an_option_says_goes_before_what_was_pasted() -> None:
 def test_what_has_no_effect_is_said() -> None:
     text = "Steps: 9, Denoising strength: 0.4, VAE: ft-mse, ENSD: 1, RNG: NV, Version: v1.10.1"
     assert make_wish("a fox", text, [USUAL]).ignored == (
-        "The VAE `ft-mse` is not here, so the model's own is used.",
         "Denoising strength does nothing without a picture to draw from.",
         "`ENSD`, `RNG` of the settings do nothing here.",
     )

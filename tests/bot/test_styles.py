@@ -65,8 +65,8 @@ def test_settings_that_can_not_be_are_refused_when_they_are_kept(written: str, w
 
 
 def test_what_a_style_can_not_say_is_told() -> None:
-    said = read_settings("Steps: 20, Seed: 5, Denoising strength: 0.5, Moon phase: full, CFG scale: 5")
-    assert said.settings == DrawingSettings(num_inference_steps=20, guidance_scale=5.0)
+    said = read_settings("Steps: 20, Seed: 5, Denoising strength: 0.5, Moon phase: full, CFG scale: 5, VAE: ft-mse")
+    assert said.settings == DrawingSettings(num_inference_steps=20, guidance_scale=5.0, vae="ft-mse")
     assert set(said.ignored) == {"Seed", "Denoising strength", "Moon phase"}
 
 

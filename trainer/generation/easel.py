@@ -15,6 +15,7 @@ from trainer.generation.samplers import NoiseSchedule
 from trainer.generation.script import PromptEncoder
 from trainer.models.loading import Base
 from trainer.models.text import Vectors
+from trainer.models.vae_loading import Wardrobe
 
 SHELF_BYTES = 2**30
 
@@ -22,9 +23,18 @@ SHELF_BYTES = 2**30
 class Easel:
     """A base with what it takes to draw with it: slots for adapters, those used lately, and what was encoded."""
 
-    def __init__(self, base: Base, trainings: AdapterBank | None = None, shelf_bytes: int = SHELF_BYTES) -> None:
-        """``trainings``: the adapters that learn in the same base, and keep still while it is drawn."""
-        self.base, self._trainings = base, trainings
+    def __init__(
+        self,
+        base: Base,
+        trainings: AdapterBank | None = None,
+        shelf_bytes: int = SHELF_BYTES,
+        wardrobe: Wardrobe | None = None,
+    ) -> None:
+        """``trainings``: the adapters that learn in the same base, and keep still while it is drawn.
+
+        ``wardrobe``: the VAEs that may take the place of its own.
+        """
+        self.base, self._trainings, self.wardrobe = base, trainings, wardrobe or Wardrobe(())
         self.banks = {part: SlotBank(module) for part, module in base.modules.items()}
         self.shelf = Shelf(self.banks, shelf_bytes)
         text_banks = {part: bank for part, bank in self.banks.items() if part != "unet"}

@@ -40,6 +40,7 @@ def paint(
     first sample.
     """
     base, settings = easel.base, drawing.settings
+    coder = easel.wardrobe.dress(base, settings.vae)
     canvas = place_source(base, drawing, files or {})
     resolved = resolve_settings(easel, drawing, None if canvas is None else canvas.size)
     size = size_of(base, drawing) if canvas is None else canvas.size
@@ -49,17 +50,17 @@ def paint(
         check_upscale(size, settings.upscale)
     latents = None
     if settings.strength != 0 or canvas is None:
-        first = _begin(easel, drawing, company, canvas)
+        first = _begin(easel, drawing, company, coder, canvas)
         first.exact = exact
         yield first
         latents = first.state.x
     if settings.high_res is not None and latents is not None:
-        second = _begin_again(easel, drawing, company, latents)
+        second = _begin_again(easel, drawing, company, coder, latents)
         second.exact = exact
         yield second
         latents = second.state.x
     if latents is not None:
-        image = to_images(base.decode(latents[None]))[0]
+        image = to_images(coder.decode(latents[None]))[0]
     else:
         assert canvas is not None  # what begins with noise was drawn
         image = canvas.picture
@@ -71,8 +72,11 @@ def paint(
     return Picture(image, drawing.seed, text)
 
 
-def _begin(easel: Easel, drawing: Drawing, company: Company, canvas: Canvas | None) -> Sample:
-    """The first pass: from noise, or from the canvas with as much noise as the strength says."""
+def _begin(easel: Easel, drawing: Drawing, company: Company, coder: Base, canvas: Canvas | None) -> Sample:
+    """The first pass: from noise, or from the canvas with as much noise as the strength says.
+
+    ``coder`` is the base with the VAE of the drawing.
+    """
     base, steps = easel.base, steps_of(easel.base, drawing)
     size = size_of(base, drawing) if canvas is None else canvas.size
     sampler, scheduler = find_sampler(easel, drawing)
@@ -84,7 +88,7 @@ def _begin(easel: Easel, drawing: Drawing, company: Company, canvas: Canvas | No
     if canvas is None:
         state = begin(plan, noise)
     else:
-        latents = base.encode_moments(to_pixels(canvas.picture))[0][0]
+        latents = coder.encode_moments(to_pixels(canvas.picture))[0][0]
         state = begin_from(plan, latents, noise)
         if canvas.mask is not None:
             known = Known(latents, canvas.latent_mask(base.vae_scale_factor).to(base.device))
@@ -95,7 +99,7 @@ def _begin(easel: Easel, drawing: Drawing, company: Company, canvas: Canvas | No
     )  # fmt: skip
 
 
-def _begin_again(easel: Easel, drawing: Drawing, company: Company, latents: torch.Tensor) -> Sample:
+def _begin_again(easel: Easel, drawing: Drawing, company: Company, coder: Base, latents: torch.Tensor) -> Sample:
     """The high-resolution pass over the enlarged latents (C, h, w) of the first, as A1111's "Hires. fix"."""
     base, high_res = easel.base, drawing.settings.high_res
     assert high_res is not None
@@ -108,9 +112,9 @@ def _begin_again(easel: Easel, drawing: Drawing, company: Company, latents: torc
     if high_res.upscaler.lower().startswith("latent"):
         large = F.interpolate(latents[None], (height, width), mode="bilinear", align_corners=False)[0]
     else:
-        picture = to_images(base.decode(latents[None]))[0]
+        picture = to_images(coder.decode(latents[None]))[0]
         enlarged = picture.resize((width * scale, height * scale), Image.Resampling.LANCZOS)
-        large = base.encode_moments(to_pixels(enlarged))[0][0]
+        large = coder.encode_moments(to_pixels(enlarged))[0][0]
     generator = torch.Generator().manual_seed(drawing.seed)  # A1111 begins its noise anew, too
     noise = draw_noise(base, drawing, (width * scale, height * scale), generator).to(base.device)
     calls = 2 if plan.looks_ahead else 1
@@ -217,6 +221,9 @@ def resolve_settings(
         resolved["Schedule type"] = scheduler
     resolved |= {"CFG scale": guidance_of(base, drawing), "Seed": drawing.seed, "Size": f"{width}x{height}"}
     resolved |= {"Model hash": base.spec.hash, "Model": base.spec.name}
+    if settings.vae is not None:
+        vae = easel.wardrobe.find(base, settings.vae)
+        resolved |= {"VAE hash": vae.hash, "VAE": vae.path.name}
     if settings.variation_strength:
         seed = drawing.seed if settings.variation_seed is None else settings.variation_seed
         resolved |= {"Variation seed": seed, "Variation seed strength": settings.variation_strength}

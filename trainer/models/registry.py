@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from trainer.errors import MissingBases
 from trainer.models.families import CLIP_VOCABULARY, FAMILIES, Family, PredictionType
 from trainer.models.folders import check_folder, read_json, weight_files
 from trainer.models.hashes import hash_files
-from trainer.models.header import read_shapes, tell_family, text_config, unet_config
+from trainer.models.header import read_shapes, tell_family, text_config, unet_config, vae_config
 from trainer.training.recipes import RecipeDefaults
 
 EMBEDDED_NAME = "emoji-64"
 EMBEDDED_FOLDER = Path(__file__).parent / "emoji64" / "weights"
-_PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
+PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
 _WAY_OUT = (
     "put a Stable Diffusion 1.x, 2.x or XL model there, as one .safetensors file or as a folder in diffusers format"
 )
@@ -75,6 +75,19 @@ class BaseSpec:
             config = read_json(self.folder / "unet" / "config.json")
         width = config.get("cross_attention_dim")
         return width if isinstance(width, int) else None
+
+    @property
+    def latents(self) -> tuple[int, int]:
+        """What its VAE makes of a picture: channels, and the pixels that each latent covers, per side."""
+        return latents_of(
+            vae_config(read_shapes(self.file), self.family) if self.file else read_json(self.folder / "vae/config.json")
+        )
+
+
+def latents_of(vae_config: Mapping[str, Any]) -> tuple[int, int]:
+    """Of an autoencoder with that config: channels of its latents, and the pixels that each covers, per side."""
+    widths = vae_config.get("block_out_channels") or vae_config["decoder_block_out_channels"]
+    return int(vae_config.get("latent_channels", 4)), 2 ** (len(widths) - 1)
 
 
 @dataclass(frozen=True)
@@ -185,14 +198,14 @@ def _places(bases_folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(bases_folder.iterdir())
-        if (path / "model_index.json").is_file() or path.suffix.lower() in {".safetensors", *_PICKLES}
+        if (path / "model_index.json").is_file() or path.suffix.lower() in {".safetensors", *PICKLES}
     ]
 
 
 def _read_place(place: Path) -> BaseSpec:
     if place.is_dir():
         return read_base(place)
-    if place.suffix.lower() in _PICKLES:
+    if place.suffix.lower() in PICKLES:
         raise MissingBases(
             f"{place.name} is a pickle, which can run anything when it is opened and so never is; take the model's"
             " .safetensors file instead, or convert it on a machine that may be lost, by A1111's Checkpoint Merger"

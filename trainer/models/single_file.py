@@ -67,14 +67,15 @@ def _load_encoders(
 ) -> tuple[AutoencoderKL, dict[str, Encoder]]:
     towers = FAMILIES[family].towers
     encoders = {tower.name: _load_encoder(tensors, shapes, tower, dtype) for tower in towers}
-    return _load_vae(tensors, shapes, family), encoders
-
-
-def _load_vae(tensors: Tensors, shapes: Shapes, family: Family) -> AutoencoderKL:
     config = vae_config(shapes, family)
+    return fill_vae(config, convert_ldm_vae_checkpoint(tensors, config)), encoders
+
+
+def fill_vae(config: Mapping[str, Any], state: Tensors) -> AutoencoderKL:
+    """The VAE of that config with exactly these weights, in float32. Raises RuntimeError: they are not its own."""
     with init_empty_weights(include_buffers=False):  # no time and memory for weights that are replaced at once
         vae = AutoencoderKL(**config)
-    return _fill(vae, convert_ldm_vae_checkpoint(tensors, config), torch.float32)
+    return _fill(vae, state, torch.float32)
 
 
 def _load_unet(tensors: Tensors, shapes: Shapes, family: Family, dtype: torch.dtype) -> UNet2DConditionModel:
