@@ -37,7 +37,7 @@ conformance: ## fetch discord.js, which the sandbox is held against (needs node)
 
 lock: ## write requirements.lock anew from pyproject.toml
 	$(PYTHON) -m venv .lock-venv
-	.lock-venv/bin/pip install --quiet "torch==2.13.0" && .lock-venv/bin/pip install --quiet -e '.[dev]'
+	.lock-venv/bin/pip install --quiet "torch==2.13.0" && .lock-venv/bin/pip install --quiet -e '.[trainer,dev]'
 	.lock-venv/bin/pip freeze --exclude-editable | sed 's/+cpu$$//; s/+cu[0-9]*$$//' > requirements.lock
 	rm -rf .lock-venv
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 
+import aiohttp
 import discord
 import structlog
 import yarl
@@ -24,6 +27,7 @@ from bot.cogs.train import TrainCog
 from bot.cogs.wildcards import WildcardCog
 from bot.errors import UserError
 from bot.herald import Herald
+from bot.metrics import ACKNOWLEDGED
 from bot.services import Services
 from bot.settings import Settings
 from bot.ui import buttons
@@ -70,6 +74,7 @@ class DarkroomBot(commands.Bot):
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
             max_messages=None,
+            http_trace=_trace_acknowledgements(),
         )
         self.services = services
         self.herald = Herald(self, services.jobs, services.adapters)
@@ -114,6 +119,19 @@ class DarkroomBot(commands.Bot):
             await self.herald.show_places()
         except Exception:
             log.exception("places.failed")  # a loop of discord.py ends at an exception
+
+
+def _trace_acknowledgements() -> aiohttp.TraceConfig:
+    """Times every first answer to an interaction from the moment that Discord made it, which its id says."""
+    trace = aiohttp.TraceConfig()
+
+    async def ended(session: object, context: object, request: aiohttp.TraceRequestEndParams) -> None:
+        answered = re.search(r"/interactions/(\d+)/[^/]+/callback$", request.url.path)
+        if answered is not None:
+            ACKNOWLEDGED.observe(max(0.0, time.time() - discord.utils.snowflake_time(int(answered[1])).timestamp()))
+
+    trace.on_request_end.append(ended)
+    return trace
 
 
 def build_bot(settings: Settings, services: Services) -> DarkroomBot:

@@ -13,7 +13,7 @@ from functools import partial
 
 import structlog
 
-from bot import lifecycle
+from bot import lifecycle, metrics
 from bot.errors import QueueDown
 from bot.fairness import choose, fair_order, rooms_of
 from bot.outbox import Outbox
@@ -90,6 +90,7 @@ class Dispatcher:
         heartbeats = await self._queue.heartbeats()
         await self._remember_bases(heartbeats)
         active = await self._database.read(jobs.active)
+        metrics.show_queue(active, heartbeats)
         outstanding = [job for job in active if job.outstanding]
         await self._keep_promises(outstanding)
         if await self._reconcile(outstanding, heartbeats):

@@ -15,6 +15,7 @@ import structlog
 
 from bot import lifecycle
 from bot.errors import QueueDown, new_reference
+from bot.metrics import FAULTS
 from bot.outbox import Outbox
 from bot.queue import Entry, Queue
 from bot.standings import read_standing
@@ -122,6 +123,7 @@ class EventReader:
     async def _refuse(self, event: Event) -> tuple[Job, Job] | None:
         """End the job of an event that can't be entered, so that nobody waits for it. To be called from a handler."""
         reference = new_reference()
+        FAULTS.labels("event").inc()
         log.exception("event.refused", job=event.job_id, attempt=event.attempt, reference=reference)
 
         def end(tx: sqlite3.Connection) -> tuple[Job, Job] | None:

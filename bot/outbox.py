@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 import structlog
 
+from bot import metrics
 from bot.store import jobs, outbox
 from bot.store.database import Database
 from bot.store.records import Job, Note
@@ -65,6 +66,7 @@ class Outbox:
 
     def changed(self, before: Job, after: Job) -> None:
         """A job changed from one state to another, and the transaction is committed: tell what there is to tell."""
+        metrics.count_change(before, after)
         if after.state == "running" and before.state != "running":
             self._passing.append(("started", after))
         elif after.state == "queued" and after.held is None and before.outstanding:

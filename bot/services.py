@@ -169,11 +169,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
 def _open_blobs(settings: Settings) -> Blobs:
     try:
-        return open_blobs(settings.blobs_location)
+        return open_blobs(settings.blobs_location, **settings.s3_access)
     except Exception as error:  # obstore raises its own kinds for every scheme
         raise StartupFault(
             f"DARKROOM_BLOBS {settings.blobs_location!r} can't be opened ({error}): name a folder that this user can"
-            " write, or an s3:// address with its keys in the environment.",
+            " write, or an s3:// address, whose server stands in AWS_ENDPOINT_URL and its keys in AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY.",
             exit_code=2,
         ) from error
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from common.errors import StartupFault
 
 Own = TypeVar("Own", bound="CommonSettings")
+
+SECRETS_FOLDER = Path("/run/secrets")  # where Docker puts them: a file a setting, by its name in lower case
 
 
 def _none_if_empty(value: object) -> object:
@@ -24,6 +26,7 @@ def _none_if_empty(value: object) -> object:
 
 
 OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
 
 
@@ -37,11 +40,16 @@ class CommonSettings(BaseSettings):
     redis_url: OptionalText = None  # None: `darkroom up` starts its own
     darkroom_data: Path = Path("data")
     darkroom_blobs: OptionalText = None  # None: a folder under darkroom_data
+    aws_endpoint_url: OptionalText = None  # of an s3:// blob store; None: Amazon's
+    aws_access_key_id: OptionalText = None
+    aws_secret_access_key: Annotated[SecretStr | None, BeforeValidator(_none_if_empty)] = None
     darkroom_bases: OptionalPath = None  # None: the embedded emoji-64, where there are no hub bases either
     darkroom_hub_bases: str = ""  # ids of the Hugging Face hub with commas between
     darkroom_device: str = "auto"  # auto, cpu or cuda:N
     darkroom_log: Literal["debug", "info", "warning", "error"] = "info"
     darkroom_log_format: Literal["auto", "console", "json"] = "auto"  # auto: console on a terminal
+    darkroom_metrics_port: Annotated[Port | None, BeforeValidator(_none_if_empty)] = None  # None: none are served
+    darkroom_metrics_host: str = "127.0.0.1"  # whoever reads them sees how busy the house is, and no names
 
     @field_validator("discord_api_base", "discord_cdn_base", "discord_gateway_url", check_fields=False)
     @classmethod
@@ -77,9 +85,20 @@ class CommonSettings(BaseSettings):
         return self.darkroom_blobs or str(self.darkroom_data / "blobs")
 
     @property
+    def s3_access(self) -> dict[str, str | None]:
+        """What ``open_blobs`` needs besides, for an s3:// location."""
+        key = self.aws_secret_access_key
+        return {
+            "endpoint": self.aws_endpoint_url,
+            "access_key_id": self.aws_access_key_id,
+            "secret_access_key": None if key is None else key.get_secret_value(),
+        }
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be logged."""
-        return (self.discord_token.get_secret_value(),) if self.discord_token else ()
+        hidden = (self.discord_token, self.aws_secret_access_key)
+        return tuple(secret.get_secret_value() for secret in hidden if secret is not None)
 
     def require_token(self) -> str:
         """The token. Raises StartupFault."""
@@ -103,9 +122,13 @@ class CommonSettings(BaseSettings):
 
 
 def read_settings(kind: type[Own], env_file: Path | None = Path(".env")) -> Own:
-    """Read the environment and ``env_file``. Raises StartupFault naming the first wrong setting, never a secret."""
+    """Read the environment, ``env_file`` and the files in ``SECRETS_FOLDER``, the first that has a setting.
+
+    Raises StartupFault naming the first wrong setting, never a secret.
+    """
+    secrets = SECRETS_FOLDER if SECRETS_FOLDER.is_dir() else None
     try:
-        return kind(_env_file=env_file)  # type: ignore[call-arg]
+        return kind(_env_file=env_file, _secrets_dir=secrets)  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "the environment"

@@ -24,6 +24,7 @@ from trainer.contract import looks
 from trainer.contract.names import CARD_STALE_AFTER_S, button_id
 from trainer.contract.requests import Card
 from trainer.errors import UserFault
+from trainer.metrics import POSTS
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -113,7 +114,9 @@ class Delivery:
                 await message.edit(embed=_embed(face), view=view, attachments=_files([preview] if preview else []))
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 log.info("progress.not_shown", job=job_id, error=str(error))  # the next one is seconds away
+                POSTS.labels("progress", "failed").inc()
                 return False
+        POSTS.labels("progress", "taken").inc()
         return True
 
     async def deliver(self, job_id: str, card: Card, face: Face, files: Sequence[Attached] = ()) -> tuple[int, int]:
@@ -121,6 +124,12 @@ class Delivery:
 
         Raises :class:`NotAllowed` or :class:`Unreachable`.
         """
+        with POSTS.labels("result", "failed").count_exceptions():
+            posted = await self._deliver(job_id, card, face, files)
+        POSTS.labels("result", "taken").inc()
+        return posted
+
+    async def _deliver(self, job_id: str, card: Card, face: Face, files: Sequence[Attached]) -> tuple[int, int]:
         state = self._states.setdefault(job_id, _State())
         async with state.lock:
             state.closed = True

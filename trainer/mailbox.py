@@ -12,6 +12,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
+from trainer import metrics
 from trainer.contract import names
 from trainer.contract.events import Event, Heartbeat, Progress, encode
 from trainer.contract.patience import within
@@ -91,6 +92,7 @@ class Mailbox:
                 entry: Any = {names.EVENT_FIELD: encode(event)}
                 adding = self._redis.xadd(names.EVENTS_STREAM, entry, maxlen=MOST_EVENTS, approximate=True)
                 await within(adding, CALL_TIMEOUT_S)
+                metrics.SAID.labels(type(event).__name__).inc()
                 return
             except UNREACHABLE as error:
                 log.warning("event.again", job=event.job_id, event_type=type(event).__name__, error=str(error))

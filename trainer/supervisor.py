@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
-from trainer import messages
+from trainer import messages, metrics
 from trainer.engine import Backend, run
 from trainer.errors import UserFault
 
@@ -45,6 +45,7 @@ class Supervisor:
         ours, theirs = context.Pipe()
         process = context.Process(target=run, args=(theirs, self._backend, os.getpid()), daemon=True)
         await asyncio.to_thread(process.start)
+        metrics.ENGINE_STARTS.inc()
         theirs.close()
         self._process, self._connection = process, ours
         async with asyncio.timeout(START_TIMEOUT_S):

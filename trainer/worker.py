@@ -25,7 +25,7 @@ from obstore.exceptions import BaseError as ObstoreError
 from redis.asyncio import ConnectionPool, Redis
 
 from common.errors import StartupFault
-from trainer import messages
+from trainer import messages, metrics
 from trainer.attempts import Attempts
 from trainer.contract.blobs import Blobs, open_blobs
 from trainer.contract.events import BaseInfo, Heartbeat
@@ -177,6 +177,8 @@ class LaneWorkers:
 
     def _heartbeat(self) -> Heartbeat:
         taken = list(self._running.values())
+        for lane in self._capacity:
+            metrics.RUNNING.labels(lane).set(taken.count(lane))
         return Heartbeat(
             worker_id=self._attempts.worker_id, at=self._clock(), device=self._ready.device,
             lanes=tuple(lane for lane in LANES if lane in self._capacity), bases=self._bases(),
@@ -229,7 +231,7 @@ async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asynci
     try:
         await _check_redis(mailbox)
         await _log_in(delivery, token)
-        blobs = _open_blobs(settings.blobs_location)
+        blobs = _open_blobs(settings)
         spool = _open_spool(settings.darkroom_data / "spool", blobs)
         on_ready: asyncio.Future[messages.Ready] = asyncio.get_running_loop().create_future()
         engine = asyncio.create_task(switchboard.run(on_ready), name="engine")
@@ -285,9 +287,10 @@ async def _wait_for(
         raise StartupFault(f"The engine did not start ({error}); the lines above say why.") from error
 
 
-def _open_blobs(location: str) -> Blobs:
+def _open_blobs(settings: WorkerSettings) -> Blobs:
+    location = settings.blobs_location
     try:
-        return open_blobs(location)
+        return open_blobs(location, **settings.s3_access)
     except (OSError, ValueError, ObstoreError) as error:
         reason = str(error).splitlines()[0]  # obstore appends its own source in many lines
         raise StartupFault(

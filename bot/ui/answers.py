@@ -14,6 +14,7 @@ from bot.drafts import Draft
 from bot.errors import QueueDown, UserError, new_reference
 from bot.estimates import estimate
 from bot.jobs import Jobs
+from bot.metrics import FAULTS
 from bot.orders import Editor, Origin, Upload
 from bot.reviews import Reviews, why_not_drop
 from bot.store.records import Job
@@ -91,6 +92,7 @@ async def answer_fault(interaction: discord.Interaction[Any], error: BaseExcepti
         log.warning("queue.down", error=str(error))
     else:
         reference = new_reference()
+        FAULTS.labels("interaction").inc()
         words = f"Something went wrong on our side. The operator finds it in the log under {reference}."
         log.error("interaction.failed", reference=reference, exc_info=error)
     draft = interaction.extras.get(DRAFT) if isinstance(error, UserError | QueueDown) else None

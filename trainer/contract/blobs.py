@@ -136,13 +136,26 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def open_blobs(location: str) -> Blobs:
-    """Open the blob store at ``location``: a folder (made when it is not there) or an ``s3://`` URL.
+def open_blobs(
+    location: str,
+    *,
+    endpoint: str | None = None,
+    access_key_id: str | None = None,
+    secret_access_key: str | None = None,
+) -> Blobs:
+    """Open the blob store at ``location``: a folder (made when it is not there) or an ``s3://bucket/prefix`` URL.
 
-    S3 takes its keys from the environment (AWS_ACCESS_KEY_ID …), as obstore documents.
+    What is None of S3, obstore takes from the environment (AWS_REGION …) or the machine; without ``endpoint`` it is
+    Amazon's. Raises ValueError, or one of obstore's errors, for what is neither.
     """
+    if location.startswith("s3://"):
+        named = {"endpoint": endpoint, "access_key_id": access_key_id, "secret_access_key": secret_access_key}
+        config = {name: value for name, value in named.items() if value is not None}
+        # a server of one's own is often reached without TLS, on the same machine or network
+        options = {"allow_http": (endpoint or "").startswith("http://")}
+        return Blobs(from_url(location, config=config, client_options=options))
     if "://" in location:
-        return Blobs(from_url(location))
+        raise ValueError("it is neither a folder nor an s3:// address")
     folder = Path(location).expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return Blobs(LocalStore(folder, automatic_cleanup=True), folder)
