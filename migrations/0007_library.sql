@@ -4,6 +4,7 @@ ALTER TABLE adapters ADD COLUMN version INTEGER NOT NULL DEFAULT 1;          -- 
 ALTER TABLE adapters ADD COLUMN origin TEXT NOT NULL DEFAULT 'trained' CHECK (origin IN ('trained', 'imported', 'merged'));
 ALTER TABLE adapters ADD COLUMN source TEXT;                                 -- the address that it was imported from
 ALTER TABLE adapters ADD COLUMN trigger_words TEXT NOT NULL DEFAULT '[]';    -- JSON; of imported ones: offered, never forced
+ALTER TABLE adapters ADD COLUMN identity TEXT;                               -- JSON of what an imported file says it is
 ALTER TABLE adapters ADD COLUMN description TEXT NOT NULL DEFAULT '';
 ALTER TABLE adapters ADD COLUMN credit INTEGER NOT NULL DEFAULT 1 CHECK (credit IN (0, 1));            -- its owner is to be named
 ALTER TABLE adapters ADD COLUMN commercial INTEGER NOT NULL DEFAULT 0 CHECK (commercial IN (0, 1));    -- pictures may be sold

@@ -8,6 +8,7 @@ from sqlite3 import Connection, Row
 import msgspec
 
 from bot.store.records import Adapter
+from trainer.contract.adapter_headers import AdapterIdentity
 from trainer.contract.events import Candidate
 
 _SELECT = (
@@ -44,6 +45,8 @@ def _adapter(row: Row) -> Adapter:
     shared, named = _ids(fields.pop("shared")), _ids(fields.pop("named"))
     fields["candidates"] = msgspec.json.decode(fields["candidates"], type=tuple[Candidate, ...])
     fields["trigger_words"] = msgspec.json.decode(fields["trigger_words"], type=tuple[str, ...])
+    if fields["identity"] is not None:
+        fields["identity"] = msgspec.json.decode(fields["identity"], type=AdapterIdentity)
     for flag in _FLAGS:
         fields[flag] = bool(fields[flag])
     return Adapter(**fields, shared_with=shared, named=named)
@@ -77,6 +80,8 @@ def _fields(adapter: Adapter) -> dict[str, object]:
     del fields["shared_with"], fields["named"], fields["owner_name"], fields["photos_kept_until"]
     fields["candidates"] = msgspec.json.encode(adapter.candidates).decode()
     fields["trigger_words"] = msgspec.json.encode(adapter.trigger_words).decode()
+    if adapter.identity is not None:
+        fields["identity"] = msgspec.json.encode(adapter.identity).decode()
     return fields
 
 

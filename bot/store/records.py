@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from trainer.contract.adapter_headers import AdapterIdentity
 from trainer.contract.drawings import AdapterKind, Drawing, DrawingSettings, Grid, Source
 from trainer.contract.events import PROPOSED_WEIGHTS, Candidate
 from trainer.contract.names import Lane, Wish
@@ -183,6 +184,7 @@ class Adapter(Record, frozen=True):
     origin: Origin = "trained"
     source: str | None = None  # the address that it was imported from
     trigger_words: tuple[str, ...] = ()  # of an imported one: offered, never forced in
+    identity: AdapterIdentity | None = None  # what the file says it is; None: it was made here
     description: str = ""
     credit: bool = True  # its owner is to be named
     commercial: bool = False  # pictures that it made may be sold

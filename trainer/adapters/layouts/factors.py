@@ -11,11 +11,9 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from trainer.contract.adapter_shapes import MAX_NUMBERS, MAX_RANK
 from trainer.errors import BadAdapterFile
 
-# no layer of SD1, SD2 and SDXL has a change of a greater rank: their narrower side is at most 1,280
-MAX_RANK = 1280
-MAX_NUMBERS = 2**25  # of one layer's change; SDXL's largest has 29.5 million (2,560 to 1,280 channels, 3 × 3)
 LOST = 1e-6  # of a difference's Frobenius norm, at most, where it is factored
 _SKETCH = 128  # the greatest rank that is looked for in a large difference
 Tensors = Mapping[str, torch.Tensor]
