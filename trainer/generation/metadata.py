@@ -10,9 +10,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from trainer import messages
+from trainer.adapters.files import TRAINER_VERSION
 
 if TYPE_CHECKING:
     from trainer.generation.pipeline import Picture
+
+
+PROGRAM = f"Darkroom {TRAINER_VERSION}"  # behind "Version", where A1111 has v1.10.0: who made the picture
 
 
 def write_png(image: Image.Image, parameters: str) -> bytes:

@@ -16,6 +16,7 @@ from trainer.contract import infotext, samplers
 from trainer.contract.drawings import Drawing
 from trainer.generation.easel import Company, Easel
 from trainer.generation.enlarging import check_upscale, enlarge, upscale
+from trainer.generation.metadata import PROGRAM
 from trainer.generation.pipeline import Picture, to_images
 from trainer.generation.samplers import begin, begin_from, first_step, make_plan
 from trainer.generation.script import Script, write_script
@@ -68,7 +69,8 @@ def paint(
         image = canvas.keep_rest(image)
     if settings.upscale is not None:
         image = upscale(image, settings.upscale)
-    text = infotext.write(drawing.prompt_written, drawing.negative_prompt, {**resolved, **company.hashes()})
+    resolved |= {**company.hashes(), "Version": PROGRAM}
+    text = infotext.write(drawing.prompt_written, drawing.negative_prompt, resolved)
     return Picture(image, drawing.seed, text)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from trainer.adapters.bank import AdapterBank
 from trainer.contract import infotext
 from trainer.generation.conditioning import condition
+from trainer.generation.metadata import PROGRAM
 from trainer.models.loading import Base
 from trainer.models.text import Vectors
 
@@ -71,6 +72,7 @@ def resolve_settings(base: Base, job: GenerationJob) -> dict[str, str | int | fl
         "Model hash": base.spec.hash,
         "Model": base.spec.name,
         **job.hashes,
+        "Version": PROGRAM,
     }
 
 

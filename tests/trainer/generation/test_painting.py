@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.imagining import make_wish
+from bot.pasted import read_pasted
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.shelf import FittedAdapter
 from trainer.contract import infotext
@@ -65,6 +68,7 @@ def test_what_a_picture_says_of_itself_draws_it_again_to_the_last_bit(easel: Eas
     pictures = []
     for _ in range(2):
         wish = make_wish(text, None, [])
+        assert not read_pasted(text).ignored
         assert wish.seed == 5
         picture = draw(
             easel, Drawing(wish.prompt, wish.prompt, wish.negative_prompt, wish.seed, settings=wish.settings)
@@ -93,12 +97,13 @@ def test_the_settings_say_all_that_it_takes_to_draw_it_again(easel: Easel) -> No
     )  # fmt: skip
     assert picture.image.size == (72, 64)
     read = infotext.read(picture.parameters)
-    assert (read.prompt, read.negative_prompt) == ("a fox", "rain")
+    assert (read.prompt, read.negative_prompt, read.source) == ("a fox", "rain", "Darkroom")
+    version = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]["version"]
     assert read.settings == {
         "Steps": "2", "Sampler": "DPM++ 2M", "Schedule type": "Karras", "CFG scale": "4.5", "Seed": "7",
         "Size": "72x64", "Model hash": easel.base.spec.hash, "Model": "emoji-64", "Variation seed": "9",
         "Variation seed strength": "0.3", "Clip skip": "2", "CFG Rescale": "0.5", "Emphasis": "No norm",
-        "Lora hashes": "a: 111111111111",
+        "Lora hashes": "a: 111111111111", "Version": f"Darkroom {version}",
     }  # fmt: skip
 
 
