@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,11 +38,13 @@ from trainer.contract.events import (
     decode_outcome,
     encode,
 )
+from trainer.contract.merges import adapters_of, blobs_of
 from trainer.contract.names import checkpoint_path, outcome_path, standing_path
-from trainer.contract.requests import ImagineRequest, Request, TrainRequest
+from trainer.contract.requests import ImagineRequest, MergeRequest, Request, TrainRequest
 from trainer.delivery import Attached, Delivery, NotAllowed, Unreachable
 from trainer.generation.sheets import lay_out, show_large
 from trainer.mailbox import Mailbox
+from trainer.merger import Merger
 from trainer.outcomes import GRID, store_outcome
 from trainer.paces import Paces
 from trainer.spool import Spool
@@ -52,6 +54,8 @@ log = structlog.get_logger(__name__)
 
 CANCEL_POLL_S = 1.0
 LARGE = "large.png"
+Command = messages.StartTraining | messages.StartImagining | messages.StartMerging
+Result = messages.Drawn | messages.Trained | messages.Merged
 SHEET_BYTES = 8 * 2**20  # of an X/Y grid; less where the channel takes less
 
 
@@ -83,6 +87,7 @@ class Attempts:
     blobs: Blobs
     spool: Spool
     switchboard: Switchboard
+    merger: Merger
     delivery: Delivery
     worker_id: str
     paces: Paces = field(default_factory=Paces)
@@ -154,6 +159,8 @@ class Attempts:
 
     async def _last_word(self, request: Request, face: Face) -> bool:
         """Write a last word without a result on the card; whether that worked."""
+        if isinstance(request, MergeRequest) and request.is_export:
+            return False  # it is between its owner and the bot
         try:
             await self.delivery.deliver(request.job_id, request.card, face)
         except Exception as error:  # Discord is away or refuses: the bot tries it in its own time
@@ -181,7 +188,7 @@ class Attempts:
         showing = asyncio.create_task(board.run())
         with self.spool.room() as room:
             try:
-                result = await self._in_engine(request, board, room)
+                result = await self._let_work(request, board, room)
             finally:
                 for task in (watching, showing):
                     task.cancel()
@@ -197,16 +204,22 @@ class Attempts:
         job_id = request.job_id
         while True:
             if await self.mailbox.is_cancelled(job_id):
-                await self.switchboard.cancel(job_id)
+                await (self.merger if isinstance(request, MergeRequest) else self.switchboard).cancel(job_id)
             elif isinstance(request, TrainRequest):
                 wish = await self.mailbox.wish(job_id, request.attempt)
                 if wish is not None:
                     await self.switchboard.ask(job_id, *wish)
             await self.wait(CANCEL_POLL_S)
 
-    async def _in_engine(self, request: Request, board: Board, room: Path) -> messages.Drawn | messages.Trained:
+    def _reports(self, command: Command) -> AsyncGenerator[messages.Report, None]:
+        """What is said by who does the job: the engine, or a child of its own."""
+        if isinstance(command, messages.StartMerging):
+            return self.merger.work(command)
+        return self.switchboard.work(command)
+
+    async def _let_work(self, request: Request, board: Board, room: Path) -> Result:
         command = await self._command(request, room)
-        async with aclosing(self.switchboard.work(command)) as reports:
+        async with aclosing(self._reports(command)) as reports:
             try:
                 async for report in reports:
                     match report:
@@ -218,7 +231,7 @@ class Attempts:
                             await self._keep_if_it_can_be(request.job_id, report)
                         case messages.Paused():
                             await self._pause(request, report)
-                        case messages.Drawn() | messages.Trained():
+                        case messages.Drawn() | messages.Trained() | messages.Merged():
                             board.remember_pace()
                             return report
                         case messages.Stopped():
@@ -252,7 +265,7 @@ class Attempts:
             raise Stopped
         raise PausedAt(report.step, report.steps)
 
-    async def _command(self, request: Request, room: Path) -> messages.StartTraining | messages.StartImagining:
+    async def _command(self, request: Request, room: Path) -> Command:
         """The request with the files it names. Raises Refusal for what was deleted meanwhile."""
         lend = self.spool.lend
         try:
@@ -260,6 +273,9 @@ class Attempts:
                 whole = {use.blob for use in request.adapters if use.kind == "checkpoint"}
                 files = {path: await lend(path, room, keep=path in whole) for path in request.blobs}
                 return messages.StartImagining(request, files)
+            if isinstance(request, MergeRequest):
+                paths = {path: await lend(path, room) for path in blobs_of(request.work)}
+                return messages.StartMerging(request, paths, str(room))
             photos = [await lend(path, room) for path in request.photos]
             source = None if request.continue_from is None else await lend(request.continue_from, room)
         except BlobMissing as missing:
@@ -267,6 +283,10 @@ class Attempts:
             if isinstance(request, ImagineRequest):
                 what = "An adapter" if missing.path in {use.blob for use in request.adapters} else "A picture"
                 raise Refusal(f"{what} of this prompt was deleted meanwhile: take it out and try again.") from None
+            if isinstance(request, MergeRequest):
+                raise Refusal(
+                    f"{_lost(request, missing.path)} was deleted meanwhile: take it out and try again."
+                ) from None
             if missing.path == request.continue_from:
                 raise Refusal("The adapter that was to learn on was deleted meanwhile: train a new one.") from None
             raise Refusal("The photos of this training were deleted meanwhile: send them again.") from None
@@ -280,6 +300,9 @@ class Attempts:
 
     async def _deliver(self, request: Request, outcome: Outcome) -> None:
         """Put the committed outcome into the channel; from the blobs, so that a later attempt does the very same."""
+        if isinstance(request, MergeRequest):
+            await self._deliver_merge(request, outcome)
+            return
         originals = [Attached(file.filename, await self.blobs.read(file.blob)) for file in outcome.pictures]
         large = await asyncio.to_thread(show_large, [file.data for file in originals])
         files = [Attached(LARGE, large)] if large is not None else []
@@ -304,6 +327,23 @@ class Attempts:
                 f"{learned}Darkroom can't send pictures in that channel: if it is still there, give it the permissions"
                 " View Channel, Send Messages, Embed Links and Attach Files, then try again."
             ) from error
+        await self._say_delivered(request, channel_id, message_id)
+
+    async def _deliver_merge(self, request: MergeRequest, outcome: Outcome) -> None:
+        if request.is_export:  # the bot shows it to whoever asked, and nobody else
+            await self._say_delivered(request, request.card.channel_id, request.card.message_id or 0)
+            return
+        face = cards.merged(request, outcome)
+        try:
+            channel_id, message_id = await self.delivery.deliver(request.job_id, request.card, face)
+        except NotAllowed as error:
+            raise Refusal(
+                f"`{request.name}` has been made and is yours. Darkroom can't write in that channel: if it is still"
+                " there, give it the permissions View Channel, Send Messages and Embed Links."
+            ) from error
+        await self._say_delivered(request, channel_id, message_id)
+
+    async def _say_delivered(self, request: Request, channel_id: int, message_id: int) -> None:
         event = Delivered(
             job_id=request.job_id,
             attempt=request.attempt,
@@ -312,6 +352,12 @@ class Attempts:
             at=self.clock(),
         )
         await self.mailbox.say(event)
+
+
+def _lost(request: MergeRequest, path: str) -> str:
+    """What the file at that path is, for who asked for it."""
+    names = [use.name for use in adapters_of(request.work) if use.blob == path]
+    return f"The adapter `{names[0]}`" if names else "One of these models"
 
 
 def _refusal(request: Request, report: messages.Refused) -> Refusal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -181,6 +181,10 @@ class TorchBackend:
     def imagine(self, command: messages.StartImagining) -> Steps:
         """Draw the pictures; adapters are in the bank only as long."""
         return self._within_memory(command.request.base, self._imagine(command))
+
+    def merge(self, command: messages.StartMerging, on_progress: Callable[[int, int], None]) -> messages.Merged:
+        """Merge on the processor, in a child of its own: no base is loaded, and the GPU is left alone."""
+        raise UserFault("this worker can't merge yet; ask whoever runs it for a newer one")
 
     def _within_memory(self, base: str, steps: Steps) -> Steps:
         """The same steps; what does not fit into the GPU's memory is told in words."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from trainer.contract import looks
 from trainer.contract.drawings import AdapterUse
 from trainer.contract.events import AdapterResult, Outcome
+from trainer.contract.merges import describe
 from trainer.contract.names import Action
 from trainer.contract.prompt import emphasise
-from trainer.contract.requests import ImagineRequest, Request, TrainRequest
+from trainer.contract.requests import ImagineRequest, MergeRequest, Request, TrainRequest
 from trainer.contract.samplers import find_sampler, name_sampler
 
 _BAR = 12  # characters
@@ -37,6 +38,9 @@ def starting(request: Request) -> Face:
     if isinstance(request, TrainRequest):
         text = f"Looking at {len(request.photos)} photos…"
         return Face(f"{request.name} is next", text, looks.WORKING, footer=_teaching(request), buttons=_BEFORE_LEARNING)
+    if isinstance(request, MergeRequest):
+        title = f"{request.name} is being made"
+        return Face(title, _merging(request), looks.WORKING, footer=request.base, buttons=_CANCEL)
     return Face("Drawing", looks.quote(request.drawings[0].prompt), looks.WORKING, footer=request.base, buttons=_CANCEL)
 
 
@@ -53,6 +57,9 @@ def working(request: Request, step: int, steps: int, seconds_left: float | None,
     done = min(_BAR, round(_BAR * step / steps))
     left = f" · about {looks.duration(seconds_left)} left" if seconds_left is not None else ""
     bar = f"`{'█' * done}{'░' * (_BAR - done)}` {100 * step // steps} %"
+    if isinstance(request, MergeRequest):
+        text = f"{_merging(request)}\n\n{bar}"
+        return Face(f"{request.name} is being made", text, looks.WORKING, footer=request.base, buttons=_CANCEL)
     progress = f"{bar}\nstep {step:,} of {steps:,}{left}"
     if isinstance(request, TrainRequest):
         title, text = f"{request.name} is learning", progress
@@ -117,7 +124,26 @@ def trained(request: TrainRequest, outcome: Outcome, picture: str | None) -> Fac
     return Face(f"{request.name} is ready", text, looks.DONE, tuple(fields), " · ".join(facts), picture)
 
 
-def _use(request: TrainRequest, made: AdapterResult) -> str:
+def merged(request: MergeRequest, outcome: Outcome) -> Face:
+    """What was made of others is there."""
+    made = outcome.adapter
+    if made is None:
+        raise ValueError(f"the outcome of merge {request.job_id} holds no adapter")
+    text = (
+        f"<@{request.card.requester_id}>, **{looks.plain(request.name)}** has been made of {_merging(request)}."
+        f" {_use(request, made)}"
+    )
+    fields = (("What it is worth", looks.one_line(outcome.report, _LONGEST_FIELD)),) if outcome.report else ()
+    rank = [f"rank {made.rank}"] if made.rank else []
+    facts = (*rank, looks.size(made.file.size_bytes), made.base, looks.duration(made.seconds))
+    return Face(f"{request.name} is ready", text, looks.DONE, fields, " · ".join(facts))
+
+
+def _merging(request: MergeRequest) -> str:
+    return looks.one_line(describe(request.work), _LONGEST_FIELD)
+
+
+def _use(request: TrainRequest | MergeRequest, made: AdapterResult) -> str:
     """How to draw with it."""
     if made.kind == "checkpoint":
         return (

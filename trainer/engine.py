@@ -54,6 +54,10 @@ class Backend(Protocol):
         """Draw, one denoising step a turn."""
         ...
 
+    def merge(self, command: messages.StartMerging, on_progress: Callable[[int, int], None]) -> messages.Merged:
+        """Merge, in a child of its own: see :mod:`trainer.merging_child`. What ``on_progress`` raises ends it."""
+        ...
+
 
 @dataclass
 class Engine:
@@ -91,7 +95,7 @@ class Engine:
             if command.job_id in self._controls:
                 control = self._controls[command.job_id]
                 control.wish, control.step = command.wish, command.step
-        else:
+        elif isinstance(command, messages.Cancel):
             self._cancel(command.job_id)
 
     def _cancel(self, job_id: str) -> None:

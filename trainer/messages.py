@@ -15,7 +15,7 @@ from trainer.contract.drawings import AdapterKind
 from trainer.contract.events import PROPOSED_WEIGHTS, BaseInfo
 from trainer.contract.message import Message
 from trainer.contract.names import Wish
-from trainer.contract.requests import ImagineRequest, TrainRequest
+from trainer.contract.requests import ImagineRequest, MergeRequest, TrainRequest
 from trainer.errors import UserFault
 
 
@@ -59,6 +59,14 @@ class StartImagining(Message, tag="start_imagining", frozen=True):
     files: dict[str, Spooled]  # by blob path
 
 
+class StartMerging(Message, tag="start_merging", frozen=True):
+    """Merge, with the files that ``request.work`` names; what comes of it is written into ``folder``."""
+
+    request: MergeRequest
+    files: dict[str, Spooled]  # by blob path
+    folder: str
+
+
 class Cancel(Message, tag="cancel", frozen=True):
     """Stop a job between two of its steps."""
 
@@ -73,7 +81,7 @@ class Ask(Message, tag="ask", frozen=True):
     step: int = 0  # how far the training was when it was wished
 
 
-Command = StartTraining | StartImagining | Cancel | Ask
+Command = StartTraining | StartImagining | StartMerging | Cancel | Ask
 
 
 class Ready(Message, tag="ready", frozen=True):
@@ -179,6 +187,20 @@ class Trained(Message, tag="trained", frozen=True):
     fidelity: float | None = None
 
 
+class Merged(Message, tag="merged", frozen=True):
+    """What was made of others, or written in another form."""
+
+    job_id: str
+    file: Spooled
+    kind: AdapterKind
+    base_hash: str
+    trainer: str
+    seconds: float
+    rank: int = 0  # of a LoRA
+    fidelity: float | None = None  # the share of what was to be merged, taken out or written that the file keeps
+    report: str = ""  # the same in plain words
+
+
 class Stopped(Message, tag="stopped", frozen=True):
     """A job was cancelled between two steps; nothing of it is left."""
 
@@ -193,7 +215,7 @@ class Refused(Message, tag="refused", frozen=True):
     details: str = ""
 
 
-Report = Ready | CannotStart | Planned | Stepped | Checkpointed | Paused | Drawn | Trained | Stopped | Refused
+Report = Ready | CannotStart | Planned | Stepped | Checkpointed | Paused | Drawn | Trained | Merged | Stopped | Refused
 
 encode = msgspec.msgpack.Encoder().encode
 decode_command = msgspec.msgpack.Decoder[Command](Command).decode

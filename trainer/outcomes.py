@@ -7,13 +7,13 @@ from pathlib import Path
 from trainer import messages
 from trainer.contract.blobs import Blobs
 from trainer.contract.events import AdapterResult, Candidate, Outcome, OutputFile
-from trainer.contract.requests import Request, TrainRequest
+from trainer.contract.requests import MergeRequest, Request, TrainRequest
 
 GRID = "grid.png"
 
 
 async def store_outcome(
-    blobs: Blobs, request: Request, result: messages.Drawn | messages.Trained, now: float
+    blobs: Blobs, request: Request, result: messages.Drawn | messages.Trained | messages.Merged, now: float
 ) -> Outcome:
     """Make the result durable: files first, then what lists them."""
     if isinstance(result, messages.Drawn):
@@ -22,8 +22,10 @@ async def store_outcome(
             job_id=request.job_id, attempt=request.attempt, committed_at=now, pictures=pictures,
             settings=result.settings, seconds=result.seconds,
         )  # fmt: skip
+    if isinstance(result, messages.Merged):
+        return await _store_merge(blobs, request, result, now)
     if not isinstance(request, TrainRequest):
-        raise TypeError(f"the engine trained, but job {request.job_id} asked for pictures")
+        raise TypeError(f"the engine trained, but job {request.job_id} asked for something else")
     candidates = [await _store_candidate(blobs, request, candidate) for candidate in result.candidates]
     file = candidates[result.chosen].file if candidates else await _store_adapter(blobs, request, result.file)
     adapter = AdapterResult(
@@ -41,7 +43,24 @@ async def store_outcome(
     )  # fmt: skip
 
 
-async def _store_adapter(blobs: Blobs, request: TrainRequest, file: messages.Spooled) -> OutputFile:
+async def _store_merge(blobs: Blobs, request: Request, made: messages.Merged, now: float) -> Outcome:
+    if not isinstance(request, MergeRequest):
+        raise TypeError(f"something was merged, but job {request.job_id} asked for something else")
+    file = await _store_adapter(blobs, request, made.file)
+    adapter = None
+    if not request.is_export:
+        adapter = AdapterResult(
+            adapter_id=request.adapter_id, kind=made.kind, file=file, base=request.base, base_hash=made.base_hash,
+            trigger=request.trigger, class_word=request.class_word, rank=made.rank, steps=0, photos=0,
+            seconds=made.seconds, final_loss=0.0, trainer_version=made.trainer, fidelity=made.fidelity,
+        )  # fmt: skip
+    return Outcome(
+        job_id=request.job_id, attempt=request.attempt, committed_at=now, adapter=adapter, seconds=made.seconds,
+        report=made.report, export=file if request.is_export else None,
+    )  # fmt: skip
+
+
+async def _store_adapter(blobs: Blobs, request: TrainRequest | MergeRequest, file: messages.Spooled) -> OutputFile:
     return OutputFile(
         blob=await blobs.put_file(Path(file.path), ".safetensors"), filename=f"{request.name}.safetensors",
         content_type="application/octet-stream", size_bytes=file.size,

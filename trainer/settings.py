@@ -15,7 +15,7 @@ from trainer.contract.names import LANES, Lane
 class WorkerSettings(CommonSettings):
     """What a worker needs besides :class:`common.settings.CommonSettings`."""
 
-    darkroom_lanes: str = "imagine,train"  # a machine may draw alone, or train alone
+    darkroom_lanes: str = "imagine,train,merge"  # a machine may draw alone, or train alone
     darkroom_pictures_at_a_time: Annotated[int, Field(ge=1, le=64)] = 4  # jobs; they take turns step by step
     darkroom_judges: OptionalPath = None  # DINOv2 and CLIP; None: only emoji-64's trainings are measured
     darkroom_captioner: OptionalPath = None  # BLIP; None: `captions: captioner` is refused
@@ -25,7 +25,7 @@ class WorkerSettings(CommonSettings):
     def _check_lanes(cls, value: str) -> str:
         named = [lane.strip() for lane in value.split(",") if lane.strip()]
         if not named or not set(named) <= set(LANES):
-            raise ValueError(f"takes {', '.join(LANES)} or both with a comma between, got {value!r}")
+            raise ValueError(f"takes {', '.join(LANES)} or several with commas between, got {value!r}")
         return ",".join(lane for lane in LANES if lane in named)
 
     @field_validator("darkroom_device")
@@ -37,9 +37,9 @@ class WorkerSettings(CommonSettings):
 
     @property
     def capacity(self) -> dict[Lane, int]:
-        """How many jobs at a time, by lane. One training: a second would only make both slower."""
+        """How many jobs at a time, by lane. One training, one merge: a second would only make both slower."""
         lanes = cast("list[Lane]", self.darkroom_lanes.split(","))
-        return {lane: 1 if lane == "train" else self.darkroom_pictures_at_a_time for lane in lanes}
+        return {lane: self.darkroom_pictures_at_a_time if lane == "imagine" else 1 for lane in lanes}
 
 
 def load_settings(env_file: Path | None = Path(".env")) -> WorkerSettings:

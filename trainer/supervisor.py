@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
@@ -29,8 +29,9 @@ class EngineDied(Exception):
 class Supervisor:
     """One engine child: started, spoken with, killed when it does not obey, started anew."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, life: Callable[[Connection, Backend, int], None] = run) -> None:
+        """``life``: what the child does with the backend, from its start to its end."""
+        self._backend, self._life = backend, life
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
         # one thread: two that write at once would mix their bytes, and blocked ones take threads from whoever reads
@@ -38,16 +39,8 @@ class Supervisor:
 
     async def start(self) -> messages.Ready:
         """Start a child and wait until it is ready. Raises :class:`UserFault` for what the operator can mend."""
-        await self.stop()  # one that was too slow to start must not keep the GPU
-        # threads that spin while they wait take the core from whoever they wait for, where something else runs, too
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=run, args=(theirs, self._backend, os.getpid()), daemon=True)
-        await asyncio.to_thread(process.start)
+        await self.spawn()
         metrics.ENGINE_STARTS.inc()
-        theirs.close()
-        self._process, self._connection = process, ours
         async with asyncio.timeout(START_TIMEOUT_S):
             first = await self._receive()
         if isinstance(first, messages.CannotStart):
@@ -56,6 +49,18 @@ class Supervisor:
         if not isinstance(first, messages.Ready):
             raise EngineDied(None)
         return first
+
+    async def spawn(self) -> None:
+        """Start a child that waits for a command."""
+        await self.stop()  # one that was too slow to start must not keep the GPU
+        # threads that spin while they wait take the core from whoever they wait for, where something else runs, too
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=self._life, args=(theirs, self._backend, os.getpid()), daemon=True)
+        await asyncio.to_thread(process.start)
+        theirs.close()
+        self._process, self._connection = process, ours
 
     async def send(self, command: messages.Command) -> None:
         """Send a command. Raises :class:`EngineDied`."""

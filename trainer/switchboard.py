@@ -16,7 +16,7 @@ from trainer.supervisor import CANCEL_GRACE_S, EngineDied, Supervisor
 log = structlog.get_logger(__name__)
 
 RESTART_S = 2.0
-LAST = messages.Drawn | messages.Trained | messages.Paused | messages.Stopped | messages.Refused
+LAST = messages.Drawn | messages.Trained | messages.Merged | messages.Paused | messages.Stopped | messages.Refused
 
 
 class Interrupted(Exception):

@@ -35,6 +35,7 @@ from trainer.delivery import Delivery
 from trainer.engine import Backend
 from trainer.errors import UserFault
 from trainer.mailbox import UNREACHABLE, Mailbox, open_pool
+from trainer.merger import Merger
 from trainer.paces import Paces
 from trainer.settings import WorkerSettings
 from trainer.spool import Spool, open_spool
@@ -240,7 +241,7 @@ async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asynci
         if ready is None:
             return
         paces = Paces(ready.device, settings.darkroom_data / "paces.json")
-        attempts = Attempts(mailbox, blobs, spool, switchboard, delivery, make_worker_id(), paces)
+        attempts = Attempts(mailbox, blobs, spool, switchboard, Merger(backend), delivery, make_worker_id(), paces)
         lanes = LaneWorkers(attempts, redis_url, settings.capacity, ready)
         serving = asyncio.create_task(lanes.run(), name="lanes")
         tasks.insert(0, serving)  # it ends first: its attempts are handed back while Redis and Discord are still there

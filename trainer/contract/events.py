@@ -212,7 +212,8 @@ class Outcome(Message, frozen=True):
     settings: dict[str, str | int | float] = msgspec.field(default_factory=dict)
     seconds: float = 0.0
     grid: OutputFile | None = None  # checkpoints × weights, beside a column without adapter
-    report: str = ""  # what the scores mean, in plain words
+    report: str = ""  # what the scores mean, or what a merge has lost, in plain words
+    export: OutputFile | None = None  # a file for its owner alone
 
 
 encode = msgspec.msgpack.Encoder().encode

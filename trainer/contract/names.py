@@ -13,8 +13,8 @@ Action = Literal[
 ]  # what buttons and menus do  # fmt: skip
 Wish = Literal["pause", "finish"]  # what a member may want of a running training, besides its end
 
-Lane = Literal["imagine", "train"]
-LANES: tuple[Lane, ...] = ("imagine", "train")
+Lane = Literal["imagine", "train", "merge"]
+LANES: tuple[Lane, ...] = ("imagine", "train", "merge")
 
 EVENTS_STREAM = "darkroom:events"
 EVENTS_GROUP = "bot"

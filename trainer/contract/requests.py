@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from trainer.contract.drawings import AdapterUse, Drawing, Grid
+from trainer.contract.merges import Work
 from trainer.contract.message import Message
 
 Kind = Literal["subject", "face", "style"]
@@ -112,7 +113,26 @@ class ImagineRequest(Message, tag="imagine", frozen=True):
         return tuple(dict.fromkeys([*(use.blob for use in self.adapters), *pictures]))
 
 
-Request = TrainRequest | ImagineRequest
+class MergeRequest(Message, tag="merge", frozen=True):
+    """Make an adapter or a whole model out of others, or write one in another form."""
+
+    job_id: str
+    attempt: int
+    base: str  # that of the first of what is merged: what comes out of it belongs to this one
+    work: Work
+    card: Card
+    name: str  # of what it makes; of an export, the exported one's
+    adapter_id: str = ""  # of what it makes; an export makes none
+    trigger: str = ""
+    class_word: str = ""
+
+    @property
+    def is_export(self) -> bool:
+        """Whether a file is all that comes of it, for its owner alone: the bot, and not the worker, delivers it."""
+        return not self.adapter_id
+
+
+Request = TrainRequest | ImagineRequest | MergeRequest
 
 encode_request = msgspec.msgpack.Encoder().encode
 _request_decoder: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

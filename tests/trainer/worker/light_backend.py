@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import time
+from collections.abc import Callable
 
 from PIL import Image
 
@@ -17,6 +18,7 @@ from trainer.errors import UserFault
 from trainer.training.control import Control
 
 BASE = "emoji-64"
+MISFIT = "a and b are for different models; merge adapters of one model"
 REFUSAL = "no fox fits into 64 × 64 pixels; ask for a smaller one"
 
 
@@ -40,7 +42,8 @@ class LightBackend:
     Prompts: ``die`` kills the child at its second step, ``refuse`` and ``break`` fail there, ``endless`` draws until
     it is cancelled, ``stubborn`` hears nothing any more; anything else is drawn. Class words: ``quick`` is learned in
     four steps with a checkpoint after the second, ``slow`` stays there until it is resumed, ``prepares`` never takes a
-    step; anything else is trained until it is cancelled, paused or finished.
+    step; anything else is trained until it is cancelled, paused or finished. Merges are called ``ab``, or by what
+    becomes of them: ``die``, ``refuse``, ``break``, ``endless``, ``stubborn``, ``greedy``.
     """
 
     def __init__(self, start_fault: str | None = None, bases: tuple[str, ...] = (BASE,)) -> None:
@@ -77,6 +80,28 @@ class LightBackend:
         examples = tuple(_picture(seed) for seed in (1, 2, 3))
         return messages.Trained(
             request.job_id, spool(command.folder, data), metadata, 16, max(4, learned), 0.1, 100.0, examples
+        )
+
+    def merge(self, command: messages.StartMerging, on_progress: Callable[[int, int], None]) -> messages.Merged:
+        request = command.request
+        on_progress(1, 2)
+        match request.name:
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "refuse":
+                raise UserFault(MISFIT)
+            case "break":
+                raise ValueError("a fault of ours")
+            case "greedy":
+                bytearray(2**50)
+        while request.name == "endless":
+            _moment()
+            on_progress(1, 2)
+        while request.name == "stubborn":
+            _moment()
+        data = b" and ".join(file.read() for file in command.files.values())
+        return messages.Merged(
+            request.job_id, spool(command.folder, data), "lora", "00", "0.1.0", 2.0, 8, 0.9, "It keeps 90 % of both."
         )
 
     def imagine(self, command: messages.StartImagining) -> Steps:

@@ -43,6 +43,7 @@ from trainer.contract.events import encode as encode_event
 from trainer.contract.requests import Card, ImagineRequest, Recipe, TrainRequest
 from trainer.delivery import Delivery
 from trainer.mailbox import Mailbox
+from trainer.merger import Merger
 from trainer.spool import open_spool
 from trainer.supervisor import Supervisor
 from trainer.switchboard import Switchboard
@@ -178,7 +179,15 @@ async def open_studio(
         blobs = open_blobs(str(folder / "blobs"))
         spool = open_spool(folder / "spool", blobs)
         attempts = Attempts(
-            Mailbox(redis), blobs, spool, switchboard, delivery, "w1", clock=clock, wait=clock.look_again
+            Mailbox(redis),
+            blobs,
+            spool,
+            switchboard,
+            Merger(LightBackend(bases=bases), cancel_grace_s=cancel_grace_s),
+            delivery,
+            "w1",
+            clock=clock,
+            wait=clock.look_again,
         )
         studio = Studio(sandbox, redis, blobs, delivery, switchboard, attempts, clock, engine)
         try:

@@ -134,7 +134,7 @@ async def test_what_is_enqueued_is_delivered(site: Site) -> None:
     await site.start()
     heartbeat = await site.heartbeat()
     assert heartbeat.lanes == names.LANES
-    assert heartbeat.free == {"imagine": 2, "train": 1}
+    assert heartbeat.free == {"imagine": 2, "train": 1, "merge": 1}
     assert heartbeat.bases == READY.bases
     assert heartbeat.running == ()
     request = site.picture()
@@ -159,7 +159,7 @@ async def test_room_falls_and_rises_with_what_runs(site: Site) -> None:
     await site.queue.request_cancel("7")
     await site.says("7", Started, Cancelled)
     await site.runs()
-    assert (await site.heartbeat()).free == {"imagine": 2, "train": 1}
+    assert (await site.heartbeat()).free == {"imagine": 2, "train": 1, "merge": 1}
 
 
 async def test_what_there_is_no_room_for_waits(site: Site) -> None:
@@ -277,7 +277,7 @@ async def serving(
     pool = open_pool(redis_url)
     attempts = Attempts(
         Mailbox(Redis(connection_pool=pool)), studio.blobs, studio.attempts.spool, studio.switchboard,
-        studio.delivery, worker_id, clock=studio.clock,
+        studio.attempts.merger, studio.delivery, worker_id, clock=studio.clock,
     )  # fmt: skip
     lanes = asyncio.create_task(LaneWorkers(attempts, redis_url, capacity, READY).run())
     try:
@@ -396,4 +396,4 @@ async def test_a_whole_models_training_leaves_no_room_for_pictures(site: Site) -
     await site.queue.request_cancel("1")
     await site.says("1", Started, Cancelled)
     await site.runs()
-    assert (await site.heartbeat()).free == {"imagine": 2, "train": 1}
+    assert (await site.heartbeat()).free == {"imagine": 2, "train": 1, "merge": 1}

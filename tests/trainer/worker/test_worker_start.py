@@ -41,7 +41,11 @@ async def ended(worker: asyncio.subprocess.Process) -> tuple[int | None, str]:
         ({"DISCORD_TOKEN": "x"}, 2, "REDIS_URL is not set"),
         ({"DISCORD_TOKEN": "x", "REDIS_URL": "nonsense"}, 2, "REDIS_URL can't be used"),
         ({"DISCORD_TOKEN": "x", "REDIS_URL": "unix:///nowhere/redis.sock"}, 1, "Redis at REDIS_URL does not answer"),
-        ({"DARKROOM_LANES": "imagine,paint"}, 2, "DARKROOM_LANES can't be used: takes imagine, train or both"),
+        (
+            {"DARKROOM_LANES": "imagine,paint"},
+            2,
+            "DARKROOM_LANES can't be used: takes imagine, train, merge or several",
+        ),
         ({"DARKROOM_DEVICE": "abacus"}, 2, "DARKROOM_DEVICE can't be used: takes auto, cpu or cuda:0"),
         ({"DARKROOM_PICTURES_AT_A_TIME": "0"}, 2, "DARKROOM_PICTURES_AT_A_TIME can't be used"),
     ],
