@@ -1,4 +1,4 @@
-"""Adapters as members know them: by name, their own and those shared with their guild."""
+"""Adapters as members know them: by name, their own and those shared with them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlite3 import Connection
 
 from bot import lifecycle
 from bot.errors import UserError, quoted
-from bot.store import adapters, jobs, sharing
+from bot.store import adapters, jobs
 from bot.store.database import Database
 from bot.store.records import Adapter
 from trainer.contract.requests import Recipe
@@ -58,7 +58,7 @@ def _next_free(tx: Connection, owner_id: int, name: str) -> str:
 
 
 class Adapters:
-    """The service behind ``/adapter`` and the ``<lora:…>`` tags. A viewer sees their own and those of their guild.
+    """The service behind ``/adapter`` and the ``<lora:…>`` tags. What one sees is `bot.store.adapters.VISIBLE`.
 
     ``written`` is a name as a member writes it: ``thnos``, or ``ada/thnos`` for another member's. An unknown one raises
     UserError with the nearest names that the viewer can see. Names are matched without regard to case.
@@ -77,7 +77,9 @@ class Adapters:
         self._clock = clock
 
     async def resolve(self, written: str, *, viewer_id: int, guild_id: int | None) -> Adapter:
-        """The adapter meant: the viewer's own first, then those shared with the guild; ``ada/thnos`` says whose.
+        """The adapter meant: the viewer's own, else one shared with them or here, else one that everybody has.
+
+        ``ada/thnos`` says whose.
 
         Raises UserError: unknown, or several members share one of that name.
         """
@@ -108,10 +110,7 @@ class Adapters:
         """The member's own adapter, by the id of a button. Raises UserError: gone, or somebody else's."""
 
         def find(tx: Connection) -> Adapter:
-            adapter = _require(tx, adapter_id)
-            if adapter.owner_id != owner_id:
-                raise UserError(f"{quoted(adapter.name)} belongs to {adapter.owner_name}: only they can do that.")
-            return adapter
+            return require_own(tx, adapter_id, owner_id)
 
         return await self._database.read(find)
 
@@ -127,9 +126,7 @@ class Adapters:
 
         def change(tx: Connection) -> Adapter:
             job = jobs.get(tx, job_id)
-            adapter = _require(tx, job.train.adapter_id if job is not None and job.lane == "train" else "")
-            if adapter.owner_id != owner_id:
-                raise UserError(f"{quoted(adapter.name)} belongs to {adapter.owner_name}: only they can do that.")
+            adapter = require_own(tx, job.train.adapter_id if job is not None and job.lane == "train" else "", owner_id)
             if adapter.job_id != job_id:
                 raise UserError(f"{quoted(adapter.name)} has learned on since: choose under its newest card.")
             now, until = self._clock(), adapter.choose_until or 0.0
@@ -155,29 +152,6 @@ class Adapters:
         """All that the viewer can use, own first, newest first."""
         return await self._database.read(lambda tx: adapters.visible(tx, viewer_id, guild_id, limit))
 
-    async def share(self, written: str, *, owner_id: int, guild_id: int | None) -> Adapter:
-        """Let everybody in the guild use it; sharing twice changes nothing. Raises UserError."""
-        guild = _require_guild(guild_id)
-
-        def change(tx: Connection) -> Adapter:
-            adapter = _own(tx, written, owner_id, guild_id)
-            sharing.share(tx, adapter.id, guild, self._clock())
-            return adapters.get(tx, adapter.id) or adapter
-
-        return await self._database.write(change)
-
-    async def unshare(self, written: str, *, member_id: int, guild_id: int | None, moderator: bool = False) -> Adapter:
-        """Take it back from the guild; a ``moderator`` may take back anybody's. Raises UserError."""
-        guild = _require_guild(guild_id)
-
-        def change(tx: Connection) -> Adapter:
-            find = _resolve if moderator else _own
-            adapter = find(tx, written, member_id, guild_id)
-            sharing.unshare(tx, adapter.id, guild)
-            return adapters.get(tx, adapter.id) or adapter
-
-        return await self._database.write(change)
-
     async def delete(self, written: str, *, owner_id: int) -> Adapter:
         """Delete one's own adapter, its file, and at once the photos that were kept for it.
 
@@ -194,7 +168,7 @@ class Adapters:
         return deleted
 
 
-def _require(tx: Connection, adapter_id: str) -> Adapter:
+def require(tx: Connection, adapter_id: str) -> Adapter:
     """The adapter, whoever's it is. Raises UserError if it is gone."""
     adapter = adapters.get(tx, adapter_id)
     if adapter is None:
@@ -202,9 +176,17 @@ def _require(tx: Connection, adapter_id: str) -> Adapter:
     return adapter
 
 
+def require_own(tx: Connection, adapter_id: str, owner_id: int) -> Adapter:
+    """The member's own adapter. Raises UserError: gone, or somebody else's."""
+    adapter = require(tx, adapter_id)
+    if adapter.owner_id != owner_id:
+        raise UserError(f"{quoted(adapter.name)} belongs to {adapter.owner_name}: only they can do that.")
+    return adapter
+
+
 def require_visible(tx: Connection, adapter_id: str, viewer_id: int, guild_id: int | None) -> Adapter:
     """The adapter, if the viewer can use it. Raises UserError, which says whom to ask."""
-    adapter = _require(tx, adapter_id)
+    adapter = require(tx, adapter_id)
     if not adapters.is_visible(tx, adapter_id, viewer_id, guild_id):
         raise UserError(
             f"{quoted(adapter.name)} is {adapter.owner_name}'s, who does not share it here: ask them for"
@@ -258,9 +240,3 @@ def _nearest(typed: str, names: list[str]) -> str:
     if unique:
         return f"Did you mean {' or '.join(f'`{name}`' for name in unique)}?"
     return f"You can use {', '.join(f'`{name}`' for name in names[:5])}{' and others' if len(names) > 5 else ''}."
-
-
-def _require_guild(guild_id: int | None) -> int:
-    if guild_id is None:
-        raise UserError("An adapter is shared with a server: use this command in the server that is to have it.")
-    return guild_id

@@ -35,6 +35,7 @@ from bot.ui.answers import answer_fault
 from bot.ui.choosing import ChooseMenu
 from bot.ui.favourites import FavouriteMenu
 from bot.ui.picture_buttons import PictureMenu
+from bot.ui.sharing import MembersMenu
 
 log = structlog.get_logger(__name__)
 
@@ -86,13 +87,13 @@ class DarkroomBot(commands.Bot):
         cogs: tuple[commands.Cog, ...] = (
             TrainCog(self, jobs, services.trainings, reviews, adapters), PhotosCog(jobs, reviews),
             ImagineCog(self, jobs, adapters, services.templates, services.styles, services.photos),
-            GridCog(jobs, services.templates), AdapterCog(adapters), JobsCog(jobs),
+            GridCog(jobs, services.templates), AdapterCog(adapters, services.sharing), JobsCog(jobs),
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
             FavouritesCog(services.favourites), DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:
             await self.add_cog(cog)
-        self.add_dynamic_items(*buttons.ALL, ChooseMenu, PictureMenu, FavouriteMenu)
+        self.add_dynamic_items(*buttons.ALL, ChooseMenu, PictureMenu, FavouriteMenu, MembersMenu)
         await self.tree.sync()
         await self.herald.finish_cards()
         self.services.start(self.herald)

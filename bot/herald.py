@@ -117,7 +117,7 @@ class Herald:
         """The worker has put the result into the channel: the buttons go under it."""
         if job.lane == "train":
             examples, made = await self._jobs.example_prompts(job), await self._adapters.of_training(job.id)
-            view = views.under_training(job.id, examples, made, in_guild=job.guild_id is not None)
+            view = views.under_training(job.id, examples, made)
             await self._edit(job, view=view)
         else:
             await self._edit(job, view=picture_views.under_pictures(job))

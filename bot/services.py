@@ -27,6 +27,7 @@ from bot.pictures import Pictures
 from bot.queue import open_queue
 from bot.reviews import Reviews
 from bot.settings import Settings, prepare_data_folder
+from bot.sharing import Sharing
 from bot.store.database import open_database
 from bot.styles import Styles
 from bot.sweep import Sweeper
@@ -54,6 +55,7 @@ class Services:
     control: Control
     reviews: Reviews
     adapters: Adapters
+    sharing: Sharing
     wildcards: Wildcards
     styles: Styles
     templates: Templates
@@ -148,6 +150,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             control=Control(database, outbox, progress=jobs.progress, on_change=dispatcher.wake),
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
             adapters=adapters,
+            sharing=Sharing(database),
             wildcards=wildcards,
             styles=styles,
             templates=Templates(adapters, wildcards, styles),

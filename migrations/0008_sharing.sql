@@ -22,6 +22,16 @@ CREATE TABLE member_shares (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX member_shares_by_adapter ON member_shares (adapter_id);
 
+-- what moderators have taken back from their server, which its owner can't share there again
+CREATE TABLE barred (
+    adapter_id TEXT NOT NULL REFERENCES adapters (id) ON DELETE CASCADE,
+    guild_id INTEGER NOT NULL,
+    barred_by INTEGER NOT NULL,
+    barred_at REAL NOT NULL,
+    PRIMARY KEY (guild_id, adapter_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX barred_by_adapter ON barred (adapter_id);
+
 CREATE TABLE likeness_consents (
     adapter_id TEXT NOT NULL REFERENCES adapters (id) ON DELETE CASCADE,
     member_id INTEGER NOT NULL,                                              -- the person whose likeness it is

@@ -17,7 +17,7 @@ from sandbox.messages import delete_message as delete_record
 from sandbox.options import Inputs, Refused, find_command, read_options
 from sandbox.payloads import message as message_payload
 from sandbox.state import Channel, Json, StoredMessage, User
-from sandbox.views import BUTTON, STRING_SELECT, File, Message, Modal, walk_components
+from sandbox.views import BUTTON, STRING_SELECT, USER_SELECT, File, Message, Modal, walk_components
 
 if TYPE_CHECKING:
     from sandbox.server import Sandbox
@@ -112,15 +112,18 @@ async def send_click(sandbox: "Sandbox", user: User, message: Message, button: s
 
 
 async def send_select(sandbox: "Sandbox", user: User, message: Message, select: str, values: list[str]) -> Exchange:
-    """Choose in a select menu of strings."""
+    """Choose in a select menu of strings, or of users by id or name."""
     found = [
         c for c in walk_components(message.components)
-        if c["type"] == STRING_SELECT and select in (c.get("custom_id"), c.get("placeholder"))
+        if c["type"] in (STRING_SELECT, USER_SELECT) and select in (c.get("custom_id"), c.get("placeholder"))
     ]  # fmt: skip
     if not found:
         return await _send_component(sandbox, user, message, select, {}, f"There is no select menu {select!r}.")
     menu = found[0]
-    offered = [option["value"] for option in menu["options"]]
+    inputs = Inputs(sandbox, sandbox.state.channels[message.channel_id])
+    if menu["type"] == USER_SELECT:
+        values = [inputs.add_user(value) for value in values]
+    offered = values if menu["type"] == USER_SELECT else [option["value"] for option in menu["options"]]
     least, most = menu.get("min_values", 1), menu.get("max_values", 1)
     problem = None
     if menu.get("disabled"):
@@ -130,11 +133,13 @@ async def send_select(sandbox: "Sandbox", user: User, message: Message, select: 
     elif not least <= len(values) <= most:
         problem = f"Choose {least} to {most} values, not {len(values)}."
     data: Json = {
-        "component_type": STRING_SELECT,
+        "component_type": menu["type"],
         "custom_id": menu["custom_id"],
         "id": menu["id"],
         "values": values,
     }
+    if inputs.resolved:
+        data["resolved"] = inputs.keep()
     return await _send_component(sandbox, user, message, select, data, problem)
 
 

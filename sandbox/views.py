@@ -11,6 +11,7 @@ from sandbox.state import Json, StoredMessage
 
 BUTTON = 2
 STRING_SELECT = 3
+USER_SELECT = 5
 TEXT_INPUT = 4
 LABEL = 18
 FILE_UPLOAD = 19

@@ -52,7 +52,7 @@ def options() -> Iterator[tuple[str, str]]:
         for command in cog.__cog_app_commands__:
             yield f"{prefix}{command.name}", ""
             for parameter in command.parameters:
-                yield f"{prefix}{command.name}", parameter.name
+                yield f"{prefix}{command.name}", parameter.display_name
 
 
 @pytest.mark.parametrize("setting", sorted({*Settings.model_fields, *WorkerSettings.model_fields}))

@@ -1,4 +1,4 @@
-"""`/adapter list | show | share | unshare | delete`."""
+"""`/adapter list | show | delete`; the rest of the group is in `sharing.py`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.adapters import Adapters
+from bot.cogs.sharing import SharingCommands
+from bot.sharing import Sharing
 from bot.ui import cards, views
-from bot.ui.answers import is_moderator
 from bot.ui.choices import adapter_choices
 
 
-class AdapterCog(commands.GroupCog, group_name="adapter", group_description="The adapters you can draw with"):
+class AdapterCog(
+    SharingCommands, commands.GroupCog, group_name="adapter", group_description="The adapters you can draw with"
+):
     """Looking after adapters. Everything here is told to the member alone."""
 
-    def __init__(self, adapters: Adapters) -> None:
+    def __init__(self, adapters: Adapters, sharing: Sharing) -> None:
         super().__init__()
-        self._adapters = adapters
+        self._adapters, self._sharing = adapters, sharing
 
     @app_commands.command(name="list", description="What you can use: yours, and what is shared with this server")
     async def list_all(self, interaction: discord.Interaction[Any]) -> None:
@@ -35,25 +38,6 @@ class AdapterCog(commands.GroupCog, group_name="adapter", group_description="The
         recipe = await self._adapters.recipe(adapter)
         embed = cards.adapter_card(adapter, recipe, interaction.user.id, interaction.guild_id)
         await interaction.response.send_message(embed=embed, ephemeral=True)
-
-    @app_commands.command(description="Let everybody on this server draw with one of your adapters")
-    @app_commands.describe(name="One of yours")
-    async def share(self, interaction: discord.Interaction[Any], name: str) -> None:
-        """With the server where it is said."""
-        adapter = await self._adapters.share(name, owner_id=interaction.user.id, guild_id=interaction.guild_id)
-        await interaction.response.send_message(cards.shared(adapter), ephemeral=True)
-
-    @app_commands.command(description="Take one of your adapters back from this server")
-    @app_commands.describe(name="One of yours; moderators may name anybody's, as ada/thnos")
-    async def unshare(self, interaction: discord.Interaction[Any], name: str) -> None:
-        """Pictures that are there stay."""
-        adapter = await self._adapters.unshare(
-            name, member_id=interaction.user.id, guild_id=interaction.guild_id, moderator=is_moderator(interaction)
-        )
-        whose = "you" if adapter.owner_id == interaction.user.id else adapter.owner_name
-        await interaction.response.send_message(
-            f"Only {whose} can use `{adapter.name}` here now. Pictures that were made with it stay.", ephemeral=True
-        )
 
     @app_commands.command(description="Delete one of your adapters for good")
     @app_commands.describe(name="One of yours")
@@ -76,16 +60,8 @@ class AdapterCog(commands.GroupCog, group_name="adapter", group_description="The
         found = await self._adapters.complete(typed, viewer_id=viewer_id, guild_id=interaction.guild_id)
         return adapter_choices(found, viewer_id)
 
-    @unshare.autocomplete("name")
-    async def _complete_unshare(
-        self, interaction: discord.Interaction[Any], typed: str
-    ) -> list[app_commands.Choice[str]]:
-        viewer_id, guild_id = interaction.user.id, interaction.guild_id if is_moderator(interaction) else None
-        return adapter_choices(await self._adapters.complete(typed, viewer_id=viewer_id, guild_id=guild_id), viewer_id)
-
-    @share.autocomplete("name")
     @delete.autocomplete("name")
     async def _complete_own(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         viewer_id = interaction.user.id
-        found = await self._adapters.complete(typed, viewer_id=viewer_id, guild_id=None)  # None: nothing shared
-        return adapter_choices(found, viewer_id)
+        found = await self._adapters.complete(typed, viewer_id=viewer_id, guild_id=None)
+        return adapter_choices([each for each in found if each.owner_id == viewer_id], viewer_id)

@@ -110,8 +110,8 @@ class TrainCog(commands.Cog):
     @train.autocomplete("continue_from")
     async def _complete_own(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         viewer_id = interaction.user.id
-        found = await self._adapters.complete(typed, viewer_id=viewer_id, guild_id=None)  # None: nothing shared
-        return adapter_choices(found, viewer_id)
+        found = await self._adapters.complete(typed, viewer_id=viewer_id, guild_id=None)
+        return adapter_choices([each for each in found if each.owner_id == viewer_id], viewer_id)
 
     async def train_on_message(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """The same for the attachments of one's own message; a form asks for the rest, consent first of all."""

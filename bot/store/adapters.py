@@ -33,7 +33,10 @@ HERE = (
     "((adapters.likeness <> 'other' OR adapters.agreed_at IS NOT NULL) AND EXISTS (SELECT 1 FROM shares"
     " WHERE shares.guild_id = :guild AND shares.adapter_id = adapters.id))"
 )
-PUBLIC = "(adapters.public_at IS NOT NULL AND adapters.likeness = 'none')"
+PUBLIC = (
+    "(adapters.public_at IS NOT NULL AND adapters.likeness = 'none' AND NOT EXISTS (SELECT 1 FROM barred"
+    " WHERE barred.guild_id = :guild AND barred.adapter_id = adapters.id))"  # moderators took it back from there
+)
 SHOWN = "adapters.hidden_at IS NULL"  # what was reported is its owner's alone
 VISIBLE = f"({OWN} OR ({SHOWN} AND ({NAMED} OR {HERE} OR {PUBLIC})))"
 

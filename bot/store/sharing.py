@@ -43,6 +43,36 @@ def take_back(tx: Connection, adapter_id: str) -> None:
     unpublish(tx, adapter_id)
 
 
+def bar(tx: Connection, adapter_id: str, guild_id: int, moderator_id: int, now: float) -> None:
+    """A moderator takes it back from their server; its owner can't share it there again."""
+    unshare(tx, adapter_id, guild_id)
+    tx.execute(
+        "INSERT INTO barred VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (adapter_id, guild_id, moderator_id, now)
+    )
+
+
+def lift_bar(tx: Connection, adapter_id: str, guild_id: int) -> None:
+    """Let its owner share it with that server again."""
+    tx.execute("DELETE FROM barred WHERE adapter_id = ? AND guild_id = ?", (adapter_id, guild_id))
+
+
+def is_barred(tx: Connection, adapter_id: str, guild_id: int) -> bool:
+    """Whether moderators took it back from that server."""
+    found = tx.execute("SELECT 1 FROM barred WHERE adapter_id = ? AND guild_id = ?", (adapter_id, guild_id))
+    return found.fetchone() is not None
+
+
+def barred_of_name(tx: Connection, owner_name: str, name: str, guild_id: int) -> str | None:
+    """The id of what moderators took back from that server under this name; None: nothing."""
+    row = tx.execute(
+        "SELECT adapters.id FROM barred JOIN adapters ON adapters.id = barred.adapter_id"
+        " JOIN members ON members.id = adapters.owner_id"
+        " WHERE barred.guild_id = ? AND adapters.name = ? AND members.name = ?",
+        (guild_id, name, owner_name),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 # -- likeness ---------------------------------------------------------------------------------------------------------
 
 

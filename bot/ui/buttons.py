@@ -9,8 +9,9 @@ import discord
 from bot.errors import UserError
 from bot.orders import ImagineOrder
 from bot.prompts import read_prompt
-from bot.ui import cards, picture_buttons
+from bot.ui import cards, picture_buttons, sharing
 from bot.ui.answers import accept, is_moderator, origin_of, show_crops, think_privately, waiting_card
+from bot.ui.consenting import AgreeButton
 from bot.ui.favourites import PageButton
 from bot.ui.job_button import JobButton
 
@@ -120,17 +121,6 @@ class ExampleButton(JobButton, template=r"dr:example:(?P<id>\d+):(?P<place>\d{1,
         await accept(interaction, services.jobs, services.jobs.submit_imagine(order))
 
 
-class ShareButton(JobButton, template=r"dr:share:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
-    """Shares the adapter that this training made with the server."""
-
-    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
-        """Its owner alone may."""
-        job, adapters = await self.job(bot, "train"), bot.services.adapters
-        adapter = await adapters.own(job.train.adapter_id, owner_id=interaction.user.id)
-        shared = await adapters.share(adapter.name, owner_id=interaction.user.id, guild_id=interaction.guild_id)
-        await interaction.response.send_message(cards.shared(shared), ephemeral=True)
-
-
 class RetryButton(JobButton, template=r"dr:retry:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Trains again from the photos of a training that failed or was cancelled."""
 
@@ -155,5 +145,5 @@ class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d{1
 
 ALL: tuple[type[JobButton], ...] = (
     CancelButton, PauseButton, ResumeButton, FinishButton, TrainButton, DropButton, CropsButton, ExampleButton,
-    ShareButton, RetryButton, ForgetButton, PageButton, *picture_buttons.ALL,
+    RetryButton, ForgetButton, PageButton, AgreeButton, *sharing.ALL, *picture_buttons.ALL,
 )  # fmt: skip

@@ -186,14 +186,6 @@ def written(adapter: Adapter, name: str) -> str:
     return f"<lora:{name}>" if adapter.kind == "checkpoint" else f"<lora:{name}:{adapter.weight_best:g}>"
 
 
-def shared(adapter: Adapter) -> str:
-    """What its owner is told after sharing it."""
-    tag = written(adapter, f"{adapter.owner_name}/{adapter.name}")
-    return (
-        f"Everybody on this server can use it now, as `{tag}` or by its name alone. `/adapter unshare` takes it back."
-    )
-
-
 def _line(adapter: Adapter, viewer_id: int) -> str:
     mark = " · shared" if adapter.owner_id == viewer_id and adapter.shared_with else ""
     return f"`{tag(adapter, viewer_id)}` {looks.plain(adapter.class_word)} · {adapter.base}{mark}"

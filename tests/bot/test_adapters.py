@@ -35,7 +35,7 @@ async def trained(world: World, member: str, name: str) -> str:
 async def test_ones_own_comes_before_what_is_shared(world: World, adapters: Adapters) -> None:
     for member in ("ada", "ben"):
         await trained(world, member, "thnos")
-        await adapters.share("thnos", owner_id=MEMBERS[member], guild_id=GUILD)
+        await world.share(member, "thnos")
     assert (await adapters.resolve("THNOS", viewer_id=BEN, guild_id=GUILD)).owner_name == "ben"
     assert (await adapters.resolve("ada/thnos", viewer_id=BEN, guild_id=GUILD)).owner_name == "ada"
     with pytest.raises(UserError, match="whose you mean, `ada/thnos`, `ben/thnos`"):
@@ -46,13 +46,13 @@ async def test_what_is_not_shared_with_this_guild_is_unknown(world: World, adapt
     await trained(world, "ada", "thnos")
     found = await adapters.resolve("thnos", viewer_id=ADA, guild_id=None)
     assert (await adapters.by_id(found.id, viewer_id=ADA, guild_id=GUILD)).name == "thnos"
-    shared = await adapters.share("thnos", owner_id=ADA, guild_id=GUILD)
+    shared = await world.share("ada", "thnos")
     assert shared.shared_with == (GUILD,)
     assert (await adapters.resolve("thnos", viewer_id=BEN, guild_id=GUILD)).id == found.id
     for guild_id in (999, None):
         with pytest.raises(UserError, match="no adapter `thnos`"):
             await adapters.resolve("thnos", viewer_id=BEN, guild_id=guild_id)
-    await adapters.unshare("thnos", member_id=ADA, guild_id=GUILD)
+    await world.sharing.not_with_server(found.id, GUILD, owner_id=ADA)
     with pytest.raises(UserError, match="does not share it here"):
         await adapters.by_id(found.id, viewer_id=BEN, guild_id=GUILD)
 
@@ -66,7 +66,7 @@ async def test_an_unknown_name_is_answered_with_the_nearest(
 ) -> None:
     await trained(world, "ada", "thnos")
     await trained(world, "ben", "bello")
-    await adapters.share("bello", owner_id=BEN, guild_id=GUILD)
+    await world.share("ben", "bello")
     await trained(world, "ben", "secret")
     with pytest.raises(UserError) as error:
         await adapters.resolve(written, viewer_id=ADA, guild_id=GUILD)
@@ -84,7 +84,7 @@ async def test_who_has_none_is_told_how_to_get_one(adapters: Adapters) -> None:
 async def test_completion_shows_own_first_and_understands_whose(world: World, adapters: Adapters) -> None:
     for member, name in (("ada", "thnos"), ("ben", "throne"), ("ben", "bello")):
         await trained(world, member, name)
-        await adapters.share(name, owner_id=MEMBERS[member], guild_id=GUILD)
+        await world.share(member, name)
 
     async def shown(typed: str, viewer_id: int) -> list[str]:
         found = await adapters.complete(typed, viewer_id=viewer_id, guild_id=GUILD)
@@ -98,13 +98,16 @@ async def test_completion_shows_own_first_and_understands_whose(world: World, ad
 
 async def test_only_owners_share_and_delete(world: World, adapters: Adapters) -> None:
     await trained(world, "ada", "thnos")
-    await adapters.share("thnos", owner_id=ADA, guild_id=GUILD)
+    shared = await world.share("ada", "thnos")
+    for step in (world.sharing.with_server, world.sharing.not_with_server):
+        with pytest.raises(UserError, match="belongs to ada"):
+            await step(shared.id, GUILD, owner_id=BEN)
     with pytest.raises(UserError, match="belongs to ada"):
-        await adapters.unshare("ada/thnos", member_id=BEN, guild_id=GUILD)
+        await adapters.own_of_name("ada/thnos", owner_id=BEN, guild_id=GUILD)
     with pytest.raises(UserError, match="You have no adapter `thnos`"):
         await adapters.delete("thnos", owner_id=BEN)
     with pytest.raises(UserError, match="in the server that is to have it"):
-        await adapters.share("thnos", owner_id=ADA, guild_id=None)
+        await world.share("ada", "thnos", None)
 
 
 async def test_a_name_is_free_again_after_deleting(world: World, adapters: Adapters) -> None:
@@ -183,16 +186,16 @@ async def test_a_bare_word_means_ones_own_inversion_or_the_one_that_was_shared_l
     for member in ("ada", "ben"):
         await inverted(world, member, "glow")
     await trained(world, "ada", "thnos")
-    await adapters.share("thnos", owner_id=ADA, guild_id=GUILD)
+    await world.share("ada", "thnos")
 
     async def meant(viewer_id: int, guild_id: int | None = GUILD) -> list[str]:
         found = await adapters.of_triggers(["glow", "thnos", "fox"], viewer_id=viewer_id, guild_id=guild_id)
         return [adapter.owner_name for adapter in found]
 
     assert await meant(CLEO) == []
-    for owner_id in (BEN, ADA):
+    for owner in ("ben", "ada"):
         world.clock.now += 1
-        await adapters.share("glow", owner_id=owner_id, guild_id=GUILD)
+        await world.share(owner, "glow")
     assert await meant(ADA) == ["ada"]
     assert await meant(BEN) == ["ben"]
     assert await meant(CLEO) == ["ada"]
@@ -212,12 +215,3 @@ async def test_a_bare_word_is_looked_up_in_an_index(world: World, adapters: Adap
     plan = await world.database.read(ask)
     assert any("adapters_by_trigger" in step for step in plan)
     assert not any(step.startswith("SCAN") and "json_each" not in step for step in plan)
-
-
-async def test_a_moderator_takes_back_what_somebody_shared(world: World, adapters: Adapters) -> None:
-    await trained(world, "ada", "thnos")
-    await adapters.share("thnos", owner_id=ADA, guild_id=GUILD)
-    taken = await adapters.unshare("ada/thnos", member_id=MEMBERS["cleo"], guild_id=GUILD, moderator=True)
-    assert (taken.owner_id, taken.shared_with) == (ADA, ())
-    with pytest.raises(UserError, match="no adapter"):
-        await adapters.resolve("thnos", viewer_id=BEN, guild_id=GUILD)

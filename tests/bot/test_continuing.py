@@ -115,7 +115,7 @@ async def test_new_photos_come_before_those_that_were_kept(world: World) -> None
 
 async def test_the_new_version_takes_the_old_ones_place_and_its_file_goes_a_day_later(world: World) -> None:
     adapter = await trained(world)
-    await world.adapters.share("thnos", owner_id=ADA, guild_id=100)
+    await world.share("ada", "thnos")
     job = await go_on(world)
     await deliver(world, job)
     after = await own(world)
@@ -220,7 +220,7 @@ async def test_photos_that_are_due_are_not_used_though_no_sweep_has_deleted_them
 
 async def test_only_ones_own_goes_on(world: World) -> None:
     adapter = await trained(world)
-    await world.adapters.share("thnos", owner_id=ADA, guild_id=100)
+    await world.share("ada", "thnos")
     for written in ("thnos", "ada/thnos", "nothing"):
         with pytest.raises(UserError, match="You have no adapter"):
             await world.trainings.submit(world.train_order("ben", "mine", continue_from=written))

@@ -9,6 +9,7 @@ import pytest
 
 from bot.adapters import Adapters
 from bot.errors import UserError
+from bot.sharing import MOST_NAMED
 from bot.store import adapters as store
 from bot.store import sharing
 from bot.store.records import Adapter, LikenessConsent
@@ -118,6 +119,83 @@ async def test_nobody_gives_a_word_another_meaning_everywhere(world: World, adap
     assert (await meant(ADA), await meant(BEN)) == (["ada"], [])
     await world.database.write(lambda tx: sharing.name_member(tx, adapter.id, BEN, 1.0))
     assert (await meant(BEN), await meant(CLEO)) == (["ada"], [])
+
+
+async def test_each_step_is_the_owners_and_is_taken_back(world: World) -> None:
+    adapter, sharing_ = await thnos(world), world.sharing
+    await sharing_.with_member(adapter.id, BEN, owner_id=ADA)
+    assert await who_sees(world, adapter) == OWNER | NAMED
+    await sharing_.with_server(adapter.id, GUILD, owner_id=ADA)
+    assert await who_sees(world, adapter) == OWNER | NAMED | HERE
+    await sharing_.not_with_member(adapter.id, BEN, owner_id=ADA)
+    assert await who_sees(world, adapter) == OWNER | HERE
+    await sharing_.with_everyone(adapter.id, owner_id=ADA)
+    assert await who_sees(world, adapter) == EVERYBODY
+    await sharing_.not_with_everyone(adapter.id, owner_id=ADA)
+    await sharing_.with_members(adapter.id, [BEN, CLEO, ADA], owner_id=ADA)
+    assert (await sharing_.with_members(adapter.id, [CLEO], owner_id=ADA)).named == (CLEO,)
+    await sharing_.with_nobody(adapter.id, owner_id=ADA)
+    assert await who_sees(world, adapter) == OWNER
+
+
+async def test_what_moderators_take_back_stays_away_from_their_server(world: World, adapters: Adapters) -> None:
+    adapter, sharing_ = await thnos(world), world.sharing
+    await world.share("ada", "thnos")
+    await sharing_.with_everyone(adapter.id, owner_id=ADA)
+    await sharing_.bar(adapter.id, GUILD, moderator_id=CLEO)
+    assert await who_sees(world, adapter) == EVERYBODY - HERE
+    with pytest.raises(UserError, match="ask one of them to say `/adapter share name:ada/thnos`"):
+        await world.share("ada", "thnos")
+    assert await sharing_.lift_bar("ben/thnos", GUILD) is None
+    assert await sharing_.lift_bar("ada/thnos", ELSEWHERE) is None
+    lifted = await sharing_.lift_bar("Ada/Thnos", GUILD)
+    assert lifted is not None
+    assert lifted.shared_with == ()  # its owner's own choice again
+    await world.share("ada", "thnos")
+
+
+async def test_no_more_members_than_the_menu_holds(world: World) -> None:
+    adapter = await thnos(world)
+    await world.sharing.with_members(adapter.id, range(100, 100 + MOST_NAMED), owner_id=ADA)
+    with pytest.raises(UserError, match="25 members, and no more"):
+        await world.sharing.with_member(adapter.id, BEN, owner_id=ADA)
+    with pytest.raises(UserError, match="is yours"):
+        await world.sharing.with_member(adapter.id, ADA, owner_id=ADA)
+
+
+async def test_a_likeness_goes_no_further_than_its_person_lets_it(world: World) -> None:
+    adapter, sharing_ = await thnos(world, likeness="other"), world.sharing
+    await sharing_.with_member(adapter.id, CLEO, owner_id=ADA)
+    with pytest.raises(UserError, match="has not agreed yet: ask them with `/adapter consent name:thnos`"):
+        await world.share("ada", "thnos")
+    with pytest.raises(UserError, match="never for everybody"):
+        await sharing_.with_everyone(adapter.id, owner_id=ADA)
+    with pytest.raises(UserError, match="Nobody has asked you"):
+        await sharing_.answer(adapter.id, BEN, agreed=True)
+    with pytest.raises(UserError, match="Your own word"):
+        await sharing_.ask(adapter.id, ADA, GUILD, owner_id=ADA)
+    await sharing_.ask(adapter.id, BEN, GUILD, owner_id=ADA)
+    with pytest.raises(UserError, match="has not agreed yet"):
+        await world.share("ada", "thnos")
+    await sharing_.answer(adapter.id, BEN, agreed=True)
+    await world.share("ada", "thnos")
+    assert await who_sees(world, adapter) == OWNER | {(CLEO, GUILD), (CLEO, ELSEWHERE), (CLEO, None)} | HERE
+    with pytest.raises(UserError, match="never for everybody"):
+        await sharing_.with_everyone(adapter.id, owner_id=ADA)
+    await sharing_.answer(adapter.id, BEN, agreed=False)
+    assert await who_sees(world, adapter) == OWNER | {(CLEO, GUILD), (CLEO, ELSEWHERE), (CLEO, None)}
+    with pytest.raises(UserError, match="does not agree: share it with members by name"):
+        await world.share("ada", "thnos")
+
+
+async def test_what_was_reported_is_shared_with_nobody_more(world: World) -> None:
+    adapter, sharing_ = await thnos(world, hidden_at=1.0), world.sharing
+    with pytest.raises(UserError, match="was reported"):
+        await world.share("ada", "thnos")
+    with pytest.raises(UserError, match="was reported"):
+        await sharing_.with_everyone(adapter.id, owner_id=ADA)
+    with pytest.raises(UserError, match="was reported"):
+        await sharing_.with_members(adapter.id, [BEN], owner_id=ADA)
 
 
 async def test_one_no_outweighs_any_yes(world: World) -> None:

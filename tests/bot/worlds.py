@@ -19,8 +19,9 @@ from bot.orders import ImagineOrder, Origin, TrainOrder, Upload
 from bot.outbox import Outbox
 from bot.photos import Photos, StoredPhotos
 from bot.queue import Queue
+from bot.sharing import Sharing
 from bot.store.database import Database
-from bot.store.records import Job
+from bot.store.records import Adapter, Job
 from bot.sweep import Sweeper
 from bot.trainings import Trainings
 from trainer.contract import names
@@ -123,6 +124,7 @@ class World:
         self.dispatcher = Dispatcher(database, queue, blobs, self.outbox, clock=clock)
         self.sweeper = Sweeper(database, blobs, self.outbox, clock=clock)
         self.adapters = Adapters(database, clock=clock)
+        self.sharing = Sharing(database, clock=clock)
         admission = Admission(Limits(train=3, imagine=30), "emoji-64")
         self.jobs = Jobs(database, queue, blobs, self.outbox, admission=admission, clock=clock)
         self.control = Control(database, self.outbox, progress=self.jobs.progress, clock=clock)
@@ -165,6 +167,11 @@ class World:
         self.clock.now += 1
         job = await self.trainings.submit(self.train_order(member, name, **changes))
         return await self.jobs.attach_card(job.id, 500_000 + int(job.id))
+
+    async def share(self, member: str, name: str, guild_id: int | None = GUILD) -> Adapter:
+        """The member shares their adapter of that name with the server."""
+        adapter = await self.adapters.own_of_name(name, owner_id=MEMBERS[member], guild_id=guild_id)
+        return await self.sharing.with_server(adapter.id, guild_id, owner_id=MEMBERS[member])
 
     async def job(self, job_id: str) -> Job:
         found = await self.jobs.get(job_id)

@@ -45,7 +45,7 @@ async def test_from_nothing_to_a_shared_one_and_back_to_nothing(home: House) -> 
     for command in ("share", "unshare", "delete"):
         assert await offered(home.ben, command) == []
 
-    assert "Only you can use `thnos` here now." in (await say(home.ada, "unshare", name="thnos")).text
+    assert "`thnos`: Only you can use it." in (await say(home.ada, "unshare", name="thnos")).text
     assert "None yet" in (await say(home.ben, "list")).text
 
     asked = await say(home.ada, "delete", name="thnos")

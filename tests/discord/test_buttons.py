@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from sandbox.members import Message
+from bot.ui.sharing import NOT_SERVER, SERVER
+from sandbox.members import Member, Message
 from tests.discord.backend import EXAMPLES
-from tests.discord.house import CHANNEL, PATIENCE_S, House
+from tests.discord.house import CHANNEL, PATIENCE_S, House, labels
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,6 +26,12 @@ async def training(module_house: House) -> AsyncIterator[Message]:
 async def _unshared(home: House, training: Message) -> AsyncIterator[None]:
     yield
     await (await home.ada.slash("adapter unshare", channel=CHANNEL, name="thnos")).response()
+
+
+async def shared_by_button(who: Member, training: Message) -> Message:
+    """The panel after its step; the server has the adapter, if it had not before."""
+    panel = await (await who.click(training, "Share")).response(PATIENCE_S)
+    return panel if NOT_SERVER in labels(panel) else await (await who.click(panel, SERVER)).response(PATIENCE_S)
 
 
 async def test_again_draws_the_same_with_another_seed_for_whoever_clicks(home: House) -> None:
@@ -87,19 +94,23 @@ async def test_an_example_is_drawn_for_its_owner(home: House, training: Message)
 async def test_an_example_needs_the_adapter(home: House, training: Message) -> None:
     words = await home.refusal(await home.ben.click(training, EXAMPLES[0]))
     assert "does not share it here" in words
-    await home.ada.click(training, "Share with this server")
+    await shared_by_button(home.ada, training)
     picture = await home.result(await home.ben.click(training, EXAMPLES[0]))
     assert "ada/thnos at 0.8" in picture.text
 
 
 async def test_only_the_owner_shares(home: House, training: Message) -> None:
     for who in (home.ben, home.cleo):
-        words = await home.refusal(await who.click(training, "Share with this server"))
+        words = await home.refusal(await who.click(training, "Share"))
         assert words == "`thnos` belongs to ada: only they can do that."
-    for _ in range(2):  # doing it again changes nothing
-        answer = await (await home.ada.click(training, "Share with this server")).response(PATIENCE_S)
-        assert answer.ephemeral_to == home.ada.id
-        assert "`<lora:ada/thnos:0.8>`" in answer.content
+    panel = await (await home.ada.click(training, "Share")).response(PATIENCE_S)
+    assert panel.ephemeral_to == home.ada.id
+    assert "Only you can use it." in panel.text
+    for _ in range(2):  # an old panel does again what its button said
+        stale = await (await home.ada.click(training, "Share")).response(PATIENCE_S)
+        await (await home.ada.click(panel, SERVER)).response(PATIENCE_S)
+        panel = stale
+    assert "so can everybody on this server" in (await shared_by_button(home.ada, training)).text
     await home.drawn(home.ben, "<lora:ada/thnos:0.8> in a suit")
 
 
@@ -121,7 +132,7 @@ async def test_buttons_of_what_is_gone(home: House) -> None:
     card = await home.trained(home.ada, "shortlived")
     asked = await (await home.ada.slash("adapter delete", channel=CHANNEL, name="shortlived")).response()
     await (await home.ada.click(asked, "Delete shortlived for good")).response()
-    for label in (EXAMPLES[0], "Share with this server", "Settings"):
+    for label in (EXAMPLES[0], "Share", "Settings"):
         words = await home.refusal(await home.ada.click(card, label))
         assert words == "That adapter was deleted: `/adapter list` shows what you can use.", label
 

@@ -14,7 +14,7 @@ async def test_training_and_drawing_alone_with_the_bot(home: House) -> None:
     place = home.sandbox.direct_channel(home.ada)
     photos = as_options(small_photos())
     trained = await home.result(await home.ada.slash("train", channel=place, name="private", consent=True, **photos))
-    assert labels(trained) == [*EXAMPLES, "Settings"]
+    assert labels(trained) == [*EXAMPLES, "Share", "Settings"]
     picture = await home.result(await home.ada.click(trained, EXAMPLES[0]))
     assert picture.channel_id == place.id
     again = await home.result(await home.ada.click(picture, "Again"))

@@ -26,8 +26,10 @@ async def test_buttons_outlive_the_bot(tmp_path: Path, redis_url: str) -> None:
         assert "Trigger: thnos" in await home.settings_of(home.ada, training)
         await home.result(await home.ben.click(picture, "Again"))
         await home.result(await home.ada.click(training, EXAMPLES[0]))
-        shared = await (await home.ada.click(training, "Share with this server")).response(PATIENCE_S)
-        assert "Everybody on this server can use it now" in shared.content
+        panel = await (await home.ada.click(training, "Share")).response(PATIENCE_S)
+        await home.restart_bot()
+        shared = await (await home.ada.click(panel, "Share with this server")).response(PATIENCE_S)
+        assert "so can everybody on this server" in shared.text
         await home.ada.click(waiting, "Cancel")
         await home.sandbox.wait_for(lambda message: message.id == waiting.id and "Cancelled" in message.text)
         assert "belong to ada" in await home.refusal(await home.ben.click(picture, "Delete"))

@@ -26,7 +26,7 @@ async def test_six_photos_become_an_adapter(home: House) -> None:
     assert "thnos is ready" in card.text
     assert "6 photos" in card.text
     assert card.files
-    assert labels(card) == [*EXAMPLES, "Share with this server", "Settings"]
+    assert labels(card) == [*EXAMPLES, "Share", "Settings"]
     adapter = await home.adapter(home.ada, "thnos")
     assert (adapter.trigger, adapter.class_word, adapter.photos) == ("thnos", "monster", 6)
     assert await home.services.blobs.read(adapter.blob) == b"thnos learned from 6 photos"

@@ -10,6 +10,7 @@ Action = Literal[
     "pause", "resume", "finish", "choose", "train", "drop", "crops",
     "picture", "pictures", "subtle", "strong", "upscale", "highres", "remix", "favourite", "favourites", "kept",
     "edit", "paste",
+    "sharing", "server", "everyone", "private", "members", "agree",
 ]  # what buttons and menus do  # fmt: skip
 Wish = Literal["pause", "finish"]  # what a member may want of a running training, besides its end
 
