@@ -13,6 +13,7 @@ import structlog
 from bot import checks, entries, lifecycle, reviews, sizes, vaes
 from bot.adapters import require_visible
 from bot.admission import Admission, info_of
+from bot.decency.orders import check_drawing
 from bot.errors import QueueDown, UserError
 from bot.fairness import fair_order
 from bot.findings import Report, Scale, scale_of
@@ -108,6 +109,7 @@ class Jobs:
             checks.one_checkpoint([(pick, adapter) for pick, adapter in found if pick in shot.adapters])
         for pick in order.all_adapters:
             checks.weight(pick)
+        check_drawing(order, found)
         return tuple(entries.current_pick(pick, adapter) for pick, adapter in found if adapter.base == base), base
 
     # -- cards --------------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from bot import checks, entries, reviews
 from bot.adapters import check_free, check_name
 from bot.admission import Admission, info_of
 from bot.continuing import Continuation, find_again, read_continuation
+from bot.decency.minors import check_words
+from bot.decency.orders import texts_of_training
 from bot.errors import DarkroomError, UserError
 from bot.findings import scale_of
 from bot.orders import Origin, TrainOrder
@@ -135,6 +137,7 @@ class Trainings:
         else:
             going = await self._database.read(lambda tx: read_continuation(tx, order, name, self._clock()))
             order = going.order
+        check_words(texts_of_training(order.name, order.class_word, order.captions, order.recipe))
         return order, going
 
     async def _collect(self, order: TrainOrder, base: str) -> StoredPhotos:
@@ -190,6 +193,7 @@ class Trainings:
 
         def accept(tx: Connection) -> Job:
             if jobs.get(tx, origin.job_id) is None:
+                check_words(texts_of_training(spec.name, spec.class_word, spec.captions, spec.recipe))
                 check_free(tx, origin.member_id, spec.name, adapter_id=spec.adapter_id)  # another may have been quicker
                 self._admission.check_room(tx, origin, "train")
             return jobs.insert(tx, entries.new_job(origin, "train", base, spec, self._clock(), held=held))
