@@ -36,5 +36,7 @@ SIGNS: dict[int, str] = {
 }
 """Before anything else: signs that are letters or words, and letters that compatibility forms make others of."""
 
-LEET: dict[int, str] = str.maketrans("013456789@$!€£+|*¡¢", "oieasbtbgasieltlaic")
+LEET: dict[int, str] = {
+    ord(sign): letter for sign, letter in zip("013456789@$!€£+|*¡¢", "oieasbtbgasieltlaic", strict=True)
+}
 """Digits and signs that stand for letters within a word; 1 is read as l, too."""
