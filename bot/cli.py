@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 
-from bot.errors import StartupFault
+from bot.errors import DarkroomError, StartupFault
 from bot.settings import Settings, load_settings
 from common.log import configure_logging
 
+T = TypeVar("T")
 app = typer.Typer(
     help="Darkroom trains Stable Diffusion adapters from a Discord channel's photos, and draws with them.",
     no_args_is_help=True,
@@ -64,6 +67,55 @@ def doctor() -> None:
     findings = asyncio.run(examine(_settings()))
     if not show(findings, Console()):
         raise typer.Exit(1)
+
+
+@app.command()
+def backup(
+    into: Annotated[Path, typer.Argument(help="The folder of all backups; each is a folder of its own in there.")],
+    blobs: Annotated[bool, typer.Option(help="With the files of adapters and pictures; without: the database.")] = True,
+    keep_days: Annotated[float | None, typer.Option(help="Delete backups that are older, but the newest.")] = None,
+) -> None:
+    """Back up the database and all files that it names, while the bot runs or not."""
+    from bot.embedded import socket_path
+    from bot.queue import open_queue
+    from bot.restoring import delete_older, make_backup, read_manifest
+    from bot.services import open_blob_store
+
+    settings = _settings()
+
+    async def run() -> Path:
+        url = settings.redis_url or f"unix://{socket_path(settings.darkroom_data)}"
+        async with open_queue(url) as queue:
+            return await make_backup(settings.darkroom_data, open_blob_store(settings), queue, into, with_blobs=blobs)
+
+    made = _run(run())
+    manifest = read_manifest(made)
+    beside = "without files" if manifest.blobs is None else f"with {manifest.blobs} files"
+    Console().print(f"{made}: the database {beside}", highlight=False)
+    for path in delete_older(into, keep_days) if keep_days is not None else ():
+        Console().print(f"deleted {path}", highlight=False)
+
+
+@app.command()
+def restore(backup: Annotated[Path, typer.Argument(help="A folder darkroom-… that `darkroom backup` made.")]) -> None:
+    """Put a backup in place of what is there, which is kept aside. Stop the bot first."""
+    from bot.restoring import restore_backup
+    from bot.services import open_blob_store
+
+    settings = _settings()
+    manifest = _run(restore_backup(backup, settings.darkroom_data, open_blob_store(settings)))
+    moment = datetime.fromtimestamp(manifest.at, UTC)
+    Console().print(f"The database is as of {moment:%Y-%m-%d %H:%M:%S} UTC. Start the bot.", highlight=False)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run it; what an operator can mend ends in one sentence."""
+    try:
+        return asyncio.run(work)
+    except StartupFault as fault:
+        _fail(fault)
+    except DarkroomError as error:
+        _fail(StartupFault(str(error)))
 
 
 def _settings() -> Settings:

@@ -106,6 +106,31 @@ class Queue:
         keys = (names.attempt_key(job_id), names.cancel_key(job_id), names.wish_key(job_id), names.progress_key(job_id))
         await _call(self._redis.delete(*keys))
 
+    # -- backups ------------------------------------------------------------------------------------------------------
+
+    async def next_backup(self, block_s: int = 5) -> str | None:
+        """The id of a backup that is asked for; None after ``block_s``. Raises QueueDown."""
+        asked = self._redis.blpop([names.BACKUPS_WANTED], timeout=block_s)
+        found = await _call(cast("Awaitable[Any]", asked), timeout_s=block_s + CALL_TIMEOUT_S)
+        return None if found is None else str(found[1].decode(errors="replace"))
+
+    async def answer_backup(self, request: str, answer: str) -> None:
+        """Say to whoever asked that it is done, or why not. Raises QueueDown."""
+        key = names.backup_answer_key(request)
+        await _call(cast("Awaitable[Any]", self._redis.rpush(key, answer)))
+        await _call(self._redis.expire(key, names.PROGRESS_KEPT_S))
+
+    async def ask_backup(self, request: str, timeout_s: float) -> str | None:
+        """Ask the bot for a copy of its database; its answer, None if there is none. Raises QueueDown."""
+        await _call(cast("Awaitable[Any]", self._redis.rpush(names.BACKUPS_WANTED, request)))
+        for _ in range(max(1, round(timeout_s / CALL_TIMEOUT_S))):
+            asked = self._redis.blpop([names.backup_answer_key(request)], timeout=int(CALL_TIMEOUT_S))
+            found = await _call(cast("Awaitable[Any]", asked), timeout_s=2 * CALL_TIMEOUT_S)
+            if found is not None:
+                return str(found[1].decode(errors="replace"))
+        await _call(cast("Awaitable[Any]", self._redis.lrem(names.BACKUPS_WANTED, 0, request)))
+        return None
+
     # -- workers ------------------------------------------------------------------------------------------------------
 
     async def heartbeats(self) -> list[Heartbeat]:

@@ -12,6 +12,7 @@ import structlog
 
 from bot.adapters import Adapters
 from bot.admission import Admission, Limits
+from bot.backups import BackupMaker
 from bot.control import Control
 from bot.describing.reading import PictureReader
 from bot.dispatch import Dispatcher
@@ -29,6 +30,7 @@ from bot.reviews import Reviews
 from bot.settings import Settings, prepare_data_folder
 from bot.sharing import Sharing
 from bot.store.database import open_database
+from bot.store.lock import hold_data_folder
 from bot.styles import Styles
 from bot.sweep import Sweeper
 from bot.templates import Templates
@@ -70,15 +72,17 @@ class Services:
     dispatcher: Dispatcher
     events: EventReader
     sweeper: Sweeper
+    backups: BackupMaker
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self, listener: Listener) -> None:
-        """Start the event listener, the dispatcher, the outbox and the hourly sweep as tasks."""
+        """Start the event listener, the dispatcher, the outbox, the hourly sweep and the maker of backups as tasks."""
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "events": self.events.run,
             "dispatch": self.dispatcher.run,
             "outbox": lambda: self.outbox.run(listener),
             "sweep": self.sweeper.run,
+            "backups": self.backups.run,
         }
         self._tasks = [asyncio.create_task(_keep_running(name, run), name=name) for name, run in loops.items()]
         log.info("services.started")
@@ -106,6 +110,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the database, the blobs and Redis, and make the services. Raises StartupFault."""
     prepare_data_folder(settings.darkroom_data)
     async with AsyncExitStack() as stack:
+        stack.enter_context(hold_data_folder(settings.darkroom_data))
         try:
             queue = await stack.enter_async_context(open_queue(settings.require_redis_url()))
             await queue.ping()
@@ -115,7 +120,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             ) from error
         database = await open_database(settings.database_path)
         stack.push_async_callback(database.close)
-        blobs = _open_blobs(settings)
+        blobs = open_blob_store(settings)
         session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
         fetcher = Fetcher(session, cdn_base=settings.discord_cdn_base)
         photos = Photos(fetcher, blobs, settings.darkroom_data / "incoming")
@@ -165,12 +170,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             dispatcher=dispatcher,
             events=events,
             sweeper=sweeper,
+            backups=BackupMaker(database, queue, settings.darkroom_data / "backups"),
         )
         stack.push_async_callback(services.stop)
         yield services
 
 
-def _open_blobs(settings: Settings) -> Blobs:
+def open_blob_store(settings: Settings) -> Blobs:
+    """The blob store that the settings name. Raises StartupFault."""
     try:
         return open_blobs(settings.blobs_location, **settings.s3_access)
     except Exception as error:  # obstore raises its own kinds for every scheme

@@ -19,6 +19,7 @@ LANES: tuple[Lane, ...] = ("imagine", "train", "merge")
 
 EVENTS_STREAM = "darkroom:events"
 EVENTS_GROUP = "bot"
+BACKUPS_WANTED = "darkroom:backups"  # a list of ids, from `darkroom backup` to the bot
 EVENT_FIELD = "event"  # the one field of a stream entry: a msgpack Event
 WORKERS_PATTERN = "darkroom:worker:*"
 
@@ -73,6 +74,11 @@ def read_wish(value: bytes, attempt: int) -> tuple[Wish, int] | None:
     if found is None or int(found[1]) != attempt:
         return None
     return "pause" if found[2] == b"pause" else "finish", int(found[3])
+
+
+def backup_answer_key(request: str) -> str:
+    """A list of one: what came of a backup that was asked for."""
+    return f"darkroom:backup:{request}"
 
 
 def progress_key(job_id: str) -> str:
