@@ -25,7 +25,7 @@ class Extraction:
 
 
 @dataclass(frozen=True)
-class _Factors:
+class Factors:
     """A change Δ ≈ U diag(S) Vᵀ, S falling."""
 
     u: torch.Tensor  # (out, r)
@@ -44,36 +44,36 @@ def extract_lora(
     float16. With ``wanted_fidelity`` the rank is the least that reaches it, ``rank`` at most. Deterministic by
     ``seed``.
     """
-    factors: dict[str, _Factors] = {}
+    factors: dict[str, Factors] = {}
     total, left_out = 0.0, []
     for key, before in original.items():
         change = tuned[key].float() - before.float()
-        energy = _energy(change)
-        total += energy
-        if not energy:
+        size = energy(change)
+        total += size
+        if not size:
             continue
         if change.ndim in (2, 4) and key.endswith(".weight") and not key.endswith(_EMBEDDINGS):
-            factors[key.removesuffix(".weight")] = _factorise(change, rank, seed)
+            factors[key.removesuffix(".weight")] = factorise(change, rank, seed)
         else:
             left_out.append(key)
     if wanted_fidelity is not None:
         rank = _least_rank(factors, total, wanted_fidelity, rank)
     weights: dict[str, torch.Tensor] = {}
-    lost = sum(_energy(tuned[key].float() - original[key].float()) for key in left_out)
+    lost = sum(energy(tuned[key].float() - original[key].float()) for key in left_out)
     for module, found in factors.items():
-        down, up = _share_out(found, rank)
+        down, up = share_out(found, rank)
         weights[f"{module}.lora_A.weight"], weights[f"{module}.lora_B.weight"] = down, up
         change = tuned[f"{module}.weight"].float() - original[f"{module}.weight"].float()
-        lost += _energy(change.flatten(1) - up.flatten(1) @ down.flatten(1))
+        lost += energy(change.flatten(1) - up.flatten(1) @ down.flatten(1))
     return Extraction(weights, rank, 1 - lost / total if total else 1.0, tuple(sorted(left_out)))
 
 
-def _energy(tensor: torch.Tensor) -> float:
+def energy(tensor: torch.Tensor) -> float:
     """‖·‖² of Frobenius, summed in double precision: whole models have a thousand million entries."""
     return float(torch.linalg.vector_norm(tensor, dtype=torch.float64)) ** 2
 
 
-def _factorise(change: torch.Tensor, rank: int, seed: int) -> _Factors:
+def factorise(change: torch.Tensor, rank: int, seed: int) -> Factors:
     """At most ``rank`` singular values and vectors; those of a big matrix by random projection."""
     matrix = change.flatten(1)  # (out, in·k·k)
     short = min(matrix.shape)
@@ -84,10 +84,10 @@ def _factorise(change: torch.Tensor, rank: int, seed: int) -> _Factors:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             u, s, v = torch.svd_lowrank(matrix, q=rank + _OVERSAMPLING, niter=_POWER_ITERATIONS)
-    return _Factors(u[:, :rank], s[:rank], v[:, :rank], change.shape)
+    return Factors(u[:, :rank], s[:rank], v[:, :rank], change.shape)
 
 
-def _least_rank(factors: Mapping[str, _Factors], total: float, wanted: float, most: int) -> int:
+def _least_rank(factors: Mapping[str, Factors], total: float, wanted: float, most: int) -> int:
     """The least rank, the same for all modules, of which the kept S² make up the wanted share of ‖Δ‖²."""
     kept = torch.zeros(most, dtype=torch.float64)
     for found in factors.values():
@@ -96,7 +96,7 @@ def _least_rank(factors: Mapping[str, _Factors], total: float, wanted: float, mo
     return int(reached[0]) + 1 if len(reached) else most
 
 
-def _share_out(found: _Factors, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+def share_out(found: Factors, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
     """A (r, in, …) and B (out, r, …), each with the root of S."""
     root = found.s[:rank].sqrt()
     down = root[:, None] * found.v[:, :rank].T

@@ -16,6 +16,7 @@ import torch
 
 from trainer.adapters.embedding_files import Embedding, bundle, unbundle
 from trainer.adapters.layouts.reading import DOWN, MAGNITUDE, UP, Plan
+from trainer.adapters.rounding import FLOAT8, fit, lift
 from trainer.adapters.safetensors_file import read_header, read_tensors, tensor_bytes
 from trainer.contract import kohya_names
 from trainer.contract.adapter_marks import split_bundled
@@ -39,9 +40,13 @@ class LoraFile:
 
 
 def write_lora(
-    weights: Mapping[str, torch.Tensor], metadata: Mapping[str, str], embeddings: Iterable[Embedding] = ()
+    weights: Mapping[str, torch.Tensor],
+    metadata: Mapping[str, str],
+    embeddings: Iterable[Embedding] = (),
+    *,
+    dtype: torch.dtype = torch.float16,
 ) -> bytes:
-    """A LoRA as diffusers' ``load_lora_weights`` reads it, in float16.
+    """A LoRA as diffusers' ``load_lora_weights`` reads it, in ``dtype``.
 
     ``weights`` are of scale 1, as :meth:`trainer.adapters.bank.AdapterBank.weights` gives them; text encoders get back
     the ``text_model.`` that all others look for. With ``embeddings`` it is the house's own file of a pivotal adapter:
@@ -50,7 +55,7 @@ def write_lora(
     tensors = bundle(embeddings)
     for part, module, kind, tensor in _split(weights):
         name = module if part == "unet" else kohya_names.with_text_model(module)
-        tensors[f"{part}.{name}.{kind}"] = _halve(tensor)
+        tensors[f"{part}.{name}.{kind}"] = _round(tensor, kind, dtype)
     return tensor_bytes(tensors, metadata)
 
 
@@ -61,11 +66,13 @@ def write_kohya_lora(
     sdxl: bool,
     lora_alpha: float | None = None,
     embeddings: Iterable[Embedding] = (),
+    dtype: torch.dtype = torch.float16,
 ) -> bytes:
-    """A LoRA as kohya writes it and A1111, Forge and ComfyUI read it, in float16, its alpha beside it.
+    """A LoRA as kohya writes it and A1111, Forge and ComfyUI read it, in ``dtype``, its alpha beside it.
 
     ``weights`` are of scale 1. ``lora_alpha`` is written where it is given, and B divided by what readers will make of
-    it; else alpha is the rank. ``sdxl``: the names are SDXL's, see :mod:`trainer.contract.kohya_names`. ``metadata`` as
+    it; else alpha is the rank, and in float8 what lowers the values again that were lifted into its range. ``sdxl``:
+    the names are SDXL's, see :mod:`trainer.contract.kohya_names`. ``metadata`` as
     :func:`trainer.adapters.kohya_metadata.describe_for_kohya` makes them; the two hashes by which A1111 knows a file
     again are added. A DoRA's magnitudes go over the outputs, as in the paper: ComfyUI and Forge see that by the shape,
     A1111 1.10 takes them for LyCORIS' older ones over the inputs, diffusers drops them from this format.
@@ -76,20 +83,20 @@ def write_kohya_lora(
     for part, module, kind, tensor in _split(weights):
         name = kohya_names.to_kohya(part, module, sdxl=sdxl)
         alpha = lora_alpha or ranks[part, module]
-        if kind == DOWN:
-            tensors[f"{name}.alpha"] = torch.tensor(float(alpha))
-        elif kind == UP:
-            tensor = tensor * (ranks[part, module] / alpha)
+        gain = lift(tensor) if dtype == FLOAT8 and kind != MAGNITUDE else 1.0
+        if kind != MAGNITUDE:
+            before = tensors.get(f"{name}.alpha", torch.tensor(float(alpha)))
+            tensors[f"{name}.alpha"] = before / gain
+            tensor = tensor * (ranks[part, module] / alpha if kind == UP else 1.0) * gain
         else:
             tensor = tensor.reshape(-1, *(1,) * (tensor.ndim - 1 or 1))  # (out, 1) or (out, 1, 1, 1)
-        tensors[f"{name}.{ends[kind]}"] = _halve(tensor)
+        tensors[f"{name}.{ends[kind]}"] = _round(tensor, kind, dtype)
     return tensor_bytes(tensors, {**metadata, **_hashes(tensors, metadata)})
 
 
-def _halve(tensor: torch.Tensor) -> torch.Tensor:
-    """In float16, unless a value is beyond its 65,504."""
-    half = tensor.half()
-    return half if torch.isfinite(half).all() else tensor
+def _round(tensor: torch.Tensor, kind: str, dtype: torch.dtype) -> torch.Tensor:
+    """In ``dtype``, unless a value is beyond its range; the few magnitudes in half precision at least."""
+    return fit(tensor, torch.float16 if kind == MAGNITUDE and dtype == FLOAT8 else dtype)
 
 
 def _split(weights: Mapping[str, torch.Tensor]) -> Iterable[tuple[str, str, str, torch.Tensor]]:

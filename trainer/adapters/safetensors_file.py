@@ -16,7 +16,8 @@ from safetensors.torch import load
 from trainer.contract.safetensors_header import BadHeader, Entries, header_length, parse_header, write_header
 from trainer.errors import BadAdapterFile
 
-_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.uint8: "U8"}
+_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.uint8: "U8",
+           torch.float8_e4m3fn: "F8_E4M3"}  # fmt: skip
 
 
 def read_header(data: bytes) -> tuple[Entries, dict[str, str]]:

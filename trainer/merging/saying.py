@@ -1,0 +1,21 @@
+"""What a merge cost, in sentences for the card."""
+
+from __future__ import annotations
+
+from trainer.merging.pairs import Losses
+
+
+def say_losses(losses: Losses, rank: int, left_out: int = 0) -> list[str]:
+    """How far the file is from what was asked for, and what found no use."""
+    share, layer = losses.worst
+    said = [f"Rank {rank}; the effective weights are {say_share(losses.error)} off."]
+    if layer and share >= 1e-3:
+        said[0] = said[0][:-1] + f", at most {say_share(share)} ({layer})."
+    if left_out:
+        said.append(f"{left_out} keys of the files are of no use and left out.")
+    return said
+
+
+def say_share(share: float) -> str:
+    """In per cent, with two digits that mean something."""
+    return f"{100 * share:.2g} %" if share >= 1e-6 else "less than 0.0001 %"
