@@ -8,6 +8,7 @@ from sqlite3 import Connection
 import msgspec
 
 from bot.errors import UserError, quoted
+from bot.likeness import strictest
 from bot.orders import TrainOrder
 from bot.photos import check_uploads
 from bot.store import adapters, jobs
@@ -61,6 +62,7 @@ def read_continuation(tx: Connection, order: TrainOrder, name: str, now: float) 
         name=name,
         class_word=adapter.class_word,
         kind=adapter.subject_kind,
+        likeness=strictest([adapter.likeness, order.likeness or "none"]),
         base=adapter.base,
         recipe=_recipe(order.recipe, made.train.recipe, adapter),
     )
@@ -78,7 +80,8 @@ def find_again(tx: Connection, spec: TrainSpec, fresh_id: str) -> TrainSpec:
     if adapter is None:
         raise UserError("The adapter that this training went on from was deleted: start anew with `/train`.")
     adapter_id = adapter.id if spec.adapter_id == adapter.id else fresh_id
-    return msgspec.structs.replace(spec, adapter_id=adapter_id, continue_from=adapter.blob)
+    likeness = strictest([adapter.likeness, spec.likeness])
+    return msgspec.structs.replace(spec, adapter_id=adapter_id, continue_from=adapter.blob, likeness=likeness)
 
 
 def _check(adapter: Adapter, order: TrainOrder) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 
 from bot import checks
+from bot.likeness import stated
 from bot.orders import CONSENT_STATEMENT, ImagineOrder, Origin, Shot, TrainOrder
 from bot.photos import StoredPhotos
 from bot.prompts import as_pasted
@@ -23,7 +24,8 @@ def consent_of(order: TrainOrder, name: str, now: float) -> Consent:
         guild_id=order.origin.guild_id,
         name=name,
         kind=order.kind,
-        statement=CONSENT_STATEMENT,
+        likeness=order.likeness or "none",
+        statement=stated(CONSENT_STATEMENT, order.likeness or "none"),
         given_at=now,
     )
 
@@ -36,6 +38,7 @@ def train_spec(order: TrainOrder, stored: StoredPhotos, keep_photos_days: int | 
         trigger=order.name,
         class_word=order.class_word or "",
         kind=order.kind,
+        likeness=order.likeness or "none",
         photos=stored.paths,
         captions=order.captions or stored.captions,
         focuses=stored.focuses,

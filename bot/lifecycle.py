@@ -7,7 +7,8 @@ from sqlite3 import Connection
 import msgspec
 
 from bot.errors import new_reference
-from bot.store import adapters, garbage, jobs, outbox, pictures
+from bot.likeness import strictest
+from bot.store import adapters, garbage, jobs, outbox, pictures, sharing
 from bot.store.records import Adapter, Hold, Job, Picture, State
 from trainer.contract.events import Outcome, Standing
 from trainer.contract.names import outcome_path
@@ -85,18 +86,32 @@ def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> N
         candidates=made.candidates,
         chosen=made.chosen,
         choose_until=now + CHOOSE_FOR_S if len(made.candidates) > 1 else None,
+        likeness=job.train.likeness,
     )
     if before is None:
         adapters.insert(tx, adapter)
     else:
-        _replace_adapter(tx, before, adapter, now)
+        _replace_adapter(tx, before, _with_rules_of(before, adapter), now)
     others = {candidate.file.blob for candidate in made.candidates} - {adapter.blob}
     garbage.add(tx, others, now + CHOOSE_FOR_S)
+
+
+def _with_rules_of(before: Adapter, after: Adapter) -> Adapter:
+    """Who may use an adapter stays as it was when it learns on; it may become the likeness of a real person."""
+    return msgspec.structs.replace(
+        after,
+        likeness=strictest([before.likeness, after.likeness]),
+        agreed_at=before.agreed_at,
+        public_at=before.public_at,
+        hidden_at=before.hidden_at,
+    )
 
 
 def _replace_adapter(tx: Connection, before: Adapter, after: Adapter, now: float) -> None:
     """An adapter has learned on: its file of before goes a day later, the photos that were kept for it at once."""
     adapters.update(tx, after)
+    if after.likeness != before.likeness:  # it is no longer what was shared
+        sharing.take_back(tx, after.id)
     garbage.add(tx, [outcome_path(before.job_id), before.blob], now + OLD_VERSION_KEPT_S)
     jobs.stop_keeping_photos(tx, before.job_id)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from bot.store.records import AdapterPick
+from bot.store.records import AdapterPick, Likeness
 from trainer.contract.drawings import DrawingSettings, Grid, Source
 from trainer.contract.requests import Kind, Recipe
 
-CONSENT_STATEMENT = "I may use these photos; whoever is in them agrees that a model learns and draws them here."
+# ownership, consent and purpose, in the 100 characters that Discord shows
+CONSENT_STATEMENT = (
+    "These photos are mine to use, and whoever is in them agrees that a model learns and draws them here."
+)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,7 @@ class TrainOrder(Order, frozen=True):
     consent: bool
     class_word: str | None = None  # None: the kind's own, such as person for a face
     kind: Kind = "subject"
+    likeness: Likeness | None = None  # of a real person, or "none"; None: nothing was said
     base: str | None = None  # None: the default
     recipe: Recipe = Recipe()
     keep_photos: bool = False  # after success, to go on learning from

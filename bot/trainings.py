@@ -18,6 +18,7 @@ from bot.decency.minors import check_words
 from bot.decency.orders import texts_of_training
 from bot.errors import DarkroomError, UserError
 from bot.findings import scale_of
+from bot.likeness import read_likeness
 from bot.orders import Origin, TrainOrder
 from bot.photos import Photos, StoredPhotos, check_uploads, is_zip
 from bot.recipes import check_for_base, check_recipe
@@ -127,7 +128,8 @@ class Trainings:
         name, going = check_name(order.name), None
         if order.continue_from is None:
             class_word = checks.class_word(order.class_word, order.kind)
-            order = msgspec.structs.replace(order, name=name, class_word=class_word)
+            likeness = read_likeness(order.likeness, order.kind)
+            order = msgspec.structs.replace(order, name=name, class_word=class_word, likeness=likeness)
         check_recipe(order.recipe)
         checks.consent(order.consent)
         if order.keep_photos and not self._keep_photos_days:

@@ -18,9 +18,10 @@ from bot.jobs import Jobs
 from bot.orders import CONSENT_STATEMENT, TrainOrder
 from bot.photos import check_uploads
 from bot.reviews import Reviews
+from bot.store.records import Likeness
 from bot.trainings import Trainings
 from bot.ui.answers import accept, origin_of, show_crops, uploads_of
-from bot.ui.choices import METHOD_CHOICES, PRESET_CHOICES, adapter_choices, base_choices
+from bot.ui.choices import METHOD_CHOICES, PERSON_CHOICES, PRESET_CHOICES, adapter_choices, base_choices
 from bot.ui.forms import CaptionsForm, TrainForm
 from trainer.contract.requests import Kind, Method, Preset
 
@@ -42,7 +43,7 @@ class TrainCog(commands.Cog):
         self._tree.add_command(self._menu)
 
     @app_commands.command(description="Teach Darkroom a subject, a face or a style from your photos")
-    @app_commands.choices(method=METHOD_CHOICES, preset=PRESET_CHOICES)
+    @app_commands.choices(method=METHOD_CHOICES, preset=PRESET_CHOICES, person=PERSON_CHOICES)
     @app_commands.describe(
         name="What you will write in prompts, for example thnos",
         consent=CONSENT_STATEMENT,
@@ -55,6 +56,7 @@ class TrainCog(commands.Cog):
         advanced="Settings as key: value with commas between, for example steps: 800, rank: 8",
         write_captions="Say what is in each photo, in a form",
         keep_photos="Keep the photos for a while after the training, so that it can go on learning from them",
+        person="Whose likeness it is; to be said of a face, nobody real unless you say otherwise",
         continue_from="An adapter of yours that goes on learning; under its own name it is replaced",
         **{f"photo{number}": "Another photo" for number in range(2, 11)},
     )
@@ -82,6 +84,7 @@ class TrainCog(commands.Cog):
         write_captions: bool = False,
         keep_photos: bool = False,
         continue_from: str | None = None,
+        person: str | None = None,
     ) -> None:
         """Photos become an adapter; without photos a form asks for them."""
         options = (photo1, photo2, photo3, photo4, photo5, photo6, photo7, photo8, photo9, photo10)
@@ -91,7 +94,7 @@ class TrainCog(commands.Cog):
         order = TrainOrder(
             origin=origin_of(interaction), name=name, uploads=uploads_of([photo for photo in options if photo]),
             consent=consent, class_word=class_word, kind=kind, base=base, recipe=recipe,
-            keep_photos=keep_photos, continue_from=continue_from,
+            keep_photos=keep_photos, continue_from=continue_from, likeness=cast("Likeness | None", person),
         )  # fmt: skip
         if write_captions:
             check_form(order)

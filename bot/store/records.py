@@ -49,6 +49,7 @@ class TrainSpec(Record, tag="train", frozen=True):
     keep_photos_days: int | None = None  # after success, for a continuation; None: not at all
     continues: str | None = None  # id of the adapter that goes on learning; ``adapter_id``, too, if it is replaced
     continue_from: str | None = None  # blob of that adapter
+    likeness: Likeness = "none"
 
 
 class AdapterPick(Record, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from discord import app_commands
 
 from bot.errors import UserError
+from bot.likeness import PERSONS
 from bot.sizes import ASPECTS, fit, read_size
 from bot.store.records import Adapter, Job
 from bot.ui import cards
@@ -29,6 +30,7 @@ _PRESETS: dict[Preset, str] = {
     "balanced": "Balanced: what most photos need",
     "detailed": "Detailed: longer, and more of the model learns",
 }
+PERSON_CHOICES = [app_commands.Choice[str](name=words, value=likeness) for likeness, words in PERSONS.items()]
 METHOD_CHOICES = [app_commands.Choice[str](name=words, value=method) for method, words in _METHODS.items()]
 PRESET_CHOICES = [app_commands.Choice[str](name=words, value=preset) for preset, words in _PRESETS.items()]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 import discord
 import msgspec
@@ -11,17 +11,21 @@ import msgspec
 from bot.captions import captions_form, read_captions
 from bot.orders import CONSENT_STATEMENT, TrainOrder, Upload
 from bot.photos import LEAST_PHOTOS, MOST_PHOTOS
+from bot.store.records import Likeness
 from bot.ui.answers import answer_fault, origin_of, uploads_of
 from trainer.contract.requests import Kind
 
 _PHOTOS = f"{LEAST_PHOTOS} to {MOST_PHOTOS} photos, or one zip of up to 100"
 OnFilled = Callable[[discord.Interaction[Any], TrainOrder], Awaitable[None]]
 
-KINDS: dict[Kind, str] = {
-    "subject": "A character, an animal, a thing",
-    "face": "A person's face (slower, keeps other people as they are)",
-    "style": "The look of the pictures, not what is in them",
-}
+# what is to be learned, and whose likeness that makes it; of None nothing is said
+KINDS: tuple[tuple[str, str, Kind, Likeness | None], ...] = (
+    ("Subject", "A character, an animal, a thing", "subject", None),
+    ("My face", "Slower, keeps other people as they are", "face", "self"),
+    ("Somebody else's face", "A server can have it once they agree", "face", "other"),
+    ("A face of nobody real", "Slower, keeps other people as they are", "face", "none"),
+    ("Style", "The look of the pictures, not what is in them", "style", None),
+)
 
 
 class Form(discord.ui.Modal):
@@ -63,9 +67,12 @@ class TrainForm(Form):
             custom_id="kind",
             options=[
                 discord.SelectOption(
-                    label=value.capitalize(), value=value, description=words, default=value == order.kind
+                    label=label,
+                    value=str(place),
+                    description=words,
+                    default=kind == order.kind and (kind != "face" or likeness == order.likeness),
                 )
-                for value, words in KINDS.items()
+                for place, (label, words, kind, likeness) in enumerate(KINDS)
             ],
         )
         self._class_word: discord.ui.TextInput[Any] = discord.ui.TextInput(
@@ -81,11 +88,13 @@ class TrainForm(Form):
 
     def fill(self) -> TrainOrder:
         """With all five."""
+        _, _, kind, likeness = KINDS[int(self._kind.values[0])]
         return msgspec.structs.replace(
             self._order,
             name=self._name.value,
             uploads=self._order.uploads or uploads_of(self._files.values),
-            kind=cast("Kind", self._kind.values[0]),
+            kind=kind,
+            likeness=likeness or self._order.likeness,
             class_word=self._class_word.value.strip() or None,
             consent=bool(self._consent.value),
         )

@@ -30,7 +30,7 @@ async def test_consent_is_stored_with_its_words_before_anything_is_fetched(world
     async def collect(job_id: str, uploads: object, scale: object) -> None:
         stored = await world.database.read(lambda tx: consents.get(tx, job_id))
         assert stored is not None
-        assert (stored.member_id, stored.statement) == (MEMBERS["ada"], CONSENT_STATEMENT)
+        assert (stored.member_id, stored.statement) == (MEMBERS["ada"], f"{CONSENT_STATEMENT} They show nobody real.")
         raise UserError("stop here")
 
     world.photos.collect = collect  # type: ignore[assignment]

@@ -73,7 +73,7 @@ async def test_consent_is_kept_before_a_byte_is_fetched(home: House) -> None:
     consent = await home.consent(exchange.id)
     assert consent is not None
     assert (consent.member_id, consent.guild_id, consent.name) == (home.ada.id, home.sandbox.guild.id, "unfetched")
-    assert consent.statement == CONSENT_STATEMENT
+    assert consent.statement == f"{CONSENT_STATEMENT} They show nobody real."
 
 
 async def test_without_consent_nothing_is_fetched(home: House) -> None:
@@ -231,10 +231,10 @@ async def test_ones_own_message_can_be_learned_from(home: House) -> None:
     assert [field.label for field in opened.modal.fields] == ["Name", "Kind", "Class word", "Consent"]
     unticked = await home.ada.submit(opened.modal, {"Name": "posted"})
     assert "consent" in await home.refusal(unticked)
-    ticked = await home.ada.submit(opened.modal, {"Name": "posted", "Consent": True, "Kind": "face"})
+    ticked = await home.ada.submit(opened.modal, {"Name": "posted", "Consent": True, "Kind": "Somebody else's face"})
     await home.result(ticked)
     adapter = await home.adapter(home.ada, "posted")
-    assert (adapter.photos, adapter.class_word) == (4, "person")
+    assert (adapter.photos, adapter.class_word, adapter.likeness) == (4, "person", "other")
     assert await asked_for(home, ticked) == Recipe()
 
 
