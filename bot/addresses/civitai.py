@@ -15,11 +15,12 @@ import msgspec
 
 from bot.addresses import refusals
 from bot.addresses.asking import ask
-from bot.addresses.page import Licence, Page, PageKind, RemoteFile, plain_words
+from bot.addresses.page import Page, PageKind, RemoteFile, plain_text, plain_words
 from bot.addresses.reading import CIVITAI_HOSTS, CivitaiAddress
 from bot.addresses.sites import Site
 from bot.addresses.weights import around, recommended_weights
 from bot.errors import UserError, quoted
+from bot.importing.found import Licence
 
 KINDS: dict[str, PageKind] = {
     "LORA": "lora",
@@ -115,6 +116,7 @@ async def look_up(session: aiohttp.ClientSession, site: Site, address: CivitaiAd
         trigger_words=tuple(dict.fromkeys(words))[:_MOST_WORDS],
         weights=_weights(version, model) if kind == "lora" else None,
         licence=_licence(model),
+        description=" ".join(plain_text(version.description or model.description or "").split()),
         age_restricted=model.nsfw,
         real_person=model.poi,
     )

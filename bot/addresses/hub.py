@@ -15,11 +15,12 @@ import msgspec
 
 from bot.addresses import refusals
 from bot.addresses.asking import ask
-from bot.addresses.page import Licence, Page, PageKind, RemoteFile, plain_words
+from bot.addresses.page import Page, PageKind, RemoteFile, plain_words
 from bot.addresses.reading import HubAddress
 from bot.addresses.sites import Site
 from bot.addresses.weights import recommended_weights
 from bot.errors import UserError, quoted
+from bot.importing.found import Licence
 from trainer.contract.hub_files import choose_files
 
 _COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
@@ -63,6 +64,7 @@ async def look_up(session: aiohttp.ClientSession, site: Site, address: HubAddres
     chosen = _choose(address, files, whole)
     commit = found.sha if found.sha and _COMMIT.fullmatch(found.sha) else address.revision
     card, tags = found.card_data or {}, set(found.tags)
+    licence_name = _licence_name(card, tags)
     return Page(
         site=site,
         source=address.text,
@@ -74,7 +76,9 @@ async def look_up(session: aiohttp.ClientSession, site: Site, address: HubAddres
         base_model=_first(card.get("base_model")),
         trigger_words=tuple(filter(None, [_first(card.get("instance_prompt"))])),
         weights=recommended_weights(str(card.get("description") or "")),
-        licence=_licence(card, tags),
+        licence=_licence(licence_name),
+        licence_name=licence_name,
+        description=_first(card.get("description")) or "",
         age_restricted="not-for-all-audiences" in tags,
     )
 
@@ -124,12 +128,13 @@ def _kind(tags: set[str], *, is_folder: bool) -> PageKind | None:
     return "textual_inversion" if "textual_inversion" in tags else None
 
 
-def _licence(card: dict[str, Any], tags: set[str]) -> Licence:
-    name = _first(card.get("license")) or next((tag[8:] for tag in sorted(tags) if tag.startswith("license:")), None)
+def _licence_name(card: dict[str, Any], tags: set[str]) -> str | None:
+    return _first(card.get("license")) or next((tag[8:] for tag in sorted(tags) if tag.startswith("license:")), None)
+
+
+def _licence(name: str | None) -> Licence:
     known = (name or "").lower()
-    return Licence(
-        credit=known not in _NO_CREDIT, commercial=known in _COMMERCIAL, derivatives="-nd" not in known, name=name
-    )
+    return Licence(credit=known not in _NO_CREDIT, commercial=known in _COMMERCIAL, derivatives="-nd" not in known)
 
 
 def _first(value: object) -> str | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import re
 
-LONGEST_TEXT = 20_000
+from bot.addresses.page import plain_text
+
 _LEAST, _MOST = 0.05, 2.0
-_TAG = re.compile(r"<[^<>]{0,2000}>")
 _NUMBER = r"(?<![\d.])([012](?:[.,]\d{1,2})?|[.]\d{1,2})(?![\d.]*\d)"
 _WORD = re.compile(r"\b(?:weights?|strengths?)\b", re.IGNORECASE)
 _AFTER = re.compile(rf"[^\d.;\n]{{0,40}}?{_NUMBER}(?:\s*(?:-|–|—|~|to|and)\s*{_NUMBER})?(?!\s*%)")
@@ -18,7 +17,7 @@ def recommended_weights(text: str) -> tuple[float, float, float] | None:
 
     Of a range, its middle is the best; of one number, 0.2 to both sides is still good.
     """
-    plain = html.unescape(_TAG.sub(" ", text[:LONGEST_TEXT]))
+    plain = plain_text(text)
     for word in _WORD.finditer(plain):
         if found := _AFTER.match(plain, word.end()):
             numbers = [float(number.replace(",", ".")) for number in found.groups() if number]

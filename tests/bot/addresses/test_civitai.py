@@ -10,7 +10,15 @@ from aiohttp import web
 from bot.addresses import asking
 from bot.addresses.door import Addresses, Keys
 from bot.errors import UserError
-from tests.bot.addresses.internet import SHA256, WEIGHTS, Internet, civitai_file, civitai_model, civitai_version, endless
+from tests.bot.addresses.internet import (
+    SHA256,
+    WEIGHTS,
+    Internet,
+    civitai_file,
+    civitai_model,
+    civitai_version,
+    endless,
+)
 
 PAGE = "https://civitai.com/models/123"
 MODEL = "civitai.com/api/v1/models/123"
@@ -31,6 +39,7 @@ async def test_a_page_says_all_that_an_import_goes_by(internet: Internet, addres
     assert page.weights == (0.6, 0.7, 0.8)
     assert (page.licence.credit, page.licence.commercial, page.licence.derivatives) == (False, True, True)
     assert (page.age_restricted, page.real_person) == (False, False)
+    assert page.description.startswith("Recommended weight: 0.6")
     assert page.source == "https://civitai.com/models/123?modelVersionId=456"
     assert (page.file.name, page.file.sha256, page.file.size_bytes) == ("moss_v2.safetensors", SHA256, len(WEIGHTS))
 
@@ -143,7 +152,8 @@ async def test_errors_of_the_site_say_what_to_do(
 @pytest.mark.parametrize(
     "body",
     [b"<html><body>Just a moment...</body></html>", b"", b"[]", b"null", b"{}", b'{"id": 1}', b"[" * 2_000_000,
-     b'{"id": "x", "name": 1, "type": []}', b"\xff\xfe", b'{"id": 123, "name": "a", "type": "LORA", "modelVersions": 3}'],
+     b'{"id": "x", "name": 1, "type": []}', b"\xff\xfe",
+     b'{"id": 123, "name": "a", "type": "LORA", "modelVersions": 3}'],
     ids=range(10),
 )  # fmt: skip
 async def test_an_answer_of_another_shape_is_told(internet: Internet, addresses: Addresses, body: bytes) -> None:

@@ -28,7 +28,7 @@ async def test_a_page_says_all_that_an_import_goes_by(internet: Internet, addres
     assert (page.title, page.creator, page.kind, page.version) == ("moss", "ada", "lora", COMMIT[:12])
     assert page.base_model == "stabilityai/stable-diffusion-xl-base-1.0"
     assert page.trigger_words == ("a photo of mossy",)
-    assert (page.licence.name, page.licence.commercial) == ("creativeml-openrail-m", True)
+    assert (page.licence_name, page.licence.commercial) == ("creativeml-openrail-m", True)
     assert (page.file.sha256, page.file.size_bytes, page.file.exact) == (SHA256, len(WEIGHTS), True)
     assert page.file.path == f"/ada/moss/resolve/{COMMIT}/moss.safetensors"
 
@@ -82,7 +82,8 @@ async def test_what_can_not_be_taken_is_said(
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
-        (401, "RepoNotFound", "can set HF_TOKEN"), (401, "GatedRepo", "asks for your consent"), (403, "GatedRepo", "agree"),
+        (401, "RepoNotFound", "can set HF_TOKEN"), (401, "GatedRepo", "asks for your consent"),
+        (403, "GatedRepo", "agree"),
         (404, "RepoNotFound", "removed"), (404, "EntryNotFound", "no such file"), (404, "RevisionNotFound", "removed"),
         (429, "", "asked too often"), (502, "", "answered 502"),
     ],
@@ -97,13 +98,13 @@ async def test_errors_of_the_site_say_what_to_do(
 
 async def test_a_whole_model_brings_what_a_base_needs(internet: Internet, addresses: Addresses) -> None:
     names = ["unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
-             "unet/config.json", "vae/config.json", "vae/diffusion_pytorch_model.safetensors", "unet/flax_model.msgpack",
+             "unet/config.json", "vae/config.json", "vae/diffusion_pytorch_model.safetensors", "unet/flax_model.bin",
              "model_index.json", "run.py"]  # fmt: skip
     internet.answer(REPOSITORY, hub_repository(siblings=[hub_file(name) for name in names]))
     page = await addresses.look_up_base(PAGE)
     assert page.kind == "checkpoint"
     assert {file.name for file in page.files} == set(names) - {
-        "unet/diffusion_pytorch_model.safetensors", "unet/flax_model.msgpack", "run.py"
+        "unet/diffusion_pytorch_model.safetensors", "unet/flax_model.bin", "run.py"
     }  # fmt: skip
 
 

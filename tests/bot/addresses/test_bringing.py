@@ -1,0 +1,82 @@
+"""From an address to an adapter: all of the road, with the two sites on loopback and the real check of the file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import torch
+
+from bot.addresses.bringing import Bringer
+from bot.addresses.door import Addresses
+from bot.errors import UserError
+from bot.fetching import Fetcher
+from bot.importing.entry import Wanted
+from bot.importing.importer import Importer
+from bot.orders import Origin
+from bot.store.database import Database
+from tests.bot.addresses.internet import Internet, civitai_file, civitai_model, civitai_version
+from tests.bot.worlds import GUILD, MEMBERS
+from trainer.adapters.files import write_kohya_lora
+from trainer.contract.blobs import Blobs
+
+MODULE = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k"
+LORA = write_kohya_lora(
+    {f"{MODULE}.lora_A.weight": torch.ones(4, 768), f"{MODULE}.lora_B.weight": torch.ones(1280, 4)}, {}, sdxl=False
+)
+SHA256 = hashlib.sha256(LORA).hexdigest()
+PAGE = "https://civitai.com/models/123"
+ORIGIN = Origin(interaction_id=7, token="t", member_id=MEMBERS["ada"], member_name="ada", guild_id=GUILD, channel_id=1)
+
+
+def publish(internet: Internet, body: bytes = LORA, **changes: Any) -> None:
+    """A model on Civitai whose file is ``body``."""
+    file = civitai_file(sizeKB=len(LORA) / 1024, hashes={"SHA256": SHA256.upper()})
+    internet.answer("civitai.com/api/v1/models/123", civitai_model(civitai_version(files=[file]), **changes))
+    internet.answer("civitai.com/api/download/models/456", body)
+
+
+@pytest.fixture
+async def bringer(database: Database, blobs: Blobs, addresses: Addresses, tmp_path: Path) -> Bringer:
+    incoming = tmp_path / "incoming"
+    async with aiohttp.ClientSession() as session:
+        importer = Importer(database, blobs, Fetcher(session), incoming, most_bytes=10_000_000)
+    return Bringer(addresses, importer, incoming, most_bytes=10_000_000)
+
+
+async def test_the_page_tells_what_the_adapter_is(internet: Internet, bringer: Bringer, tmp_path: Path) -> None:
+    publish(internet, nsfw=True)
+    adapter = (await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))).adapter
+    assert (adapter.name, adapter.kind, adapter.origin) == ("moss", "lora", "imported")
+    assert adapter.source == f"{PAGE}?modelVersionId=456"
+    assert adapter.trigger_words == ("moss monster", "green fur")
+    assert (adapter.weight_low, adapter.weight_best, adapter.weight_high) == (0.6, 0.7, 0.8)
+    assert (adapter.credit, adapter.commercial, adapter.derivatives, adapter.age_restricted) == (
+        False,
+        True,
+        True,
+        True,
+    )
+    assert adapter.likeness == "none"
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+async def test_whoever_is_marked_as_real_is_a_likeness(internet: Internet, bringer: Bringer) -> None:
+    publish(internet, poi=True)
+    assert (await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))).adapter.likeness == "other"
+
+
+async def test_a_file_that_is_none_leaves_nothing(internet: Internet, bringer: Bringer, tmp_path: Path) -> None:
+    publish(internet, LORA[:-1] + b"x")
+    with pytest.raises(UserError, match="SHA-256"):
+        await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+async def test_a_bad_name_is_told_before_anybody_is_asked(internet: Internet, bringer: Bringer) -> None:
+    with pytest.raises(UserError):
+        await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="../etc"))
+    assert internet.asked == []
