@@ -87,7 +87,8 @@ class DarkroomBot(commands.Bot):
         cogs: tuple[commands.Cog, ...] = (
             TrainCog(self, jobs, services.trainings, reviews, adapters), PhotosCog(jobs, reviews),
             ImagineCog(self, jobs, adapters, services.templates, services.styles, services.photos),
-            GridCog(jobs, services.templates), AdapterCog(adapters, services.sharing), JobsCog(jobs),
+            GridCog(jobs, services.templates, services.styles, services.photos),
+            AdapterCog(adapters, services.sharing), JobsCog(jobs),
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
             FavouritesCog(services.favourites), DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.checks import MOST_PICTURES, MOST_SCALE
 from bot.errors import UserError
+from bot.grids import Sides
 from bot.imagining import make_wish
 from bot.orders import ImagineOrder, Order, Origin
 from bot.pasted import holds_settings
@@ -41,11 +42,14 @@ class Draft(Order, frozen=True):
     styles: str | None = None  # by name, with commas between them
     source: Source | None = None  # of the picture that it began with
     wanted: FromPicture = FromPicture()
+    sides: Sides | None = None  # of a grid
 
     @property
     def text(self) -> str:
         """All of it in A1111's text form."""
-        parts = infotext.write(self.prompt, self.negative_prompt, {}), self.settings
+        parts = [infotext.write(self.prompt, self.negative_prompt, {}), self.settings]
+        if self.sides is not None:
+            parts += [f"x: {self.sides.x}", f"y: {self.sides.y}" if self.sides.y else ""]
         return "\n".join(part for part in parts if part)
 
 
@@ -57,7 +61,7 @@ def draft_of(text: str, source: Source | None = None) -> Draft:
 
 
 def draft_of_options(options: Mapping[str, Any]) -> Draft:
-    """What stands in the options of `/imagine`; pasted ``settings`` say what no other option does.
+    """What stands in the options of `/imagine` or `/grid`; pasted ``settings`` say what no other option does.
 
     What the text has no place for is kept as it is, and left out where it is what was wrong.
     """
@@ -73,10 +77,12 @@ def draft_of_options(options: Mapping[str, Any]) -> Draft:
         strict=bool(options.get("strict")) or bool(pasted),
         count=min(max(int(options.get("count") or 1), 1), MOST_PICTURES),
         exact=bool(options.get("exact")),
+        styles=options.get("style"),
         wanted=FromPicture(
             image=options.get("image"), mask=options.get("mask"), outpaint=_margins(options.get("outpaint")),
             high_res=_scale(options.get("high_res")), upscale=_scale(options.get("upscale")),
         ),
+        sides=Sides(x=options["x"], y=options.get("y")) if options.get("x") is not None else None,
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ import msgspec
 from bot import checks
 from bot.adapters import Adapters
 from bot.errors import UserError
+from bot.grid_changes import Cell
+from bot.grids import Sides, expand
 from bot.orders import ImagineOrder, Shot
 from bot.prompts import ReadPrompt, read_prompt
 from bot.styles import Styles
@@ -41,6 +43,34 @@ class Templates:
         shots, ignored = await self._read_for(order, [Shot(**{**own, "seed": each}) for each in seeds])
         read = _with_first(order, shots, ignored)
         return msgspec.structs.replace(read, seed=seed, shots=shots if len(shots) > 1 else ())
+
+    async def read_grid(
+        self,
+        order: ImagineOrder,
+        sides: Sides,
+        bases: Sequence[str],
+        styles: str | None = None,
+        *,
+        has_source: bool = False,
+    ) -> ImagineOrder:
+        """The order with a shot for each place of a grid, all with one seed unless a side changes that.
+
+        ``bases`` are the names of those that there are; ``has_source``: a picture to draw from comes with the order.
+        Raises UserError.
+        """
+        order = await self._styles.apply(order, styles)
+        checks.numbers(order)
+        seed = checks.seed(order.seed)
+        plain = Cell(
+            order.prompt_written, order.negative_prompt, order.settings, seed, order.aspect, order.base, tuple(bases),
+            has_source=has_source,
+        )  # fmt: skip
+        grid, cells = expand(plain, sides.x, sides.y)
+        shots, ignored = await self._read_for(order, [_shot_of(cell, order) for cell in cells])
+        return msgspec.structs.replace(
+            order, prompt=shots[0].prompt, adapters=shots[0].adapters, seed=seed, shots=shots, grid=grid,
+            base=next((cell.base for cell in cells if cell.base is not None), None), ignored=order.ignored + ignored,
+        )  # fmt: skip
 
     async def choose_anew(self, order: ImagineOrder) -> ImagineOrder:
         """An order of pictures that were drawn, now with other seeds: what was made of choices chooses anew.
@@ -91,6 +121,13 @@ class Templates:
         if not any(language.find_lists(text) for text in texts):
             return {}
         return await self._wildcards.lists(guild_id=guild_id, member_id=viewer_id)
+
+
+def _shot_of(cell: Cell, order: ImagineOrder) -> Shot:
+    return Shot(
+        prompt=cell.prompt, prompt_written=cell.prompt, negative_prompt=cell.negative_prompt, seed=cell.seed,
+        settings=cell.settings, aspect=cell.aspect, source=order.source,
+    )  # fmt: skip
 
 
 def _with_first(order: ImagineOrder, shots: Sequence[Shot], ignored: tuple[str, ...]) -> ImagineOrder:

@@ -8,21 +8,33 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import checks, grids
+from bot import sources
+from bot.drafts import draft_of_options
+from bot.grids import Sides
+from bot.imagining import make_wish
 from bot.jobs import Jobs
-from bot.orders import ImagineOrder, Shot
-from bot.sizes import read_size
+from bot.orders import ImagineOrder
+from bot.photos import Photos
+from bot.styles import Styles
 from bot.templates import Templates
-from bot.ui.answers import accept, origin_of
+from bot.ui.answers import accept, origin_of, uploads_of
 from bot.ui.choices import base_choices
-from trainer.contract.drawings import DrawingSettings
+from bot.ui.keepsakes import complete_styles
+from bot.ui.remixing import give_back
+
+EXAMPLES = (
+    "weight(0.4, 0.6, 0.8, 1)", "guidance(3, 5, 7, 9)", "steps(10, 20, 30)", "seed(1-4)", "words(suit, gown)",
+    "sampler(Euler a, DPM++ 2M, DDIM)", "adapter(thnos, ada/moss)", "model(thnos, ada/moss)",
+    "size(square, portrait, 512x768)", "clip skip(1, 2)", "variation(0-0.3 [4])", "guidance rescale(0, 0.7)",
+    "strength(0.3, 0.5, 0.7)", "vae(ft-mse, kl-f8)",
+)  # fmt: skip
 
 
 class GridCog(commands.Cog):
     """Comparing settings."""
 
-    def __init__(self, jobs: Jobs, templates: Templates) -> None:
-        self._jobs, self._templates = jobs, templates
+    def __init__(self, jobs: Jobs, templates: Templates, styles: Styles, photos: Photos) -> None:
+        self._jobs, self._templates, self._styles, self._photos = jobs, templates, styles, photos
 
     @app_commands.command(description="Draw a sheet of pictures that differ along its sides")
     @app_commands.describe(
@@ -36,6 +48,9 @@ class GridCog(commands.Cog):
         seed="All pictures begin with the same seed, this one if you name it",
         size="Width x height, such as 512x768; or portrait, wide, 2:3 and the like",
         strict="Leave the prompt's words exactly as they are: put no trigger words in",
+        style="Styles by name, with commas between them",
+        settings="A picture's settings as A1111 writes them; what you say in the options goes before them",
+        image="A picture that all of them are drawn from; it is deleted a day later",
     )
     async def grid(
         self,
@@ -50,26 +65,35 @@ class GridCog(commands.Cog):
         seed: int | None = None,
         size: str | None = None,
         strict: bool = False,
+        style: str | None = None,
+        settings: str | None = None,
+        image: discord.Attachment | None = None,
     ) -> None:
-        """Axes become pictures, all in one job."""
-        width, height, aspect = read_size(size)
-        settings = DrawingSettings(num_inference_steps=steps, guidance_scale=guidance, width=width, height=height)
-        first_seed = checks.seed(seed)
-        plain = grids.Cell(prompt, negative_prompt or "", settings, first_seed)
-        grid, cells = grids.expand(plain, x, y)
-        shots, ignored = await self._templates.read_shots(
-            [_shot(cell, aspect) for cell in cells],
-            viewer_id=interaction.user.id,
-            guild_id=interaction.guild_id,
-            strict=strict,
-        )
-        first = shots[0]
-        order = ImagineOrder(
-            origin=origin_of(interaction), prompt=first.prompt, prompt_written=prompt,
-            negative_prompt=plain.negative_prompt, adapters=first.adapters, base=model, seed=first_seed,
-            settings=settings, aspect=aspect, shots=shots, grid=grid, strict=strict, ignored=ignored,
+        """Sides become pictures, all in one job."""
+        wanted = sources.FromPicture(image=uploads_of([image])[0] if image else None)
+        bases, has_source = await self._jobs.bases(), image is not None
+        wish = make_wish(
+            prompt, settings, bases, negative_prompt=negative_prompt, model=model, seed=seed, strict=strict, size=size,
+            has_source=has_source, num_inference_steps=steps, guidance_scale=guidance,
         )  # fmt: skip
-        await accept(interaction, self._jobs, self._jobs.submit_imagine(order))
+        order = ImagineOrder(
+            origin=origin_of(interaction), prompt=wish.prompt, prompt_written=wish.prompt,
+            negative_prompt=wish.negative_prompt, base=wish.base, seed=wish.seed, strict=wish.strict,
+            settings=wish.settings, aspect=wish.aspect, ignored=wish.ignored,
+        )  # fmt: skip
+        names = [base.name for base in bases]
+        order = await self._templates.read_grid(order, Sides(x=x, y=y), names, style, has_source=has_source)
+        await accept(interaction, self._jobs, sources.submit(self._photos, self._jobs, order, wanted))
+
+    async def cog_app_command_error(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
+    ) -> None:
+        """What was refused comes back, to be edited; the tree says why."""
+        options = vars(interaction.namespace)
+        if {"prompt", "x"} <= options.keys():
+            image = options.get("image")
+            upload = uploads_of([image])[0] if image else None
+            await give_back(interaction, draft_of_options(options | {"image": upload}), self._styles)
 
     @grid.autocomplete("model")
     async def _complete_model(
@@ -77,24 +101,15 @@ class GridCog(commands.Cog):
     ) -> list[app_commands.Choice[str]]:
         return base_choices(await self._jobs.bases(), typed)
 
+    @grid.autocomplete("style")
+    async def _complete_style(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        return await complete_styles(interaction, self._styles, typed)
+
     @grid.autocomplete("x")
     @grid.autocomplete("y")
     async def _complete_axis(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         words = [example for example in EXAMPLES if example.startswith(typed.strip().lower())]
         own = [typed] if typed.strip() and typed not in words else []
         return [app_commands.Choice(name=word[:100], value=word[:100]) for word in (*own, *words)][:25]
-
-
-EXAMPLES = (
-    "weight(0.4, 0.6, 0.8, 1)", "guidance(3, 5, 7, 9)", "steps(10, 20, 30)", "seed(1-4)", "words(suit, gown)",
-    "sampler(Euler a, DPM++ 2M, DDIM)", "adapter(thnos, ada/moss)", "size(512x512, 512x768)", "clip skip(1, 2)",
-    "variation(0-0.3 [4])", "guidance rescale(0, 0.7)",
-)  # fmt: skip
-
-
-def _shot(cell: grids.Cell, aspect: float | None) -> Shot:
-    """A cell; the ratio of all is for those whose side does not name a size."""
-    return Shot(
-        prompt=cell.prompt, prompt_written=cell.prompt, negative_prompt=cell.negative_prompt, seed=cell.seed,
-        settings=cell.settings, aspect=aspect if cell.settings.width is None else None,
-    )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import discord
-import msgspec
 from discord import app_commands
 from discord.ext import commands
 
@@ -20,10 +19,11 @@ from bot.photos import Photos
 from bot.prompts import with_adapter
 from bot.styles import Styles
 from bot.templates import Templates
-from bot.ui import keepsakes
-from bot.ui.answers import DRAFT, accept, origin_of, uploads_of
+from bot.ui.answers import accept, origin_of, uploads_of
 from bot.ui.choices import adapter_choices, base_choices, sampler_choices, size_choices
 from bot.ui.from_picture import FromPictureForm
+from bot.ui.keepsakes import complete_styles
+from bot.ui.remixing import give_back
 
 
 def _upload(attachment: discord.Attachment | None) -> Upload | None:
@@ -128,14 +128,7 @@ class ImagineCog(commands.Cog):
         pictures = [file for file in message.attachments if (file.content_type or "").startswith("image/")]
         if not pictures:
             raise UserError("There is no picture in this message: use it on one with a picture attached.")
-
-        async def draw(filled: discord.Interaction[Any], prompt: str, strength: float | None) -> None:
-            order = ImagineOrder(origin=origin_of(filled), prompt=prompt, prompt_written=prompt)
-            wanted = sources.FromPicture(image=_upload(pictures[0]), strength=strength)
-            order = await self._templates.read(sources.settle(order, wanted))
-            await accept(filled, self._jobs, sources.submit(self._photos, self._jobs, order, wanted))
-
-        await interaction.response.send_modal(FromPictureForm(draw))
+        await interaction.response.send_modal(FromPictureForm(uploads_of(pictures[:1])[0]))
 
     async def cog_app_command_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
@@ -144,11 +137,7 @@ class ImagineCog(commands.Cog):
         options = vars(interaction.namespace)
         if "prompt" in options:
             uploads = {name: _upload(options.get(name)) for name in ("image", "mask")}
-            draft = draft_of_options(options | uploads)
-            styles = await self._styles.known_of(
-                options.get("style"), member_id=interaction.user.id, guild_id=interaction.guild_id
-            )
-            interaction.extras[DRAFT] = msgspec.structs.replace(draft, styles=styles)
+            await give_back(interaction, draft_of_options(options | uploads), self._styles)
 
     @imagine.autocomplete("adapter")
     async def _complete_adapter(
@@ -179,6 +168,4 @@ class ImagineCog(commands.Cog):
     async def _complete_style(
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
-        chosen, comma, last = typed.rpartition(",")
-        found = await self._styles.complete(last, member_id=interaction.user.id, guild_id=interaction.guild_id)
-        return keepsakes.style_choices(found, before=f"{chosen.strip()}, " if comma else "")
+        return await complete_styles(interaction, self._styles, typed)

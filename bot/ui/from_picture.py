@@ -1,26 +1,28 @@
-"""The form for drawing from a picture in a message: what to draw, and how far from it."""
+"""The form for drawing from a picture in a message: what to draw, how far from it, and in which styles."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Awaitable, Callable
+import re
 from typing import Any
 
 import discord
 
-from bot.errors import UserError, quoted
-from bot.ui.answers import answer_fault
+from bot.drafts import Draft
+from bot.orders import Upload
+from bot.sources import FromPicture
+from bot.ui.remixing import DraftForm
+from trainer.contract import infotext
 from trainer.contract.prompt import MAX_PROMPT
 
-OnFilled = Callable[[discord.Interaction[Any], str, float | None], Awaitable[None]]
+_DECIMAL_COMMA = re.compile(r"\s*(\d*),(\d+)\s*")
 
 
-class FromPictureForm(discord.ui.Modal):
-    """Asks for a prompt and a strength, which ``on_filled`` gets with the interaction of the form."""
+class FromPictureForm(DraftForm):
+    """Asks for a prompt, a strength and styles."""
 
-    def __init__(self, on_filled: OnFilled) -> None:
+    def __init__(self, picture: Upload) -> None:
         super().__init__(title="Draw from this picture", timeout=15 * 60)
-        self._on_filled = on_filled
+        self._picture = picture
         self._prompt: discord.ui.TextInput[Any] = discord.ui.TextInput(
             custom_id="prompt", style=discord.TextStyle.paragraph, max_length=MAX_PROMPT,
             placeholder="<lora:thnos:0.8> in a suit",
@@ -28,29 +30,24 @@ class FromPictureForm(discord.ui.Modal):
         self._strength: discord.ui.TextInput[Any] = discord.ui.TextInput(
             custom_id="strength", required=False, max_length=20, placeholder="0.75"
         )
+        self._styles: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            custom_id="styles", required=False, max_length=300, placeholder="film noir, grainy"
+        )
         self.add_item(discord.ui.Label(text="What to draw", component=self._prompt))
         self.add_item(
             discord.ui.Label(text="Strength", description="0 keeps the picture, 1 draws anew", component=self._strength)
         )
+        self.add_item(
+            discord.ui.Label(text="Styles", description="By name, with commas between them", component=self._styles)
+        )
 
-    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Hand over what was filled in."""
-        await self._on_filled(interaction, self._prompt.value, _number(self._strength.value))
-
-    async def on_error(  # type: ignore[override]  # a form's has no item
-        self, interaction: discord.Interaction[Any], error: Exception, /
-    ) -> None:
-        """A fault goes to the one who sent the form."""
-        await answer_fault(interaction, error)
-
-
-def _number(written: str) -> float | None:
-    if not written.strip():
-        return None
-    try:
-        number = float(written.strip().replace(",", "."))
-    except ValueError:
-        number = math.nan
-    if math.isnan(number):
-        raise UserError(f"The strength must be a number from 0 to 1, got {quoted(written)}: 0.75 is a good start.")
-    return number
+    def draft(self) -> Draft:
+        """Typed here, so that triggers are put in."""
+        strength = _DECIMAL_COMMA.sub(r"\1.\2", self._strength.value).strip()
+        return Draft(
+            prompt=self._prompt.value,
+            settings=infotext.write("", "", {"Denoising strength": strength} if strength else {}),
+            strict=False,
+            styles=self._styles.value.strip() or None,
+            wanted=FromPicture(image=self._picture),
+        )

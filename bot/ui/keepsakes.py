@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import discord
 from discord import app_commands
 
 from bot.store.records import Style, Wildcard
+from bot.styles import Styles
 from bot.ui.cards import fitting
 from bot.ui.choices import MOST
 from trainer.contract import looks
@@ -91,6 +93,15 @@ def styles(found: Sequence[Style]) -> discord.Embed:
         lines = [f"`{each.name}`{_whose(each)} · {looks.one_line(_said(each), 80)}" for each in found]
         text = fitting(lines, _LONGEST_DESCRIPTION, "… and {} more: type a name at `/style show` to find them.")
     return discord.Embed(title="Styles", description=text, colour=looks.DONE)
+
+
+async def complete_styles(
+    interaction: discord.Interaction[Any], styles: Styles, typed: str
+) -> list[app_commands.Choice[str]]:
+    """What may follow in an option that takes several, with commas between them."""
+    chosen, comma, last = typed.rpartition(",")
+    found = await styles.complete(last, member_id=interaction.user.id, guild_id=interaction.guild_id)
+    return style_choices(found, before=f"{chosen.strip()}, " if comma else "")
 
 
 def style_choices(found: Sequence[Style], before: str = "") -> list[app_commands.Choice[str]]:

@@ -9,7 +9,9 @@ import discord
 import msgspec
 
 from bot.drafts import Draft, draft_of, order_of
+from bot.grids import Sides
 from bot.sources import submit
+from bot.styles import Styles
 from bot.ui.answers import DRAFT, accept, answer_fault, origin_of
 from trainer.contract.drawings import Source
 
@@ -56,6 +58,7 @@ class EditForm(DraftForm):
     """A draft with its prompts and its settings apart."""
 
     def __init__(self, draft: Draft) -> None:
+        """With the sides of a grid, where it is one."""
         super().__init__(title="Edit and try again", timeout=15 * 60)
         self._draft = draft
         self._prompt = _field("prompt", draft.prompt)
@@ -65,11 +68,18 @@ class EditForm(DraftForm):
         self.add_item(discord.ui.Label(text="Prompt", component=self._prompt))
         self.add_item(discord.ui.Label(text="Negative prompt", component=self._negative_prompt))
         self.add_item(discord.ui.Label(text="Settings", description=words, component=self._settings))
+        self._x = self._y = None
+        if draft.sides is not None:
+            self._x, self._y = _field("x", draft.sides.x), _field("y", draft.sides.y or "", required=False)
+            self.add_item(discord.ui.Label(text="From left to right", component=self._x))
+            self.add_item(discord.ui.Label(text="From top to bottom", component=self._y))
 
     def draft(self) -> Draft:
         """The rest as it was."""
+        sides = None if self._x is None or self._y is None else Sides(x=self._x.value, y=self._y.value.strip() or None)
         return msgspec.structs.replace(
             self._draft,
+            sides=sides,
             prompt=self._prompt.value,
             negative_prompt=self._negative_prompt.value,
             settings=" ".join(self._settings.value.split()),
@@ -96,11 +106,23 @@ async def open_form(interaction: discord.Interaction[Any], text: str, source: So
 
 async def draw(bot: DarkroomBot, interaction: discord.Interaction[Any], draft: Draft) -> None:
     """Draw a draft for this member, with what they may use. Raises UserError, which then comes with the draft."""
-    interaction.extras[DRAFT] = draft
     services = bot.services
-    order = order_of(draft, origin_of(interaction), await services.jobs.bases())
-    order = await services.templates.read(order, draft.styles)
+    await give_back(interaction, draft, services.styles)
+    bases = await services.jobs.bases()
+    order = order_of(draft, origin_of(interaction), bases)
+    if draft.sides is None:
+        order = await services.templates.read(order, draft.styles)
+    else:
+        has_source = draft.source is not None or draft.wanted.image is not None
+        names = [base.name for base in bases]
+        order = await services.templates.read_grid(order, draft.sides, names, draft.styles, has_source=has_source)
     await accept(interaction, services.jobs, submit(services.photos, services.jobs, order, draft.wanted))
+
+
+async def give_back(interaction: discord.Interaction[Any], draft: Draft, styles: Styles) -> None:
+    """Have a refusal of this interaction bring the draft, to be edited: without styles that are not there."""
+    names = await styles.known_of(draft.styles, member_id=interaction.user.id, guild_id=interaction.guild_id)
+    interaction.extras[DRAFT] = msgspec.structs.replace(draft, styles=names)
 
 
 def as_file(text: str) -> discord.File:

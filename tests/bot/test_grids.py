@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import UserError
-from bot.grids import KINDS, MOST_CELLS, Cell, expand
+from bot.grid_changes import KINDS, Cell
+from bot.grids import MOST_CELLS, expand
 from trainer.contract.drawings import Axis, DrawingSettings, Grid
 
 PLAIN = Cell("<lora:thnos:0.8> in a suit", "rain", DrawingSettings(width=64), 7)
@@ -52,10 +55,42 @@ def test_words_and_adapters_take_the_place_of_others(written: str, found: list[s
 
 
 def test_every_setting_that_can_change_does() -> None:
-    values = {"adapter": "moss", "words": "suit, gown", "sampler": "DDIM", "size": "64x96"}
+    values = {"adapter": "moss", "words": "suit, gown", "sampler": "DDIM", "size": "64x96", "model": "moss"}
+    plain = replace(PLAIN, has_source=True)
     for kind in KINDS:
-        _, cells = expand(PLAIN, f"{kind}({values.get(kind, '1, 2')})", None)
-        assert cells[-1] != PLAIN, kind
+        _, cells = expand(plain, f"{kind}({values.get(kind, '1, 2')})", None)
+        assert cells[-1] != plain, kind
+
+
+def test_sizes_may_be_words_ratios_and_pixels() -> None:
+    _, cells = expand(PLAIN, "size(portrait, 3:2, 64x96, 128)", None)
+    found = [(cell.aspect, cell.settings.width, cell.settings.height) for cell in cells]
+    assert found == [(2 / 3, None, None), (3 / 2, None, None), (None, 64, 96), (None, 128, 128)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ("a fox", ["a fox", "<lora:moss> a fox", "<lora:ada/fern> a fox"]),
+        ("<lora:Moss> a <lora:thnos:0.8> fox", [
+            "a <lora:thnos:0.8> fox", "<lora:moss> a <lora:thnos:0.8> fox", "<lora:ada/fern> a <lora:thnos:0.8> fox",
+        ]),
+    ],
+)  # fmt: skip
+def test_whole_models_of_one_base_stand_beside_the_base_itself(prompt: str, found: list[str]) -> None:
+    plain = Cell(prompt, "", DrawingSettings(), 1, bases=("sd15", "sdxl"))
+    _, cells = expand(plain, "model(SD15, moss, ada/fern)", None)
+    assert [cell.prompt for cell in cells] == found
+    assert [cell.base for cell in cells] == ["sd15", None, None]
+
+
+@pytest.mark.parametrize(("base", "x"), [(None, "checkpoint(sd15, sdxl)"), ("sdxl", "model(moss, sd15)")])
+def test_two_bases_are_two_grids(base: str | None, x: str) -> None:
+    plain = Cell("a fox", "", DrawingSettings(), 1, base=base, bases=("sd15", "sdxl"))
+    with pytest.raises(UserError) as refused:
+        expand(plain, x, None)
+    assert "is drawn with one base model, and this one names" in refused.value.message
+    assert refused.value.message.endswith("make a grid of each with the same `seed`.")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +109,9 @@ def test_every_setting_that_can_change_does() -> None:
         ("seed(1)", "seed(2)", "Both sides"),
         ("sampler(Eulre)", None, "nearest are Euler"),
         ("size(big)", None, "no size"),
+        ("size(9:1)", None, "between 1:4 and 4:1"),
+        ("model(<lora:x>)", None, "no adapter's name"),
+        ("strength(0.3, 0.6)", None, "no picture to draw from: attach one as `image`"),
         ("words(hat, cap)", None, "`hat` is not in the prompt"),
         ("adapter(<lora:x>)", None, "no adapter's name"),
     ],
@@ -99,7 +137,7 @@ def test_nothing_else_is_ever_raised(x: str, y: str | None) -> None:
 
 
 @given(
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from(list(KINDS)),
     values=st.lists(st.text("0123456789.-+()[], e", min_size=1, max_size=12), min_size=1, max_size=4),
 )
 def test_numbers_of_all_sorts_are_read_or_refused(kind: str, values: list[str]) -> None:

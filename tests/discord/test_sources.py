@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from bot.sweep import Sweeper
+from bot.ui.refusals import EDIT
 from sandbox.members import File
-from tests.discord.house import CHANNEL, House
+from tests.discord.house import CHANNEL, House, came_of
 from trainer.contract.drawings import DrawingSettings, HighRes, Source, Upscale
 from trainer.contract.names import photo_path
 
@@ -97,6 +98,30 @@ async def test_a_picture_in_a_message_is_drawn_from_through_a_form(home: House) 
     assert job is not None
     assert (job.imagine.prompt, job.imagine.settings.strength) == ("a fox", 0.5)
     assert job.imagine.source == Source(photo_path(job.id, 0))
+
+
+async def test_the_form_takes_styles_and_comes_back_when_it_is_refused(home: House) -> None:
+    opened = await home.ada.slash("style set", channel=CHANNEL, name="noir")
+    await home.ada.submit(opened.modal, {"Prompt": "film noir", "Negative prompt": "", "Settings": ""})
+    posted = await home.ben.post(files=[picture(96, 64)], channel=CHANNEL)
+    opened = await home.ada.message_command("Draw from this picture", posted)
+    values = {"What to draw": "a fox", "Strength": "7", "Styles": "noir, nowhere"}
+    refused = await home.ada.submit(opened.modal, values)
+    assert "no style `nowhere`" in await home.refusal(refused)
+    answer = await home.sandbox.wait_for(
+        lambda message: message.ephemeral_to == home.ada.id and came_of(message, refused), seen_by=home.ada
+    )
+    modal = (await home.ada.click(answer, EDIT)).modal
+    assert modal is not None
+    assert modal.field("Settings").data.get("value") == "Denoising strength: 7"
+    values = {"Prompt": "a bear", "Negative prompt": "", "Settings": "Denoising strength: 0.7"}
+    sent = await home.ada.submit(modal, values)
+    await home.result(sent)
+    job = await home.job(sent.id)
+    assert job is not None
+    (drawing,) = job.imagine.drawings
+    assert (drawing.prompt, drawing.settings.strength) == ("a bear, film noir", 0.7)
+    assert drawing.source == Source(photo_path(job.id, 0))
 
 
 @pytest.mark.parametrize(("strength", "words"), [("much", "must be a number"), ("7", "between 0 and 1, got 7")])
