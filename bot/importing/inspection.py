@@ -42,7 +42,8 @@ def inspect(asked: Asked) -> Found:
             alphas = _check_values(file, entries, start)
             _check_alphas(entries, alphas)
         except BadHeader as error:
-            raise UserError(f"{shown} is damaged, or was made to do harm ({error}): {ANOTHER}.") from error
+            why = str(error).replace("`", "'").replace("@", "@\u200b")  # it quotes the file
+            raise UserError(f"{shown} is damaged, or was made to do harm ({why}): {ANOTHER}.") from error
         except _Unfit as error:
             raise UserError(f"{shown} {error.what}: {error.way_out}.") from error
         kept_bytes = _write_copy(file, start, entries, metadata, Path(asked.kept))
@@ -149,11 +150,11 @@ def _check_model(identity: AdapterIdentity, first: str) -> None:
             "is a whole model and no adapter", "whoever runs this bot can add it with `darkroom models add`"
         )  # fmt: skip
     if identity.kind == "unknown":
-        raise _Unfit(f"is no adapter for Stable Diffusion (it holds {quoted(first)})", "choose another file")
+        raise _Unfit(f"is no adapter for Stable Diffusion (it holds {quoted(first) if first else 'nothing'})", ANOTHER)
     if not identity.families:
         raise _Unfit(
             f"was made for {identity.made_for}",
-            f"here {', '.join(TITLES.values())} draw, so look for one that was made for one of them",
+            f"only {', '.join(TITLES.values())} draw here, so look for one that was made for one of these",
         )
 
 

@@ -6,11 +6,14 @@ The names and formulas are those of the public formats: kohya-ss/sd-scripts' ``n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from safetensors.torch import save
 
+from tests.trainer.adapters.tiny import lora_modules
 from tests.trainer.bases import original_unet_name
 
 Tensors = dict[str, torch.Tensor]
@@ -231,3 +234,25 @@ def full_of_low_rank(shape: torch.Size, seed: int) -> Written:
 
 ALGORITHMS = (lora, peft_lora, locon, loha, loha_of_great_rank, loha_tucker, lokr_whole, lokr, lokr_of_great_rank,
               lokr_both, lokr_first, lokr_tucker, full, full_of_low_rank)  # fmt: skip
+
+
+def chosen(family: str) -> dict[str, torch.Size]:
+    """Layers of every sort, of every part: attention, feed-forward, convolutions of either size, embeddings of time."""
+    words = (
+        r"unet\.(down_blocks\.1|mid_block|up_blocks\.1)\.(attentions\.0\.(proj_in|transformer_blocks\.0\.)|"
+        r"resnets\.0\.(conv|time)|downsamplers|upsamplers)|unet\.(time|add)_embedding|unet\.conv_(in|out)|"
+        r"unet\.down_blocks\.0\.attentions\.0\.transformer_blocks\.0\.attn1|text_encoder(_2)?\.encoder\.layers\.1\."
+    )
+    return {module: shape for module, shape in lora_modules(family).items() if re.match(words, module)}
+
+
+def write(family: str, spelling: Callable[..., str], algorithm: Callable[..., Written]) -> tuple[bytes, Tensors]:
+    """The file, and by our names what it changes."""
+    tensors, changes = {}, {}
+    for seed, (name, shape) in enumerate(chosen(family).items()):
+        part, _, module = name.partition(".")
+        written = algorithm(shape, seed)
+        head = spelling(family, part, module if part == "unet" else f"text_model.{module}")
+        tensors |= {head + end: tensor.contiguous() for end, tensor in written.tensors.items()}
+        changes[name] = written.change
+    return save(tensors), changes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 
 import pytest
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from tests.trainer.adapters import foreign
-from tests.trainer.adapters.foreign import ALGORITHMS, SPELLINGS, Tensors, Written
-from tests.trainer.adapters.tiny import FAMILIES, draw, lora_modules, make_text_encoder, make_unet
+from tests.trainer.adapters.foreign import ALGORITHMS, SPELLINGS, Tensors, Written, chosen, write
+from tests.trainer.adapters.tiny import FAMILIES, draw, make_text_encoder, make_unet
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.lora_files import LoraFile, read_lora
 from trainer.adapters.safetensors_file import read_header
@@ -29,28 +28,6 @@ FLAT_Q = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
 FF = "unet.up_blocks.1.attentions.0.transformer_blocks.0.ff.net.2"
 CONV = "unet.down_blocks.1.resnets.0.conv1"
 FLAT_CONV = "lora_unet_down_blocks_1_resnets_0_conv1"
-
-
-def chosen(family: str) -> dict[str, torch.Size]:
-    """Layers of every sort, of every part: attention, feed-forward, convolutions of either size, embeddings of time."""
-    words = (
-        r"unet\.(down_blocks\.1|mid_block|up_blocks\.1)\.(attentions\.0\.(proj_in|transformer_blocks\.0\.)|"
-        r"resnets\.0\.(conv|time)|downsamplers|upsamplers)|unet\.(time|add)_embedding|unet\.conv_(in|out)|"
-        r"unet\.down_blocks\.0\.attentions\.0\.transformer_blocks\.0\.attn1|text_encoder(_2)?\.encoder\.layers\.1\."
-    )
-    return {module: shape for module, shape in lora_modules(family).items() if re.match(words, module)}
-
-
-def write(family: str, spelling: Callable[..., str], algorithm: Callable[..., Written]) -> tuple[bytes, Tensors]:
-    """The file, and by our names what it changes."""
-    tensors, changes = {}, {}
-    for seed, (name, shape) in enumerate(chosen(family).items()):
-        part, _, module = name.partition(".")
-        written = algorithm(shape, seed)
-        head = spelling(family, part, module if part == "unet" else f"text_model.{module}")
-        tensors |= {head + end: tensor.contiguous() for end, tensor in written.tensors.items()}
-        changes[name] = written.change
-    return save(tensors), changes
 
 
 def apply(file: LoraFile, name: str, x: torch.Tensor, shape: torch.Size) -> torch.Tensor:
