@@ -155,7 +155,7 @@ class Adapters:
     async def delete(self, written: str, *, owner_id: int) -> Adapter:
         """Delete one's own adapter, its file, and at once the photos that were kept for it.
 
-        Jobs that were accepted with it still run. Raises UserError.
+        Jobs that a worker has begun with it are finished. Raises UserError.
         """
 
         def change(tx: Connection) -> Adapter:

@@ -10,10 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from sqlite3 import Connection
 
 import structlog
 
 from bot import lifecycle, metrics
+from bot.access import find_loss
 from bot.errors import QueueDown
 from bot.fairness import choose, fair_order, rooms_of
 from bot.outbox import Outbox
@@ -174,14 +176,29 @@ class Dispatcher:
         order = {lane: await self._order(lane, ready, outstanding) for lane in LANES}
         handed: list[Job] = []
         for job in choose(order, rooms):
-            taken = await self._database.write(partial(jobs.hand_out, job_id=job.id, now=self._clock()))
+            committed = job.attempt > 0 and await self._blobs.exists(outcome_path(job.id))
+            taken = await self._database.write(partial(self._take, job=job, committed=committed))
             if taken is None:
                 continue  # cancelled meanwhile
+            if taken.is_final:
+                log.info("job.refused", job=taken.id)
+                self._outbox.changed(job, taken)
+                continue
             await self._say_wish(taken)  # first, so that it begins with what was wished of the one before
             await self._queue.enqueue(request_of(taken))
             log.info("job.handed_out", job=taken.id, attempt=taken.attempt, lane=taken.lane, base=taken.base)
             handed.append(taken)
         return handed
+
+    def _take(self, tx: Connection, job: Job, *, committed: bool) -> Job | None:
+        """The job in the workers' hands, or at its end where its member has lost an adapter of it. None: cancelled.
+
+        ``committed``: what it made exists, and is only to be delivered.
+        """
+        loss = None if committed else find_loss(tx, job)
+        if loss is not None:
+            return lifecycle.end(tx, job.id, "failed", self._clock(), card_written=False, error=loss)
+        return jobs.hand_out(tx, job_id=job.id, now=self._clock())
 
     async def _lanes(self, active: Sequence[Job], heartbeats: Sequence[Heartbeat]) -> dict[str, Lane]:
         """The lane of every job that a heartbeat names, also of those that are over by now."""

@@ -274,7 +274,7 @@ def throw_away_pictures(tx: Connection, job_id: str, now: float) -> None:
 
 
 def throw_away_adapter(tx: Connection, adapter: Adapter, now: float) -> None:
-    """Delete an adapter, and mark its files and outcome as garbage; jobs accepted with it still find the file.
+    """Delete an adapter, and mark its files and outcome as garbage; jobs that were begun with it still find the file.
 
     Photos that were kept for it are due at once.
     """
