@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from sqlite3 import Connection
 
 from bot.errors import UserError, quoted
 from bot.orders import Order, Origin
+from bot.rules import check_rules
 from bot.store import bases, jobs
 from trainer.contract.events import BaseInfo
 from trainer.contract.names import Lane
@@ -25,9 +28,11 @@ class Admission:
 
     limits: Limits
     fallback_base: str | None = None
+    clock: Callable[[], float] = time.time
 
-    def check_room(self, tx: Connection, origin: Origin, lane: Lane) -> None:
-        """Raises UserError if the member has as much under way as one may."""
+    def check_room(self, tx: Connection, origin: Origin, lane: Lane, *, pictures: int = 0) -> None:
+        """Raises UserError if the guild does not allow it, or the member has as much under way as one may."""
+        check_rules(tx, origin, lane, pictures=pictures, now=self.clock())
         limit = self.limits.train if lane == "train" else self.limits.imagine
         count = jobs.count_active(tx, origin.member_id, lane)
         if count >= limit:

@@ -22,6 +22,7 @@ from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.photos import PhotosCog
+from bot.cogs.settings import SettingsCog
 from bot.cogs.styles import StyleCog
 from bot.cogs.train import TrainCog
 from bot.cogs.wildcards import WildcardCog
@@ -90,7 +91,8 @@ class DarkroomBot(commands.Bot):
             GridCog(jobs, services.templates, services.styles, services.photos),
             AdapterCog(adapters, services.sharing), JobsCog(jobs),
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
-            FavouritesCog(services.favourites), DescribeCog(self, services.picture_reader, services.pictures),
+            FavouritesCog(services.favourites),
+            SettingsCog(services.guilds), DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:
             await self.add_cog(cog)

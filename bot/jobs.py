@@ -13,13 +13,14 @@ import structlog
 from bot import checks, entries, lifecycle, reviews, sizes, vaes
 from bot.adapters import require_visible
 from bot.admission import Admission, info_of
-from bot.decency.orders import check_drawing
+from bot.decency.orders import check_drawing, texts_of_drawing
 from bot.errors import QueueDown, UserError
 from bot.fairness import fair_order
 from bot.findings import Report, Scale, scale_of
 from bot.orders import ImagineOrder
 from bot.outbox import Outbox
 from bot.queue import Queue
+from bot.rules import check_texts
 from bot.store import bases, jobs, members
 from bot.store.database import Database
 from bot.store.records import AdapterPick, Job
@@ -78,7 +79,7 @@ class Jobs:
             settled = vaes.settle(sizes.settle(order, info), info)
             for shot in settled.pictures:
                 checks.size(shot, info)
-            self._admission.check_room(tx, order.origin, "imagine")
+            self._admission.check_room(tx, order.origin, "imagine", pictures=len(order.pictures))
             members.remember(tx, order.origin.member_id, order.origin.member_name, self._clock())
             spec = entries.imagine_spec(settled, picks)
             return jobs.insert(tx, entries.new_job(order.origin, "imagine", base, spec, self._clock()))
@@ -110,6 +111,7 @@ class Jobs:
         for pick in order.all_adapters:
             checks.weight(pick)
         check_drawing(order, found)
+        check_texts(tx, origin.guild_id, texts_of_drawing(order, found))
         return tuple(entries.current_pick(pick, adapter) for pick, adapter in found if adapter.base == base), base
 
     # -- cards --------------------------------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ class Origin(Order, frozen=True):
     guild_id: int | None  # None in a direct message
     channel_id: int
     upload_limit_bytes: int = 10 * 1024 * 1024
+    role_ids: tuple[int, ...] = ()  # the member's
+    parent_channel_id: int | None = None  # of a thread
+    age_restricted: bool = False  # whether the channel is
 
     @property
     def job_id(self) -> str:

@@ -21,6 +21,7 @@ from bot.errors import QueueDown, StartupFault
 from bot.events import EventReader
 from bot.favourites import Favourites
 from bot.fetching import Fetcher
+from bot.guilds import Guilds
 from bot.jobs import Jobs
 from bot.outbox import Listener, Outbox
 from bot.photos import Photos
@@ -64,6 +65,7 @@ class Services:
     pictures: Pictures
     photos: Photos
     favourites: Favourites
+    guilds: Guilds
     drafts: Drafts
     picture_reader: PictureReader
     text_reader: TextReader
@@ -162,6 +164,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             pictures=Pictures(database),
             photos=photos,
             favourites=Favourites(database),
+            guilds=Guilds(database),
             drafts=Drafts(),
             picture_reader=PictureReader(fetcher, settings.darkroom_data / "incoming"),
             text_reader=TextReader(fetcher, settings.darkroom_data / "incoming"),

@@ -22,6 +22,7 @@ from bot.likeness import read_likeness
 from bot.orders import Origin, TrainOrder
 from bot.photos import Photos, StoredPhotos, check_uploads, is_zip
 from bot.recipes import check_for_base, check_recipe
+from bot.rules import check_texts
 from bot.store import consents, jobs, members
 from bot.store.database import Database
 from bot.store.records import Consent, Hold, Job, TrainSpec
@@ -139,7 +140,8 @@ class Trainings:
         else:
             going = await self._database.read(lambda tx: read_continuation(tx, order, name, self._clock()))
             order = going.order
-        check_words(texts_of_training(order.name, order.class_word, order.captions, order.recipe))
+        texts = texts_of_training(order.name, order.class_word, order.captions, order.recipe)
+        await self._database.read(lambda tx: _check_texts(tx, order.origin, texts))
         return order, going
 
     async def _collect(self, order: TrainOrder, base: str) -> StoredPhotos:
@@ -195,7 +197,8 @@ class Trainings:
 
         def accept(tx: Connection) -> Job:
             if jobs.get(tx, origin.job_id) is None:
-                check_words(texts_of_training(spec.name, spec.class_word, spec.captions, spec.recipe))
+                texts = texts_of_training(spec.name, spec.class_word, spec.captions, spec.recipe)
+                _check_texts(tx, origin, texts)
                 check_free(tx, origin.member_id, spec.name, adapter_id=spec.adapter_id)  # another may have been quicker
                 self._admission.check_room(tx, origin, "train")
             return jobs.insert(tx, entries.new_job(origin, "train", base, spec, self._clock(), held=held))
@@ -219,6 +222,12 @@ class Trainings:
             await self._blobs.delete_all(photos_prefix(job_id))
             raise UserError(PHOTOS_GONE) from error
         return paths
+
+
+def _check_texts(tx: Connection, origin: Origin, texts: tuple[str, ...]) -> None:
+    """What a training is called and what its captions say. Raises UserError."""
+    check_words(texts)
+    check_texts(tx, origin.guild_id, texts)
 
 
 def _replaced(going: Continuation | None) -> str | None:

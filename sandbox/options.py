@@ -65,6 +65,16 @@ class Inputs:
         self.resolved.setdefault("channels", {})[str(channel.id)] = shown
         return str(channel.id)
 
+    def add_role(self, key: Any) -> str:
+        """Refer to a role of the guild by id or name; its id."""
+        guild = self.sandbox.state.guilds.get(self.channel.guild_id or 0)
+        roles = {} if guild is None else guild.roles
+        found = next((role for role in roles.values() if str(key) in (str(role.id), role.name)), None)
+        if found is None:
+            raise Refused(f"There is no role {key!r}; there are {[role.name for role in roles.values()]}.")
+        self.resolved.setdefault("roles", {})[str(found.id)] = payloads.role(found)
+        return str(found.id)
+
     def keep(self) -> dict[str, Json]:
         """Let the CDN serve the files, and give `resolved`."""
         self.sandbox.state.add_uploads(self._uploads)
@@ -137,6 +147,8 @@ def _read(inputs: Inputs, option: Json, value: Any) -> Any:
         return inputs.add_user(value)
     if kind == CHANNEL:
         return inputs.add_channel(value)
+    if kind == ROLE:
+        return inputs.add_role(value)
     raise Refused(f"{name}: options of type {kind} are not covered by the sandbox.")
 
 

@@ -118,7 +118,7 @@ def channel(sandbox: "Sandbox", record: Channel) -> Json:
         "topic": record.topic,
         "position": record.position,
         "parent_id": None,
-        "nsfw": False,
+        "nsfw": record.age_restricted,
         "rate_limit_per_user": 0,
         "permission_overwrites": [
             {"id": str(user_id), "type": 1, "allow": "0", "deny": str(bits)} for user_id, bits in record.denied.items()

@@ -81,6 +81,7 @@ class Channel:
     topic: str | None = None
     position: int = 0
     recipient_id: int | None = None
+    age_restricted: bool = False
     denied: dict[int, int] = field(default_factory=dict)
     message_ids: list[int] = field(default_factory=list)
 

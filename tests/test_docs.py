@@ -20,6 +20,7 @@ from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.photos import PhotosCog
+from bot.cogs.settings import SettingsCog
 from bot.cogs.styles import StyleCog
 from bot.cogs.train import TrainCog
 from bot.cogs.wildcards import WildcardCog
@@ -41,6 +42,7 @@ COGS: tuple[type[commands.Cog], ...] = (
     GridCog,
     WildcardCog,
     StyleCog,
+    SettingsCog,
 )
 
 

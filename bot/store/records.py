@@ -293,3 +293,49 @@ class Note(Record, frozen=True):
     tries: int
     due_at: float
     created_at: float
+
+
+class GuildSettings(Record, frozen=True):
+    """What a guild's managers say of who may do what. Nothing: everybody everything, everywhere."""
+
+    train_roles: tuple[int, ...] = ()  # one of them is needed to train and to merge; (): none
+    imagine_roles: tuple[int, ...] = ()  # one of them is needed to draw; (): none
+    allowed_channels: tuple[int, ...] = ()  # jobs are taken there alone; (): everywhere
+    forbidden_channels: tuple[int, ...] = ()
+    most_jobs: int | None = None  # a member's within 24 hours, as are the next two; None: no limit
+    most_pictures: int | None = None
+    most_gpu_minutes: int | None = None
+    most_storage_bytes: int | None = None  # of a member's adapters and pictures
+    account_days: int = 0  # how old a member's Discord account has to be
+    explicit: bool = True  # whether age-restricted channels may show what is explicit
+
+
+class BlockedMember(Record, frozen=True):
+    """A member who may start nothing in a guild, also after leaving it and coming back."""
+
+    guild_id: int
+    member_id: int
+    reason: str
+    blocked_by: int
+    blocked_at: float
+
+
+class BlockedWord(Record, frozen=True):
+    """What may not be said in a guild: a word or phrase, or a regular expression."""
+
+    id: int
+    guild_id: int
+    pattern: str
+    is_regex: bool
+    added_by: int
+    added_at: float
+
+
+class Usage(Record, frozen=True):
+    """What a member has had of a guild's share: jobs, pictures and GPU time since a point in time, and storage."""
+
+    jobs: int
+    pictures: int
+    gpu_seconds: float
+    storage_bytes: int
+    first_at: float | None  # when the first of these jobs was accepted

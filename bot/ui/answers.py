@@ -41,7 +41,16 @@ def origin_of(interaction: discord.Interaction[Any]) -> Origin:
         guild_id=interaction.guild_id,
         channel_id=interaction.channel_id,
         upload_limit_bytes=interaction.filesize_limit,
+        role_ids=tuple(role.id for role in getattr(interaction.user, "roles", ())),
+        parent_channel_id=getattr(interaction.channel, "parent_id", None),
+        age_restricted=_is_age_restricted(interaction.channel),
     )
+
+
+def _is_age_restricted(channel: object) -> bool:
+    """By Discord's own flag, of the parent where it is a thread; what has no flag, a direct message too, is not."""
+    is_nsfw = getattr(channel, "is_nsfw", None)
+    return bool(is_nsfw()) if is_nsfw is not None else False
 
 
 def editor_of(interaction: discord.Interaction[Any]) -> Editor:

@@ -125,7 +125,7 @@ class World:
         self.sweeper = Sweeper(database, blobs, self.outbox, clock=clock)
         self.adapters = Adapters(database, clock=clock)
         self.sharing = Sharing(database, clock=clock)
-        admission = Admission(Limits(train=3, imagine=30), "emoji-64")
+        admission = Admission(Limits(train=3, imagine=30), "emoji-64", clock)
         self.jobs = Jobs(database, queue, blobs, self.outbox, admission=admission, clock=clock)
         self.control = Control(database, self.outbox, progress=self.jobs.progress, clock=clock)
         self.trainings = Trainings(database, blobs, self.photos, admission=admission, clock=clock)

@@ -1,0 +1,158 @@
+"""A guild's rules at every acceptance, and its managers' changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from bot.errors import UserError
+from bot.guilds import Guilds, Manager, with_limits
+from bot.store.records import GuildSettings, Job
+from tests.bot.test_adapters import trained
+from tests.bot.worlds import GUILD, MEMBERS, World
+from trainer.contract.events import Failed, Started
+
+MANAGER = Manager(guild_id=GUILD, member_id=99)
+HERE = 200  # the channel that orders come from
+DAY_S = 24 * 3600.0
+NEW_YEAR_2016 = 1_451_606_400.0
+
+
+@pytest.fixture
+def guilds(world: World) -> Guilds:
+    return Guilds(world.database, world.clock)
+
+
+async def say(guilds: Guilds, **changes: Any) -> None:
+    await guilds.change(MANAGER, lambda settings: msgspec.structs.replace(settings, **changes))
+
+
+async def draw(world: World, **origin: Any) -> Job:
+    order = world.imagine_order("ada")
+    return await world.jobs.submit_imagine(
+        msgspec.structs.replace(order, origin=msgspec.structs.replace(order.origin, **origin))
+    )
+
+
+async def test_without_settings_everybody_may_everything(world: World, guilds: Guilds) -> None:
+    assert await guilds.settings(GUILD) == GuildSettings()
+    await draw(world)
+
+
+async def test_roles_say_who_may_draw_and_who_may_train(world: World, guilds: Guilds) -> None:
+    await say(guilds, imagine_roles=(7, 8))
+    with pytest.raises(UserError, match="To draw here takes the role <@&7> or <@&8>: ask for it"):
+        await draw(world, role_ids=(9,))
+    await draw(world, role_ids=(9, 8))
+    await world.train("ada")
+    await say(guilds, train_roles=(7,))
+    with pytest.raises(UserError, match="To train and merge here takes the role <@&7>"):
+        await world.train("ada", "other")
+
+
+async def test_channels_are_allowed_or_forbidden_with_their_threads(world: World, guilds: Guilds) -> None:
+    await say(guilds, allowed_channels=(5,))
+    with pytest.raises(UserError, match="not used in <#200>: use it in <#5>"):
+        await draw(world)
+    await draw(world, channel_id=5)
+    await draw(world, parent_channel_id=5)
+    await say(guilds, allowed_channels=(), forbidden_channels=(HERE,))
+    with pytest.raises(UserError, match="not used in <#200>: take another channel"):
+        await draw(world)
+    with pytest.raises(UserError, match="take another channel"):
+        await draw(world, channel_id=6, parent_channel_id=HERE)
+
+
+async def test_accounts_have_to_be_so_old(world: World, guilds: Guilds) -> None:
+    await say(guilds, account_days=7)
+    world.clock.now = NEW_YEAR_2016 + 3 * DAY_S
+    young = int(NEW_YEAR_2016 * 1000 - 1_420_070_400_000) << 22
+    with pytest.raises(UserError, match=r"3 days old, and this server asks for 7: come back <t:\d+:R>"):
+        await draw(world, member_id=young)
+    world.clock.now += 4 * DAY_S
+    await draw(world, member_id=young)
+
+
+async def test_a_member_has_so_many_jobs_and_pictures_a_day(world: World, guilds: Guilds) -> None:
+    await say(guilds, most_jobs=2, most_pictures=5)
+    await world.imagine(count=3)
+    with pytest.raises(UserError, match="You have had 3 pictures in 24 hours, and with 3 more"):
+        await world.imagine(count=3)
+    await world.imagine(count=2)
+    with pytest.raises(UserError, match="You have had 2 jobs in 24 hours, and 2 are the most on this server"):
+        await world.imagine()
+    await world.imagine("ben")
+    world.clock.now += DAY_S + 1
+    await world.imagine()
+
+
+async def test_gpu_time_counts_of_what_came_to_nothing_too(world: World, guilds: Guilds) -> None:
+    await say(guilds, most_gpu_minutes=10, most_jobs=1)
+    job = await world.imagine()
+    await world.beat(imagine=1)
+    await world.dispatcher.tick()
+    await world.hear(Started(job_id=job.id, attempt=1, worker_id="w1", at=world.clock.now))
+    world.clock.now += 700
+    await world.hear(Failed(job_id=job.id, attempt=1, at=world.clock.now, message="no"))
+    with pytest.raises(UserError, match="Your jobs have taken 12 minutes of the GPU in 24 hours, and 10 are the most"):
+        await world.imagine()
+
+
+async def test_storage_counts_adapters_and_pictures(world: World, guilds: Guilds) -> None:
+    await trained(world, "ada", "thnos")
+    await say(guilds, most_storage_bytes=5)
+    with pytest.raises(UserError, match=r"take \d+ kB here, and 0 kB are the most on this server: delete some"):
+        await world.imagine()
+
+
+async def test_a_block_holds_for_every_job_until_it_is_ended(world: World, guilds: Guilds) -> None:
+    await guilds.block(MANAGER, MEMBERS["ada"], "spam\n@everyone")
+    assert [(each.member_id, each.reason) for each in await guilds.blocked(GUILD)] == [
+        (MEMBERS["ada"], "spam @everyone")
+    ]
+    for start in (world.imagine, world.train):
+        with pytest.raises(UserError, match="You are blocked from Darkroom on this server"):
+            await start("ada")
+    await draw(world, guild_id=GUILD + 1)
+    await guilds.unblock(MANAGER, MEMBERS["ada"])
+    await world.imagine("ada")
+    with pytest.raises(UserError, match="not blocked"):
+        await guilds.unblock(MANAGER, MEMBERS["ada"])
+    with pytest.raises(UserError, match="can't block yourself"):
+        await guilds.block(MANAGER, MANAGER.member_id)
+
+
+async def test_blocked_words_hold_for_prompts_names_and_captions(world: World, guilds: Guilds) -> None:
+    await guilds.forbid(MANAGER, "Spider")
+    await guilds.forbid(MANAGER, r"thn[o0]s", regex=True)
+    for change in ({"prompt": "a sp1der"}, {"prompt_written": "spider"}, {"negative_prompt": "spider"}):
+        with pytest.raises(UserError, match="This holds `spider`, which is not to be said here"):
+            await world.imagine(**change)
+    for name, changes in (
+        ("thnos", {}), ("x", {"class_word": "spider"}), ("y", {"captions": (None, "a spider", None)}),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match="not to be said here"):
+            await world.train("ada", name, **changes)
+    assert world.photos.collected == []
+    await world.imagine()
+    assert await guilds.allow(MANAGER, "SPIDER") == "spider"
+    await world.imagine(prompt="a spider")
+    assert [word.pattern for word in await guilds.words(GUILD)] == ["thn[o0]s"]
+    with pytest.raises(UserError, match="not blocked"):
+        await guilds.allow(MANAGER, "spider")
+    with pytest.raises(UserError, match="blocked already"):
+        await guilds.forbid(MANAGER, "thn[o0]s", regex=True)
+
+
+async def test_in_direct_messages_there_are_no_rules_of_a_guild(world: World, guilds: Guilds) -> None:
+    await guilds.block(MANAGER, MEMBERS["ada"])
+    await draw(world, guild_id=None)
+
+
+def test_a_limit_of_nothing_is_none_and_what_is_left_out_stays() -> None:
+    settings = with_limits(GuildSettings(), most_jobs=5, most_pictures=0, account_days=3)
+    assert (settings.most_jobs, settings.most_pictures, settings.account_days) == (5, None, 3)
+    assert with_limits(settings, most_jobs=0, account_days=0) == GuildSettings()
+    assert with_limits(settings, most_jobs=None, account_days=None) == settings
