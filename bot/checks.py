@@ -120,6 +120,21 @@ def size(order: Shot, base: BaseInfo | None) -> None:
         within(name, side, smallest, largest)
 
 
+def high_res(order: Shot, base: BaseInfo | None) -> None:
+    """The second pass, as far as the base can draw it. How large a picture to draw from is, only its worker knows."""
+    wanted = order.settings.high_res
+    if wanted is None or base is None or order.source is not None:
+        return
+    width, height = order.settings.width or base.width, order.settings.height or base.height
+    if max(width, height) * wanted.scale > base.max_high_res_side:
+        most = math.floor(10 * base.max_high_res_side / max(width, height)) / 10
+        way_out = f"take a high_res of {most:g}" if most > 1 else "take a smaller size, or `upscale`"
+        raise UserError(
+            f"The second pass would have {width * wanted.scale:.0f} × {height * wanted.scale:.0f} pixels, and"
+            f" {base.max_high_res_side:,} a side are the most of `{base.name}`: {way_out}."
+        )
+
+
 def one_base(tagged: Sequence[tuple[AdapterPick, Adapter]], base: str) -> None:
     """All adapters that were named were trained on one model, and that draws."""
     for pick, adapter in tagged:

@@ -79,6 +79,7 @@ class Jobs:
             settled = vaes.settle(sizes.settle(order, info), info)
             for shot in settled.pictures:
                 checks.size(shot, info)
+                checks.high_res(shot, info)
             self._admission.check_room(tx, order.origin, "imagine", pictures=len(order.pictures))
             members.remember(tx, order.origin.member_id, order.origin.member_name, self._clock())
             spec = entries.imagine_spec(settled, picks)

@@ -30,6 +30,7 @@ _TAKEN = frozenset({
     "Steps", "Sampler", "Schedule type", "CFG scale", "CFG Rescale", "Seed", "Size", "Model", "VAE", "Clip skip",
     "Emphasis", "Variation seed", "Variation seed strength", "Denoising strength", "Hires upscale", "Hires steps",
     "Hires upscaler", "Hires resize", "Postprocess upscale by", "Postprocess upscaler",
+    infotext.HIRES_STRENGTH,
 })  # fmt: skip
 _TELLS_NOTHING = frozenset({  # that would change the picture: hashes of what is named beside them, and dates
     "Version", "Model hash", "VAE hash", "Lora hashes", "TI hashes", "Hashes", "User", "Created Date", "Template",
@@ -125,7 +126,7 @@ def as_drawing(found: Infotext) -> Pasted:
             height=height,
             emphasis=_emphasis(given),
             vae=_named(given, "VAE"),
-            strength=None if high_res else _number(given, "Denoising strength", None),
+            strength=None if _is_of_second_pass(given, high_res) else _number(given, "Denoising strength", None),
             variation_seed=_seed(given, "Variation seed"),
             variation_strength=_number(given, "Variation seed strength", 0.0),
             high_res=high_res,
@@ -136,17 +137,25 @@ def as_drawing(found: Infotext) -> Pasted:
 
 
 def _high_res(given: Mapping[str, str]) -> HighRes | None:
-    """A second pass enlarges; its strength stands under the same key as that of a drawing from a picture."""
+    """A second pass enlarges; its strength stands under the same key as that of a drawing from a picture.
+
+    Unless it has a key of its own, as in our settings of what was drawn from a picture and once more.
+    """
     scale = _number(given, "Hires upscale", None)
     if scale is None and (scale := _scale_of_resize(given)) is None:
         return None
     usual = HighRes(scale=scale)
     return HighRes(
         scale=scale,
-        strength=_number(given, "Denoising strength", usual.strength),
+        strength=_number(given, infotext.HIRES_STRENGTH, _number(given, "Denoising strength", usual.strength)),
         steps=_whole(given, "Hires steps", None) or None,  # A1111 writes 0 for as many as before
         upscaler=given.get("Hires upscaler") or usual.upscaler,
     )
+
+
+def _is_of_second_pass(given: Mapping[str, str], high_res: HighRes | None) -> bool:
+    """Whether "Denoising strength" is that of a second pass, as in A1111, which has none in img2img."""
+    return high_res is not None and infotext.HIRES_STRENGTH not in given
 
 
 def _upscale(given: Mapping[str, str]) -> Upscale | None:

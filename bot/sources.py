@@ -47,7 +47,25 @@ def settle(order: ImagineOrder, wanted: FromPicture) -> ImagineOrder:
         settings = msgspec.structs.replace(settings, high_res=msgspec.structs.replace(high_res, scale=wanted.high_res))
     if wanted.upscale is not None:
         settings = msgspec.structs.replace(settings, upscale=Upscale(wanted.upscale))
+    if settings.strength == 0:
+        _check_nothing_is_drawn(order, settings, wanted)
     return msgspec.structs.replace(order, settings=settings)
+
+
+def _check_nothing_is_drawn(order: ImagineOrder, settings: DrawingSettings, wanted: FromPicture) -> None:
+    """A strength of 0 keeps the picture as it is. Raises UserError: something of it was to be drawn."""
+    old = order.source
+    asked = {
+        "mask": wanted.mask is not None or (old is not None and old.mask is not None),
+        "outpaint": any(read_margins(wanted.outpaint)) or (old is not None and any(old.margins)),
+        "high_res": settings.high_res is not None,
+    }
+    for name, is_asked in asked.items():
+        if is_asked:
+            raise UserError(
+                f"A strength of 0 draws nothing, so that `{name}` would do nothing: take a strength above 0, or leave"
+                f" `{name}` out."
+            )
 
 
 def _article(name: str) -> str:

@@ -90,6 +90,7 @@ class TorchBackend:
             BaseInfo(
                 name=spec.name, family=spec.family, hash=spec.hash, width=spec.defaults.width,
                 height=spec.defaults.height, max_side=spec.defaults.max_side,
+                max_high_res_side=spec.defaults.high_res_side,
                 num_inference_steps=spec.defaults.num_inference_steps, guidance_scale=spec.defaults.guidance_scale,
                 sampler=spec.defaults.sampler,
                 embedded=spec.embedded, example_prompts=spec.defaults.example_prompts,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from bot.errors import UserError
 from bot.findings import Scale
 from bot.orders import CONSENT_STATEMENT
-from bot.store import consents
+from bot.store import bases, consents
 from bot.store.records import AdapterPick
 from tests.bot.worlds import MEMBERS, World, base_info
+from trainer.contract.drawings import HighRes
 from trainer.contract.events import Delivered
 from trainer.contract.names import photos_prefix
 
@@ -221,3 +223,20 @@ async def test_a_running_job_is_stopped_by_its_worker(world: World) -> None:
     assert (stopped.state, stopped.cancel_requested_at) == ("queued", world.clock.now)
     await world.dispatcher.tick()
     assert await world.redis.exists(f"darkroom:cancel:{job.id}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"high_res": HighRes(scale=3.1)}, "would have 198 × 198 pixels, and 192 a side are the most of `emoji-64`"),
+        ({"high_res": HighRes(scale=2.0), "height": 128}, "take a high_res of 1.5."),
+    ],
+)
+async def test_a_second_pass_that_the_base_can_not_draw_is_told_before_it_waits(
+    world: World, settings: dict[str, object], words: str
+) -> None:
+    info = msgspec.structs.replace(base_info(), max_high_res_side=192)
+    await world.database.write(lambda tx: bases.remember(tx, [info], world.clock.now))
+    with pytest.raises(UserError, match=words):
+        await world.imagine(**settings)
+    await world.imagine(high_res=HighRes(scale=3.0))

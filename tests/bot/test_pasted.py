@@ -50,6 +50,13 @@ def test_strength_without_a_second_pass_is_that_of_a_drawing_from_a_picture() ->
     assert found.seed is None
 
 
+def test_a_second_pass_after_a_drawing_from_a_picture_has_a_strength_of_its_own() -> None:
+    text = "a\nSteps: 9, Denoising strength: 0.6, Hires upscale: 2"
+    alone, both = read_pasted(text), read_pasted(f"{text}, Hires denoising strength: 0.3")
+    assert (alone.settings.strength, alone.settings.high_res) == (None, HighRes(scale=2.0, strength=0.6))
+    assert (both.settings.strength, both.settings.high_res) == (0.6, HighRes(scale=2.0, strength=0.3))
+
+
 def test_steps_of_zero_in_the_second_pass_are_those_of_the_first() -> None:
     found = read_pasted("a\nSteps: 9, Hires upscale: 2, Hires steps: 0, Hires upscaler: Latent")
     assert found.settings.high_res == HighRes(scale=2.0)

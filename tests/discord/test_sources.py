@@ -71,6 +71,12 @@ async def test_it_is_deleted_a_day_after_the_drawing(home: House) -> None:
         ({"image": picture(), "outpaint": "7"}, "multiple of 8"),
         ({"image": File("a.png", b"dear diary")}, "`a.png` is text and no photo"),
         ({"image": File("a.zip", b"PK\x03\x04")}, "`a.zip` is a zip"),
+        (
+            {"image": picture(), "strength": 0.0, "outpaint": "16"},
+            "do nothing: take a strength above 0",
+        ),
+        ({"image": picture(), "strength": 0.0, "mask": picture()}, "`mask` would do nothing"),
+        ({"image": picture(), "strength": 0.0, "high_res": 2.0}, "`high_res` would do nothing"),
         ({"high_res": 9.0}, "high_res must be between 1 and 4"),
         ({"upscale": 0.5}, "upscale must be between 1 and 4"),
     ],

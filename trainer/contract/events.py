@@ -133,6 +133,7 @@ class BaseInfo(Message, frozen=True):
     memory_bytes: dict[Method, tuple[int, int]] = msgspec.field(default_factory=dict)
     # seconds of a sample of the base's own resolution, as the last training by the method took them on this worker
     seconds_per_sample: dict[Method, float] = msgspec.field(default_factory=dict)
+    max_high_res_side: int = 4096  # of a second pass
     vaes: tuple[str, ...] = ()  # by name: those that may be chosen instead of its own
 
 

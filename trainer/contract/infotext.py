@@ -22,6 +22,8 @@ import msgspec
 MAX_INFOTEXT = 100_000  # characters; what programs write has some thousands, with every resource of Civitai's named
 LEAST_PAIRS = 3  # of a last line that holds settings and no prompt, in A1111
 
+HIRES_STRENGTH = "Hires denoising strength"  # ours: of a second pass, where "Denoising strength" is the first one's
+
 _KEY = re.compile(r"(\w[\w \-/]{1,99}):\s*")  # A1111 knows no longest key; a bound keeps the time linear
 _QUOTED = re.compile(r'("(?:\\.|[^\\"])+")\s*(?=,|$)')
 _NEGATIVE = "Negative prompt:"

@@ -17,15 +17,14 @@ def enlarge(base: Base, size: tuple[int, int], high_res: HighRes) -> tuple[int, 
     """
     scale = base.vae_scale_factor
     width, height = (max(1, round(side * high_res.scale / 8) * 8 // scale) * scale for side in size)
-    return check_sides(width, height)
+    return check_sides(width, height, min(base.spec.defaults.high_res_side, LONGEST_SIDE))
 
 
-def check_sides(width: int, height: int) -> tuple[int, int]:
+def check_sides(width: int, height: int, most: int = LONGEST_SIDE) -> tuple[int, int]:
     """Both, in pixels. Raises UserFault: more than can be made."""
-    if max(width, height) > LONGEST_SIDE:
+    if max(width, height) > most:
         raise UserFault(
-            f"the picture would have {width} × {height} pixels, and {LONGEST_SIDE} a side are the most: take a smaller"
-            " scale"
+            f"the picture would have {width} × {height} pixels, and {most} a side are the most: take a smaller scale"
         )
     return width, height
 

@@ -56,7 +56,8 @@ def paint(
         yield first
         latents = first.state.x
     if settings.high_res is not None and latents is not None:
-        second = _begin_again(easel, drawing, company, coder, latents)
+        canvas = None if canvas is None else canvas.enlarged(size)
+        second = _begin_again(easel, drawing, company, coder, latents, canvas)
         second.exact = exact
         yield second
         latents = second.state.x
@@ -65,7 +66,7 @@ def paint(
     else:
         assert canvas is not None  # what begins with noise was drawn
         image = canvas.picture
-    if canvas is not None and settings.high_res is None:
+    if canvas is not None:
         image = canvas.keep_rest(image)
     if settings.upscale is not None:
         image = upscale(image, settings.upscale)
@@ -91,9 +92,7 @@ def _begin(easel: Easel, drawing: Drawing, company: Company, coder: Base, canvas
         state = begin(plan, noise)
     else:
         latents = coder.encode_moments(to_pixels(canvas.picture))[0][0]
-        state = begin_from(plan, latents, noise)
-        if canvas.mask is not None:
-            known = Known(latents, canvas.latent_mask(base.vae_scale_factor).to(base.device))
+        state, known = begin_from(plan, latents, noise), _known_of(canvas, latents)
     script = read_script(easel, drawing, company, steps * (2 if plan.looks_ahead else 1))
     return Sample(
         easel, plan, state, script, guidance_of(base, drawing), generator, company.mix("unet"),
@@ -101,8 +100,13 @@ def _begin(easel: Easel, drawing: Drawing, company: Company, coder: Base, canvas
     )  # fmt: skip
 
 
-def _begin_again(easel: Easel, drawing: Drawing, company: Company, coder: Base, latents: torch.Tensor) -> Sample:
-    """The high-resolution pass over the enlarged latents (C, h, w) of the first, as A1111's "Hires. fix"."""
+def _begin_again(
+    easel: Easel, drawing: Drawing, company: Company, coder: Base, latents: torch.Tensor, canvas: Canvas | None
+) -> Sample:
+    """The high-resolution pass over the enlarged latents (C, h, w) of the first, as A1111's "Hires. fix".
+
+    ``canvas`` is the enlarged one: what its mask leaves out stays.
+    """
     base, high_res = easel.base, drawing.settings.high_res
     assert high_res is not None
     steps = high_res.steps or steps_of(base, drawing)
@@ -119,12 +123,22 @@ def _begin_again(easel: Easel, drawing: Drawing, company: Company, coder: Base, 
         large = coder.encode_moments(to_pixels(enlarged))[0][0]
     generator = torch.Generator().manual_seed(drawing.seed)  # A1111 begins its noise anew, too
     noise = draw_noise(base, drawing, (width * scale, height * scale), generator).to(base.device)
+    known = None
+    if canvas is not None and canvas.mask is not None:
+        known = _known_of(canvas, coder.encode_moments(to_pixels(canvas.picture))[0][0])
     calls = 2 if plan.looks_ahead else 1
     script = read_script(easel, drawing, company, steps_of(base, drawing) * calls, steps * calls)
     return Sample(
         easel, plan, begin_from(plan, large, noise), script, guidance_of(base, drawing), generator,
-        company.mix("unet"), drawing.settings.guidance_rescale,
+        company.mix("unet"), drawing.settings.guidance_rescale, known,
     )  # fmt: skip
+
+
+def _known_of(canvas: Canvas, latents: torch.Tensor) -> Known | None:
+    """What stays of a canvas with these latents (C, h, w)."""
+    if canvas.mask is None:
+        return None
+    return Known(latents, canvas.latent_mask(canvas.size[0] // latents.shape[2]).to(latents.device))
 
 
 def read_script(easel: Easel, drawing: Drawing, company: Company, steps: int, hires_steps: int | None = None) -> Script:
@@ -240,7 +254,9 @@ def resolve_settings(
     if settings.emphasis != "original":
         resolved["Emphasis"] = EMPHASES[settings.emphasis]
     if (high_res := settings.high_res) is not None:
-        resolved |= {"Denoising strength": high_res.strength, "Hires upscale": high_res.scale}
+        # A1111 has a second pass where there is no source, and one key for either strength
+        key = "Denoising strength" if drawing.source is None else infotext.HIRES_STRENGTH
+        resolved |= {key: high_res.strength, "Hires upscale": high_res.scale}
         resolved |= {"Hires steps": high_res.steps} if high_res.steps else {}
         resolved["Hires upscaler"] = high_res.upscaler
     if settings.upscale is not None:

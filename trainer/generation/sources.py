@@ -33,6 +33,13 @@ class Canvas:
         """Width and height."""
         return self.picture.size
 
+    def enlarged(self, size: tuple[int, int]) -> Canvas:
+        """The same with another width and height."""
+        if self.size == size:
+            return self
+        mask = None if self.mask is None else self.mask.resize(size, Image.Resampling.BILINEAR)
+        return Canvas(self.picture.resize(size, Image.Resampling.LANCZOS), mask)
+
     def latent_mask(self, scale: int) -> torch.Tensor:
         """(1, h, w), 1 where it is drawn anew, for latents that cover ``scale`` pixels a side; rounded, as in A1111."""
         assert self.mask is not None
@@ -63,6 +70,8 @@ def place_source(base: Base, drawing: Drawing, files: Mapping[str, messages.Spoo
             f" {picture.size[0]} × {picture.size[1]}: draw it on the picture itself"
         )
     if drawing.settings.strength == 0:
+        if any(source.margins):
+            raise UserFault("a strength of 0 draws nothing beyond the picture's edges: take more")
         return Canvas(picture)
     size = _choose_size(base, drawing, picture.size)
     picture = _fit(picture, size, Image.Resampling.LANCZOS)

@@ -37,6 +37,7 @@ class BaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     width: int = 512
     height: int = 512
     max_side: int = 1024
+    max_high_res_side: int | None = None  # of a second pass; None: twice as long
     bucket_step: int = 64  # sides of what is learned from are multiples of it
     num_inference_steps: int = 25
     guidance_scale: float = 7.0
@@ -48,6 +49,11 @@ class BaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def resolutions(self) -> tuple[int, int]:
         """The least and the most that a recipe's resolution may be."""
         return max(64, min(self.width, self.height) // 2), self.max_side
+
+    @property
+    def high_res_side(self) -> int:
+        """The longest side of a second pass, in pixels."""
+        return self.max_high_res_side or 2 * self.max_side
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionImg2ImgPipeline
 from PIL import Image, ImageDraw
 
+from bot.pasted import read_pasted
 from tests.trainer.spooled import spool
 from trainer import messages
 from trainer.contract import infotext
@@ -133,6 +134,30 @@ def test_margins_are_drawn_and_the_picture_stays(easel: Easel, files: Files) -> 
     assert pixels(picture)[:, :12].std() > 0
 
 
+@pytest.mark.parametrize("upscaler", ["Latent", "Lanczos"])
+def test_a_second_pass_leaves_the_rest_of_the_picture_as_it_is_enlarged(
+    easel: Easel, files: Files, upscaler: str
+) -> None:
+    high_res = HighRes(scale=1.5, strength=0.6, steps=4, upscaler=upscaler)
+    picture = draw(easel, drawing(Source(PICTURE, MASK), strength=1.0, high_res=high_res), files)
+    changed = np.abs(pixels(picture.image) - pixels(photo().resize((96, 96), Image.Resampling.LANCZOS))).max(2)
+    assert changed[:, :24].max() == 0
+    assert changed[:, 72:].mean() > 10
+    grown = draw(easel, drawing(Source(PICTURE, margins=(0, 0, 16, 0)), high_res=high_res), files).image
+    assert grown.size == (120, 96)
+    inner = np.abs(pixels(grown)[:, :36] - pixels(photo().resize((96, 96), Image.Resampling.LANCZOS))[:, :36])
+    assert np.quantile(inner, 0.99) <= 2  # the canvas is enlarged with its margin, which reaches a pixel or two
+
+
+def test_both_strengths_are_said_and_read_back(easel: Easel, files: Files) -> None:
+    settings = {"strength": 0.4, "high_res": HighRes(scale=1.5, strength=0.6, steps=4)}
+    said = draw(easel, drawing(**settings), files).parameters
+    assert "Denoising strength: 0.4, Hires denoising strength: 0.6" in said
+    found = read_pasted(said)
+    assert (found.settings.strength, found.settings.high_res) == (0.4, settings["high_res"])
+    assert found.ignored == ()
+
+
 def test_a_second_pass_is_larger_and_alike(easel: Easel) -> None:
     asked = drawing(None, sampler="Euler")
     small = draw(easel, asked).image
@@ -203,6 +228,8 @@ def test_several_kinds_share_a_batch(easel: Easel, files: Files) -> None:
         (Source(PICTURE), {"strength": 0.0, "upscale": Upscale(100.0)}, "4096 a side are the most"),
         (Source(PICTURE), {"strength": 0.0, "upscale": Upscale(2.0, "ESRGAN")}, "there is no upscaler 'ESRGAN'"),
         (Source("huge"), {}, "5000 × 4 pixels"),
+        (Source(PICTURE, margins=(8, 0, 0, 0)), {"strength": 0.0}, "draws nothing beyond the picture's edges"),
+        (Source(PICTURE), {"high_res": HighRes(scale=6.5)}, "416 × 416 pixels, and 384 a side are the most"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(

@@ -18,6 +18,7 @@ DARKROOM_JSON = {
     "width": 64,
     "height": 64,
     "max_side": 96,
+    "max_high_res_side": 384,
     "num_inference_steps": 25,
     "guidance_scale": 3.0,
     "sampler": "DDIM",  # which its examples and its pictures in the docs were drawn with
