@@ -11,7 +11,7 @@ from sqlite3 import Connection
 
 from bot import lifecycle
 from bot.errors import UserError, quoted
-from bot.store import adapters, jobs
+from bot.store import adapters, finding, jobs
 from bot.store.database import Database
 from bot.store.records import Adapter
 from trainer.contract.requests import Recipe
@@ -144,9 +144,8 @@ class Adapters:
         return await self._database.read(lambda tx: _own(tx, written, owner_id, guild_id))
 
     async def complete(self, typed: str, *, viewer_id: int, guild_id: int | None, limit: int = 25) -> list[Adapter]:
-        """For autocomplete: visible adapters whose name (or owner/name) starts with ``typed``, own first."""
-        typed = typed.strip().lower()
-        return await self._database.read(lambda tx: adapters.complete(tx, typed, viewer_id, guild_id, limit))
+        """For autocomplete: what the viewer may mean by ``typed``, the beginning of a name or owner/name, own first."""
+        return await self._database.read(lambda tx: finding.complete(tx, typed, viewer_id, guild_id, limit))
 
     async def visible(self, *, viewer_id: int, guild_id: int | None, limit: int = 100) -> list[Adapter]:
         """All that the viewer can use, own first, newest first."""

@@ -52,6 +52,7 @@ def _adapter(row: Row) -> Adapter:
         fields["identity"] = msgspec.json.decode(fields["identity"], type=AdapterIdentity)
     for flag in _FLAGS:
         fields[flag] = bool(fields[flag])
+    del fields["number"]
     return Adapter(**fields, shared_with=shared, named=named)
 
 
@@ -149,15 +150,11 @@ def is_visible(tx: Connection, adapter_id: str, viewer_id: int, guild_id: int | 
     return tx.execute(f"SELECT 1 FROM adapters WHERE id = :id AND {VISIBLE}", values).fetchone() is not None
 
 
-def complete(tx: Connection, typed: str, viewer_id: int, guild_id: int | None, limit: int) -> list[Adapter]:
-    """Visible adapters whose name, or ``owner/name``, begins with ``typed``; own first."""
-    owner, slash, name = typed.rpartition("/")
-    values = {"viewer": viewer_id, "guild": guild_id, "limit": limit, "owner": owner if slash else None}
-    values |= {"from": name, "to": name + "\U0010ffff"}  # a range on the name's index instead of LIKE
-    where = (
-        f"{VISIBLE} AND adapters.name >= :from AND adapters.name < :to AND (:owner IS NULL OR members.name = :owner)"
-    )
-    return _all(tx, f"{where} {_ORDER} LIMIT :limit", values)
+def of_numbers(tx: Connection, numbers: Sequence[int], viewer_id: int, guild_id: int | None) -> dict[int, Adapter]:
+    """The adapters of these rows that the viewer can use."""
+    values = {"numbers": msgspec.json.encode(numbers).decode(), "viewer": viewer_id, "guild": guild_id}
+    where = f"adapters.number IN (SELECT value FROM json_each(:numbers)) AND {VISIBLE}"
+    return {row["number"]: _adapter(row) for row in tx.execute(f"{_SELECT} WHERE {where}", values)}
 
 
 def delete(tx: Connection, adapter_id: str) -> None:

@@ -18,6 +18,7 @@
 | ``samplers.py``, ``wording.py`` | every sampler against that of diffusers; A1111's rules of prompts, written plainly |
 | ``drawing.py`` | the same requests through our studio and through diffusers' pipeline |
 | ``crowd.py`` | fifty requests of twenty members, and how long they wait |
+| ``library.py``, ``library_rows.py`` | ``python -m tests.benchmarks.library --json``, among a million adapters |
 | ``generation.py`` | ``python -m tests.benchmarks.generation --json`` |
 """
 

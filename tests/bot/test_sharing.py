@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from sqlite3 import Connection
 
 import msgspec
@@ -11,7 +12,7 @@ from bot.adapters import Adapters
 from bot.errors import UserError
 from bot.sharing import MOST_NAMED
 from bot.store import adapters as store
-from bot.store import sharing
+from bot.store import finding, gallery, sharing
 from bot.store.records import Adapter, LikenessConsent
 from tests.bot.test_adapters import trained
 from tests.bot.worlds import GUILD, MEMBERS, World
@@ -38,6 +39,10 @@ async def thnos(world: World, **changes: object) -> Adapter:
     return await world.database.write(change)
 
 
+def _has(adapter: Adapter, found: Sequence[Adapter]) -> bool:
+    return adapter.id in {each.id for each in found}
+
+
 async def who_sees(world: World, adapter: Adapter) -> set[tuple[int, int | None]]:
     """Member and place of all that may use it; every way to look adapters up has to agree."""
 
@@ -45,9 +50,15 @@ async def who_sees(world: World, adapter: Adapter) -> set[tuple[int, int | None]
         places = [(member, guild) for member in MEMBERS.values() for guild in (GUILD, ELSEWHERE, None)]
         seen = {place for place in places if store.is_visible(tx, adapter.id, *place)}
         assert seen == {place for place in places if adapter.id in {each.id for each in store.visible(tx, *place, 10)}}
-        assert seen == {
-            place for place in places if adapter.id in {each.id for each in store.complete(tx, "thn", *place, 10)}
-        }
+        for typed in ("thn", "thons", "ada/th", ""):  # a typing error is forgiven to those who may see
+            completed = {place for place in places if _has(adapter, finding.complete(tx, typed, *place, 10))}
+            assert seen == completed
+        for typed in ("thnos", "thons"):
+            number = tx.execute("SELECT number FROM adapters WHERE id = ?", (adapter.id,)).fetchone()[0]
+            assert seen == {place for place in places if number in finding.search(tx, typed, *place)}
+        for sort in ("new", "used", "liked"):
+            shown = {place: gallery.page(tx, gallery.Asked(sort=sort), *place, limit=9) for place in places}
+            assert seen == {place for place, page in shown.items() if _has(adapter, [each for _, each in page])}
         others = {place for place in seen if place[0] != adapter.owner_id}
         assert others == {place for place in places if store.of_name(tx, "thnos", *place)}
         return seen
