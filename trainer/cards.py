@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trainer.contract import looks
@@ -78,7 +79,7 @@ def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Fac
     facts = (
         str(settings.get("Model", request.base)), f"{settings.get('Steps')} steps",
         f"guidance {settings.get('CFG scale'):g}", str(settings.get("Size", "")).replace("x", " × "),
-        f"seed {first.seed}", *_sampler(request), looks.duration(outcome.seconds),
+        f"seed {first.seed}", *_sampler(request, settings), looks.duration(outcome.seconds),
     )  # fmt: skip
     fields = []
     without = looks.one_line(first.negative_prompt, _LONGEST_FIELD)
@@ -95,11 +96,15 @@ def drawn(request: ImagineRequest, outcome: Outcome, picture: str | None) -> Fac
     return Face(title, text, looks.DONE, tuple(fields), " · ".join(facts), picture)
 
 
-def _sampler(request: ImagineRequest) -> list[str]:
-    """The sampler, where one was chosen; a grid that compares several names them at its side."""
+def _sampler(request: ImagineRequest, settings: Mapping[str, str | int | float]) -> list[str]:
+    """The sampler that drew, be it the member's, an adapter's or the base's choice.
+
+    A grid that compares several names them at its side.
+    """
     chosen = {(drawing.settings.sampler, drawing.settings.scheduler) for drawing in request.drawings}
-    sampler, scheduler = chosen.pop()
-    return [name_sampler(*find_sampler(sampler, scheduler or ""))] if sampler and not chosen else []
+    drew = str(settings.get("Sampler", ""))
+    named = find_sampler(drew, str(settings.get("Schedule type", ""))) if drew and len(chosen) == 1 else None
+    return [] if named is None else [name_sampler(*named)]
 
 
 def trained(request: TrainRequest, outcome: Outcome, picture: str | None) -> Face:

@@ -112,6 +112,8 @@ def _settings(base: str, drawing: Drawing) -> dict[str, str | int | float]:
         "Size": f"{chosen.width or 64}x{chosen.height or 64}",
         "Model": base,
     }
+    if chosen.sampler:
+        settings |= {"Sampler": chosen.sampler, "Schedule type": chosen.scheduler or "Automatic"}
     if chosen.variation_strength:
         settings |= {"Variation seed": chosen.variation_seed or 0, "Variation seed strength": chosen.variation_strength}
     if drawing.adapters:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.requests import picture_request
 from trainer import cards
 from trainer.contract import looks
-from trainer.contract.drawings import AdapterUse
+from trainer.contract.drawings import AdapterUse, DrawingSettings
 from trainer.contract.events import AdapterResult, Outcome, OutputFile
 from trainer.contract.prompt import MAX_NETWORKS, MAX_PROMPT
 from trainer.contract.requests import Card, ImagineRequest, Recipe, TrainRequest
@@ -153,6 +153,21 @@ def test_a_result_says_what_it_was_made_with() -> None:
     face = cards.trained(TRAINING, trained_outcome(), "large.png")
     assert face.footer == "12 photos · 1,200 steps · rank 16 · 3.2 MB · emoji-64 · 12 min"
     assert "`/imagine prompt:<lora:thnos:0.8> in a suit`" in face.text
+
+
+def test_a_result_names_the_sampler_that_drew_whoever_chose_it() -> None:
+    request = picture_request(CARD)
+    outcome = msgspec.structs.replace(drawn_outcome(), settings=SETTINGS | {"Sampler": "LCM", "Steps": 6})
+    assert " · LCM · " in cards.drawn(request, outcome, None).footer
+    karras = {"Sampler": "DPM++ 2M", "Schedule type": "Karras"}
+    outcome = msgspec.structs.replace(outcome, settings=SETTINGS | karras)
+    assert " · DPM++ 2M Karras · " in cards.drawn(request, outcome, None).footer
+    compared = [
+        msgspec.structs.replace(request.drawings[0], settings=DrawingSettings(sampler=name))
+        for name in ("LCM", "Euler")
+    ]
+    grid = msgspec.structs.replace(request, drawings=tuple(compared))
+    assert "DPM++" not in cards.drawn(grid, outcome, None).footer
 
 
 def test_before_it_learns_it_says_what_that_will_take() -> None:
