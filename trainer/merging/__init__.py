@@ -6,7 +6,10 @@ can mend is raised as :class:`trainer.errors.UserFault`. The formulas stand in `
 """
 
 from trainer.merging.adapters import merge_adapters
+from trainer.merging.baking import bake
 from trainer.merging.checkpoints import merge_checkpoints
+from trainer.merging.exporting import export_adapter
+from trainer.merging.extracting import extract
 from trainer.merging.plans import (
     AdapterFile,
     AdapterPlan,
@@ -27,6 +30,9 @@ __all__ = [
     "ExtractionPlan",
     "Merged",
     "ModelFile",
+    "bake",
+    "export_adapter",
+    "extract",
     "merge_adapters",
     "merge_checkpoints",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -41,7 +41,7 @@ class AdapterSource:
         }
 
     @property
-    def layers(self) -> Iterable[Layer]:
+    def layers(self) -> Collection[Layer]:
         """In the order of the file."""
         return self._plans
 
@@ -56,14 +56,18 @@ class AdapterSource:
         found = plan.read({key: self._file.read(key).float() for key in plan.places}, self._file.metadata)
         return {end: tensor for end in (DOWN, UP, MAGNITUDE) for key, tensor in found.items() if key.endswith(end)}
 
-    def pair(self, layer: Layer) -> Pair | None:
-        """The layer's change; None where the adapter does not change it."""
-        if layer not in self._plans:
-            return None
+    def read_named(self, layer: Layer) -> dict[str, torch.Tensor]:
+        """The same. Raises :class:`UserFault` that names the adapter."""
         try:
-            found = self.read(layer)
+            return self.read(layer)
         except BadAdapterFile as error:
             raise UserFault(f"{self.adapter.name} can't be used: {error}; take another file of it") from error
+
+    def pair(self, layer: Layer) -> Pair | None:
+        """The layer's change; None where the adapter does not change it. Raises :class:`UserFault`."""
+        if layer not in self._plans:
+            return None
+        found = self.read_named(layer)
         return Pair(found[DOWN], found[UP])
 
 

@@ -18,7 +18,7 @@ from trainer.errors import UserFault
 from trainer.merging.adapter_source import AdapterSource, Layer, open_adapters
 from trainer.merging.embeddings import gather_embeddings, merge_embeddings
 from trainer.merging.pairs import Losses, Pair, add_pairs, average_factors, distance, pair_energy, truncate
-from trainer.merging.plans import DTYPES, AdapterFile, AdapterPlan, Merged, OnProgress, quietly
+from trainer.merging.plans import DTYPES, AdapterFile, AdapterPlan, Merged, OnProgress, quietly, refuse_float8
 from trainer.merging.saying import say_losses
 from trainer.merging.sparse import dare, ties
 from trainer.merging.writing import write_file
@@ -57,6 +57,7 @@ def _check(plan: AdapterPlan, adapters: Sequence[AdapterFile]) -> None:
         raise UserFault(f"{len(adapters)} adapters were given, and a merge takes two at least")
     if plan.rank is not None and not 1 <= plan.rank <= MAX_RANK:
         raise UserFault(f"rank {plan.rank} is no rank of an adapter; give 1 to {MAX_RANK:,}")
+    refuse_float8(plan.dtype)
     if not 0 < plan.density <= 1:
         raise UserFault(f"density {plan.density:g} is no share of an adapter; give more than 0 and at most 1")
 
@@ -111,7 +112,7 @@ def _merge_layer(plan: AdapterPlan, layer: Layer, pairs: Weighted, names: Sequen
 
 
 def _round(pair: Pair, plan: AdapterPlan) -> Pair:
-    return Pair(*round_factors(pair.down, pair.up, DTYPES[plan.dtype], lifted=False))
+    return Pair(*round_factors(pair.down, pair.up, DTYPES[plan.dtype]))
 
 
 def _sparse(plan: AdapterPlan, layer: Layer, pairs: Weighted, names: Sequence[str]) -> torch.Tensor:

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from trainer.contract.merges import AdapterMethod, BlockWeights, FileForm, ModelMethod, Precision
+from trainer.errors import UserFault
 
 Metadata = Mapping[str, str]
 OnProgress = Callable[[int, int], None]
@@ -25,6 +26,16 @@ DTYPES: dict[Precision, torch.dtype] = {
 
 def quietly(done: int, of: int) -> None:
     """For whoever does not want to know."""
+
+
+def refuse_float8(dtype: Precision) -> None:
+    """Raises :class:`UserFault` for a LoRA of the diffusers format in float8.
+
+    What a LoRA's factors hold is too small for it unless it is lifted, and an alpha beside it that lowers it again has
+    a place in kohya's form alone.
+    """
+    if dtype == "float8_e4m3fn":
+        raise UserFault("a LoRA in diffusers' form has no place for the scale that float8 needs; take kohya's form")
 
 
 @dataclass(frozen=True)
@@ -145,3 +156,4 @@ class Merged:
     worst_layer: str | None = None
     fidelity: float | None = None  # of an extraction: 1 − ‖Δ − BA‖² / ‖Δ‖² over all that changed
     sentences: tuple[str, ...] = ()  # for the card, each whole
+    beside: tuple[Path, ...] = ()  # files that belong to it
