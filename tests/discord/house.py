@@ -266,12 +266,19 @@ async def _end(bot: DarkroomBot, running: asyncio.Task[None]) -> None:
 
 @asynccontextmanager
 async def house(
-    data: Path, redis_url: str, *, worker: bool = True, bases: tuple[str, ...] = (BASE,), **settings: Any
+    data: Path,
+    redis_url: str,
+    *,
+    worker: bool = True,
+    bases: tuple[str, ...] = (BASE,),
+    furnish: Callable[[Sandbox], None] = lambda sandbox: None,
+    **settings: Any,
 ) -> AsyncIterator[House]:
-    """A house with its bot up, and its worker unless ``worker`` is false."""
+    """A house with its bot up, and its worker unless ``worker`` is false; ``furnish`` adds people and servers."""
     addresses = discord.http.Route.BASE, discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY
     # a test does in a moment what takes members minutes
     async with Sandbox(rate_limits=False) as sandbox:
+        furnish(sandbox)
         values = {
             "discord_token": sandbox.token, "discord_api_base": sandbox.api_base,
             "discord_gateway_url": sandbox.gateway_url, "discord_cdn_base": sandbox.cdn_base,
