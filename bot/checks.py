@@ -135,23 +135,6 @@ def high_res(order: Shot, base: BaseInfo | None) -> None:
         )
 
 
-def one_base(tagged: Sequence[tuple[AdapterPick, Adapter]], base: str) -> None:
-    """All adapters that were named were trained on one model, and that draws."""
-    for pick, adapter in tagged:
-        first, first_adapter = tagged[0]
-        if adapter.base != first_adapter.base:
-            raise UserError(
-                f"{quoted(first.written)} was trained on the model `{first_adapter.base}` and {quoted(pick.written)} on"
-                f" `{adapter.base}`: they can't draw together, so leave one out."
-            )
-    if tagged and tagged[0][1].base != base:
-        pick, adapter = tagged[0]
-        raise UserError(
-            f"{quoted(pick.written)} was trained on the model `{adapter.base}` and can't draw with `{base}`: choose the"
-            f" model `{adapter.base}`, or leave the model out."
-        )
-
-
 def one_checkpoint(found: Sequence[tuple[AdapterPick, Adapter]]) -> None:
     """A whole model takes the place of the base, so there can't be two."""
     whole = [pick for pick, adapter in found if adapter.kind == "checkpoint"]

@@ -89,7 +89,7 @@ class DarkroomBot(commands.Bot):
             TrainCog(self, jobs, services.trainings, reviews, adapters), PhotosCog(jobs, reviews),
             ImagineCog(self, jobs, adapters, services.templates, services.styles, services.photos),
             GridCog(jobs, services.templates, services.styles, services.photos),
-            AdapterCog(adapters, services.sharing), JobsCog(jobs),
+            AdapterCog(adapters, services.sharing, services.importer), JobsCog(jobs),
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
             FavouritesCog(services.favourites),
             SettingsCog(services.guilds), DescribeCog(self, services.picture_reader, services.pictures),

@@ -53,8 +53,8 @@ def read_continuation(tx: Connection, order: TrainOrder, name: str, now: float) 
         raise UserError(
             f"You have no adapter {quoted(written)} that could go on learning: `/adapter list` shows yours."
         )
-    made = jobs.require(tx, adapter.job_id)
     _check(adapter, order)
+    made = jobs.require(tx, adapter.job_id)
     kept = made if adapter.photos_kept_until is not None and adapter.photos_kept_until > now else None
     _check_photos(order, adapter, kept)
     completed = msgspec.structs.replace(
@@ -85,6 +85,11 @@ def find_again(tx: Connection, spec: TrainSpec, fresh_id: str) -> TrainSpec:
 
 
 def _check(adapter: Adapter, order: TrainOrder) -> None:
+    if adapter.origin != "trained":
+        raise UserError(
+            f"{quoted(adapter.name)} was {adapter.origin} and not trained here, so it can't go on learning: train one"
+            " of your own with `/train`."
+        )
     if adapter.method == "dreambooth":
         raise UserError(
             f"{quoted(adapter.name)} was learned by a whole model and can't go on learning: train it anew, with more"

@@ -10,7 +10,7 @@ from sqlite3 import Connection
 
 import structlog
 
-from bot import checks, entries, lifecycle, reviews, sizes, vaes
+from bot import checks, entries, fitting, lifecycle, reviews, sizes, vaes
 from bot.adapters import require_visible
 from bot.admission import Admission, info_of
 from bot.decency.orders import check_drawing, texts_of_drawing
@@ -104,16 +104,18 @@ class Jobs:
         ]
         tagged = [(pick, adapter) for pick, adapter in found if pick.tagged]
         own = [(pick, adapter) for pick, adapter in found if adapter.owner_id == origin.member_id]
-        leading = next((adapter for _, adapter in tagged or own), None)
-        base = self._admission.base(tx, order.base or (leading.base if leading else None))
-        checks.one_base(tagged, base)
+        leading = [adapter for _, adapter in tagged or own]
+        known = bases.known(tx)
+        base = self._admission.base(tx, order.base or fitting.base_for(leading, known))
+        fitting.check(tagged, base, known)
         for shot in order.pictures:
             checks.one_checkpoint([(pick, adapter) for pick, adapter in found if pick in shot.adapters])
         for pick in order.all_adapters:
             checks.weight(pick)
         check_drawing(order, found)
         check_texts(tx, origin.guild_id, texts_of_drawing(order, found))
-        return tuple(entries.current_pick(pick, adapter) for pick, adapter in found if adapter.base == base), base
+        acting = [(pick, adapter) for pick, adapter in found if fitting.suits(adapter, base, known)]
+        return tuple(entries.current_pick(pick, adapter) for pick, adapter in acting), base
 
     # -- cards --------------------------------------------------------------------------------------------------------
 

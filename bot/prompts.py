@@ -69,7 +69,12 @@ async def read_prompt(
             (network, await adapters.resolve(network.name, viewer_id=viewer_id, guild_id=guild_id))
             for network in parsed.networks
         ]
-        triggers = {network.name: (adapter.trigger, adapter.class_word) for network, adapter in named}
+        # those of what was brought in are offered under the picture, and put in by whoever wants them
+        triggers = {
+            network.name: (adapter.trigger, adapter.class_word)
+            for network, adapter in named
+            if adapter.origin != "imported"
+        }
         inversions = {
             network.name: adapter.trigger for network, adapter in named if adapter.kind == "textual_inversion"
         }

@@ -22,6 +22,7 @@ from bot.events import EventReader
 from bot.favourites import Favourites
 from bot.fetching import Fetcher
 from bot.guilds import Guilds
+from bot.importing.importer import Importer
 from bot.jobs import Jobs
 from bot.outbox import Listener, Outbox
 from bot.photos import Photos
@@ -59,6 +60,7 @@ class Services:
     reviews: Reviews
     adapters: Adapters
     sharing: Sharing
+    importer: Importer
     wildcards: Wildcards
     styles: Styles
     templates: Templates
@@ -158,6 +160,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
             adapters=adapters,
             sharing=Sharing(database),
+            importer=Importer(
+                database,
+                blobs,
+                fetcher,
+                settings.darkroom_data / "incoming",
+                most_bytes=settings.darkroom_max_import_bytes,
+            ),
             wildcards=wildcards,
             styles=styles,
             templates=Templates(adapters, wildcards, styles),

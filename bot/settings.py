@@ -19,6 +19,7 @@ class Settings(CommonSettings):
     darkroom_max_waiting_train: Annotated[int, Field(ge=1)] = 3  # a member's trainings at a time: each takes minutes
     darkroom_max_waiting_imagine: Annotated[int, Field(ge=1)] = 10
     darkroom_keep_photos_days: Annotated[int, Field(ge=0, le=365)] = 30  # of trainings whose member asks for it
+    darkroom_max_import_bytes: Annotated[int, Field(ge=1024)] = 1024**3  # the largest LyCORIS of SDXL are as large
 
     @property
     def database_path(self) -> Path:

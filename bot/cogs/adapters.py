@@ -1,4 +1,4 @@
-"""`/adapter list | show | delete`; the rest of the group is in `sharing.py`."""
+"""`/adapter list | show | delete`; the rest of the group is in `importing.py` and `sharing.py`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.adapters import Adapters
+from bot.cogs.importing import ImportCommands
 from bot.cogs.sharing import SharingCommands
+from bot.importing.importer import Importer
 from bot.sharing import Sharing
 from bot.ui import cards, views
 from bot.ui.choices import adapter_choices
 
 
 class AdapterCog(
-    SharingCommands, commands.GroupCog, group_name="adapter", group_description="The adapters you can draw with"
+    ImportCommands,
+    SharingCommands,
+    commands.GroupCog,
+    group_name="adapter",
+    group_description="The adapters you can draw with",
 ):
     """Looking after adapters. Everything here is told to the member alone."""
 
-    def __init__(self, adapters: Adapters, sharing: Sharing) -> None:
+    def __init__(self, adapters: Adapters, sharing: Sharing, importer: Importer) -> None:
         super().__init__()
-        self._adapters, self._sharing = adapters, sharing
+        self._adapters, self._sharing, self._importer = adapters, sharing, importer
 
     @app_commands.command(name="list", description="What you can use: yours, and what is shared with this server")
     async def list_all(self, interaction: discord.Interaction[Any]) -> None:
@@ -44,10 +50,8 @@ class AdapterCog(
     async def delete(self, interaction: discord.Interaction[Any], name: str) -> None:
         """Asks once more, for there is no way back."""
         adapter = await self._adapters.own_of_name(name, owner_id=interaction.user.id, guild_id=interaction.guild_id)
-        gone = "are gone" if adapter.photos_kept_until is None else "are kept, and deleted with it"
         await interaction.response.send_message(
-            f"`{adapter.name}` was trained on {adapter.photos} photos, which {gone}: once deleted, it can't be made"
-            " again without them.",
+            cards.asks_to_forget(adapter),
             view=views.under_forgetting(adapter.id, adapter.name),
             ephemeral=True,
         )

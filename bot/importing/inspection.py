@@ -128,7 +128,7 @@ def _write_copy(file: BinaryIO, start: int, entries: Entries, metadata: dict[str
 
 def _look(entries: Entries, metadata: dict[str, str], widths: Sequence[int]) -> Found:
     """What the header promises. Raises :class:`_Unfit`."""
-    identity = identify(entries, metadata)
+    identity = identify(entries, public_metadata(metadata))  # what it says of its base may be a path
     if kind := next((kind for name in entries if (kind := other_algorithm(name))), None):
         raise _Unfit(
             f"is of the kind {kind}, whose change depends on the weights that it was trained on",

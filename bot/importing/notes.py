@@ -23,23 +23,17 @@ _MOST_COMMON = 3  # words of the captions that are proposed
 def with_notes(found: Found, metadata: Mapping[str, str], *, size_bytes: int) -> Found:
     """``found`` with what the metadata tell; of what is private the words that all captions share, as a proposal."""
     public = public_metadata(metadata)
-    words = [*split_words(public.get("darkroom.trigger", "")), *split_words(public.get("modelspec.trigger_phrase", ""))]
-    words += found.identity.bundled
+    words = [public.get("darkroom.trigger", ""), public.get("modelspec.trigger_phrase", ""), *found.identity.bundled]
     base_hash = (public.get("darkroom.base_hash") or public.get("ss_new_sd_model_hash") or "").lower()
     return msgspec.structs.replace(
         found,
         trigger_words=clean_words(words),
-        proposed_words=() if words else clean_words(_common_words(metadata.get("ss_tag_frequency", ""))),
+        proposed_words=() if any(words) else clean_words(_common_words(metadata.get("ss_tag_frequency", ""))),
         weight=_weight(public.get("modelspec.usage_hint", "")),
         base_hash=base_hash if _HASH.fullmatch(base_hash) else None,
         title=clean(public.get("modelspec.title") or public.get("ss_output_name") or "", LONGEST_TITLE),
         size_bytes=size_bytes,
     )
-
-
-def split_words(text: str) -> list[str]:
-    """Trigger words that stand in one text with commas between."""
-    return [word for word in re.split(r"[,;\n]", text) if word.strip()]
 
 
 def clean_words(words: list[str] | tuple[str, ...]) -> tuple[str, ...]:

@@ -188,7 +188,8 @@ def written(adapter: Adapter, name: str) -> str:
 
 def _line(adapter: Adapter, viewer_id: int) -> str:
     mark = " · shared" if adapter.owner_id == viewer_id and adapter.shared_with else ""
-    return f"`{tag(adapter, viewer_id)}` {looks.plain(adapter.class_word)} · {adapter.base}{mark}"
+    what = " · ".join(filter(None, (looks.plain(adapter.class_word), adapter.base)))
+    return f"`{tag(adapter, viewer_id)}` {what}{mark}"
 
 
 def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int | None) -> discord.Embed:
@@ -237,6 +238,17 @@ def _weights(adapter: Adapter) -> str:
 def _photos(adapter: Adapter) -> str:
     """How long they are kept; with an adapter that is deleted they go at once."""
     return "deleted" if adapter.photos_kept_until is None else f"kept until <t:{int(adapter.photos_kept_until)}:D>"
+
+
+def asks_to_forget(adapter: Adapter) -> str:
+    """What its owner is told before deleting it."""
+    if adapter.origin == "imported":
+        return f"`{adapter.name}` was brought in from a file: once deleted, it has to be imported again."
+    gone = "are gone" if adapter.photos_kept_until is None else "are kept, and deleted with it"
+    return (
+        f"`{adapter.name}` was trained on {adapter.photos} photos, which {gone}: once deleted, it can't be made again"
+        " without them."
+    )
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------

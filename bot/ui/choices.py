@@ -49,9 +49,8 @@ def adapter_choices(adapters: Sequence[Adapter], viewer_id: int) -> list[app_com
     choices = []
     for adapter in adapters[:MOST]:
         name = adapter.name_for(viewer_id)
-        choices.append(
-            app_commands.Choice(name=f"{name} · {adapter.class_word} · {adapter.base}"[:_LONGEST], value=name)
-        )
+        words = " · ".join(filter(None, (name, adapter.class_word, adapter.base)))
+        choices.append(app_commands.Choice(name=words[:_LONGEST], value=name))
     return choices
 
 

@@ -33,6 +33,7 @@ from trainer.contract.adapter_marks import (
     embedding_towers,
     split_bundled,
 )
+from trainer.contract.adapter_metadata import last_part
 
 Shapes = Mapping[str, Sequence[int]]
 _CROSS_ATTENTION = re.compile(r"attn2[._]to_[kv]$")
@@ -233,8 +234,9 @@ def _rank(shapes: Shapes, modules: Mapping[str, tuple[str, str, str]]) -> int | 
 
 
 def _base_name(notes: Mapping[str, str]) -> str | None:
-    name = notes.get("darkroom.base") or notes.get("ss_sd_model_name")
-    return name[:100] if name else None
+    name = notes.get("darkroom.base") or notes.get("ss_sd_model_name") or ""
+    plain = re.sub(r"\.(?:safetensors|ckpt|pt|bin)$", "", last_part(name))
+    return plain[:100] or None
 
 
 def _title(families: Sequence[Family]) -> str:

@@ -56,7 +56,7 @@ def test_a_kohya_file_tells_how_to_use_it(tmp_path: Path) -> None:
     found, _ = found_in(FILES["kohya with its metadata"], tmp_path)
     assert (found.identity.kind, found.identity.layout, found.identity.algorithm) == ("lora", "kohya", "LoRA")
     assert (found.identity.families, found.ranks, found.used, found.keys) == (("sd1",), (4, 4), 3, 3)
-    assert found.trigger_words == ("thnos", "purple toy")
+    assert found.trigger_words == ("thnos, purple toy",)
     assert (found.weight, found.title) == (0.7, "Thnos")
     assert found.base_hash == KOHYA["ss_new_sd_model_hash"]
 
@@ -74,11 +74,12 @@ def test_counts_that_cant_be_read_propose_nothing(tmp_path: Path, note: str) -> 
     assert found.proposed_words == ()
 
 
-def test_words_of_the_prompts_language_and_what_cant_be_seen_are_taken_out_of_triggers(tmp_path: Path) -> None:
-    notes = {"modelspec.trigger_phrase": "<lora:evil:5>, a\u202eb, (thnos:1.4),, " + ", ".join(map(str, range(20)))}
+def test_what_steers_a_prompt_and_what_cant_be_seen_is_taken_out_of_triggers(tmp_path: Path) -> None:
+    notes = {"modelspec.trigger_phrase": "<lora:evil:5>, a\u202eb, (thnos:1.4) " + "x" * 300}
     found, _ = found_in(save(true_lora(), notes), tmp_path)
-    assert found.trigger_words[:3] == ("lora evil 5", "a b", "thnos 1.4")
-    assert len(found.trigger_words) == 10
+    (phrase,) = found.trigger_words
+    assert phrase.startswith("lora evil 5 , a b, thnos 1.4 xxx")
+    assert len(phrase) == 200
 
 
 def test_what_is_private_is_gone_and_what_is_public_stays(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""`/adapter import`: from an attachment to a picture, told to whoever brings it, alone."""
+
+from __future__ import annotations
+
+import pytest
+from safetensors.torch import save
+
+from sandbox.members import File, Member, Message
+from tests.bot.importing.genuine import KOHYA, true_lora
+from tests.discord.backend import BASE, OTHER_BASE
+from tests.discord.house import CHANNEL, PATIENCE_S, House
+from trainer.contract.names import photos_prefix
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LORA = save(true_lora(), KOHYA)
+
+
+async def bring(home: House, who: Member, data: bytes, **options: object) -> Message:
+    """The answer to /adapter import, which only this member sees; nothing of what was fetched stays behind."""
+    file = File(str(options.pop("filename", "thnos-v2.safetensors")), data)
+    asked = {"file": file, "name": "thnos", "person": "none", **options}
+    exchange = await who.slash("adapter import", channel=CHANNEL, **asked)
+    answer = await exchange.response(PATIENCE_S)
+    said = await home.sandbox.wait_for(
+        lambda message: message.id == answer.id and bool(message.text.strip()), seen_by=who, timeout_s=PATIENCE_S
+    )
+    assert said.ephemeral_to == who.id
+    assert list((home.settings.darkroom_data / "incoming").glob("*")) == []
+    assert await home.services.blobs.list(photos_prefix(str(exchange.id))) == []
+    return said
+
+
+async def test_what_was_brought_in_is_told_and_draws(home: House) -> None:
+    said = await bring(home, home.ada, LORA)
+    for words in (
+        "thnos is yours", "Write `<lora:thnos:0.7>` in a prompt", "LoRA as kohya names it, rank 4",
+        "Stable Diffusion 1.x (v1\\-5\\-pruned)",
+        f"`{BASE}`, `{OTHER_BASE}`; the model that it was trained on is not here",
+        "`thnos, purple toy`: they are not put into prompts", "0.5 to 0.9, 0.7 at best", "all of its 3 keys",
+        "its maker is to be named, pictures may not be sold, it may be merged",
+    ):  # fmt: skip
+        assert words in said.text, said.text
+    exchange = await home.imagine(home.ada, "<lora:thnos:0.7> at sea")
+    await home.result(exchange)
+    job = await home.job(exchange.id)
+    assert job is not None
+    assert (job.base, job.imagine.prompt) == (BASE, "at sea")
+
+
+async def test_what_the_member_says_of_it_is_kept(home: House) -> None:
+    await bring(home, home.ben, LORA, name="mine", person="other", trigger="purple guy", commercial=True)
+    adapter = await home.adapter(home.ben, "mine")
+    assert (adapter.likeness, adapter.trigger_words[0], adapter.commercial) == ("other", "purple guy", True)
+    assert (adapter.credit, adapter.derivatives) == (True, True)
+
+
+async def test_a_pickle_under_another_name_is_refused_in_one_sentence_with_the_way_out(home: House) -> None:
+    said = await bring(home, home.cleo, b"\x80\x02}q\x00.", filename="x.safetensors")
+    assert said.text.strip() == (
+        "`x.safetensors` is a pickle file, which can run programs when it is opened and so never is:"
+        " turn it into .safetensors first (whoever runs this bot can, with `darkroom convert`)."
+    )
+
+
+async def test_a_name_that_is_taken_is_told_before_anything_is_fetched(home: House) -> None:
+    await bring(home, home.cleo, LORA, name="taken")
+    assert "You have an adapter `taken` already" in (await bring(home, home.cleo, b"", name="taken")).text
+
+
+async def test_deleting_it_says_that_it_would_have_to_be_brought_in_again(home: House) -> None:
+    await bring(home, home.ada, LORA, name="gone")
+    asked = await (await home.ada.slash("adapter delete", channel=CHANNEL, name="gone")).response(PATIENCE_S)
+    assert "`gone` was brought in from a file: once deleted, it has to be imported again." in asked.text
