@@ -120,7 +120,9 @@ def _use(pick: AdapterPick, now: AdapterPick) -> AdapterUse:
 
 def current_pick(pick: AdapterPick, adapter: Adapter) -> AdapterPick:
     """What was picked, as the adapter is now."""
-    return msgspec.structs.replace(pick, blob=adapter.blob, kind=adapter.kind, trigger=adapter.trigger)
+    offered = adapter.origin == "imported" and adapter.kind == "lora"
+    words = adapter.trigger_words[0] if offered and adapter.trigger_words else ""
+    return msgspec.structs.replace(pick, blob=adapter.blob, kind=adapter.kind, trigger=adapter.trigger, words=words)
 
 
 def new_job(origin: Origin, lane: Lane, base: str, spec: Spec, now: float, *, held: Hold | None = None) -> Job:

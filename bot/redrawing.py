@@ -77,6 +77,40 @@ def draw_high_res(job: Job, place: int, origin: Origin) -> ImagineOrder:
     return _order(job, origin, _set(shot, high_res=HIGH_RES))
 
 
+def toggle_words(job: Job, origin: Origin) -> ImagineOrder:
+    """The same pictures from the same seeds, with the trigger words of what was brought in, or without them again."""
+    spec, adding = job.imagine, words_to_toggle(job.imagine)[1]
+    shots = []
+    for place, drawing in enumerate(spec.drawings):
+        words, shot = _words_of(spec, place), _shot(spec, place)
+        change = _append if adding else _take_off
+        prompts = {"prompt": change(shot.prompt, words), "prompt_written": change(shot.prompt_written, words)}
+        shots.append(msgspec.structs.replace(shot, seed=drawing.seed, **prompts))
+    return _order(job, origin, *shots)
+
+
+def words_to_toggle(spec: ImagineSpec) -> tuple[str, bool]:
+    """The words that are offered for these pictures, and whether to put them in or to leave them out; "": none are."""
+    words, first = _words_of(spec, 0), spec.drawings[0]
+    if not words or is_enlarged(first):
+        return "", True
+    if _append(_take_off(first.prompt, words), words) == first.prompt:
+        return words, False
+    return ("" if words.lower() in first.prompt.lower() else words), True
+
+
+def _words_of(spec: ImagineSpec, place: int) -> str:
+    return ", ".join(dict.fromkeys(pick.words for pick in picks_of(spec, place) if pick.words))
+
+
+def _append(prompt: str, words: str) -> str:
+    return ", ".join(filter(None, (prompt, words)))
+
+
+def _take_off(prompt: str, words: str) -> str:
+    return prompt.removesuffix(words).removesuffix(", ") if words else prompt
+
+
 def _drawn(job: Job, place: int) -> Shot:
     if is_enlarged(job.imagine.drawings[place]):
         raise UserError("This picture was only enlarged: use the buttons under the one that it came from.")

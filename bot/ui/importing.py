@@ -78,7 +78,7 @@ def _words(adapter: Adapter, found: Found) -> str:
         return ""
     if adapter.trigger_words:
         shown = ", ".join(f"`{word}`" for word in adapter.trigger_words)
-        return f"{shown}: they are not put into prompts, so write those that you want"[:_LONGEST_FIELD]
+        return f"{shown}: they are not put into prompts; a button under the pictures does that"[:_LONGEST_FIELD]
     if found.proposed_words:
         return f"its file names none; all its captions had {', '.join(f'`{word}`' for word in found.proposed_words)}"
     return "its file names none"

@@ -167,6 +167,16 @@ class HighResButton(PictureButton, template=r"dr:highres:(?P<id>\d+):(?P<place>\
         await _submit(bot, interaction, redrawing.draw_high_res(job, picture.position, origin_of(interaction)))
 
 
+class WordsButton(JobButton, template=r"dr:words:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
+    """Draws the same with the trigger words of an adapter that was brought in, or without them again."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """A new job, for whoever clicks; adapters are checked for this member."""
+        job = await self.job(bot, "imagine")
+        await find_pictures(bot, interaction, job.id)
+        await _submit(bot, interaction, redrawing.toggle_words(job, origin_of(interaction)))
+
+
 class RemixButton(PictureButton, template=r"dr:remix:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
     """Opens the settings in a form, to be changed and drawn."""
 
@@ -254,5 +264,5 @@ class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d{1
 
 ALL: tuple[type[JobButton], ...] = (
     SettingsButton, PanelButton, AgainButton, SubtleButton, StrongButton, UpscaleButton, HighResButton, RemixButton,
-    FavouriteButton, EditButton, PasteButton, DeleteButton,
+    FavouriteButton, EditButton, PasteButton, WordsButton, DeleteButton,
 )  # fmt: skip

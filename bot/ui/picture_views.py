@@ -6,13 +6,14 @@ from typing import Any
 
 import discord
 
-from bot.redrawing import is_enlarged
+from bot.redrawing import is_enlarged, words_to_toggle
 from bot.store.records import Job
 from bot.ui.views import button, view_of
 from trainer.contract.names import Action, button_id
 
 MOST_NUMBERS = 8  # in two rows of four, which a thumb can hit; more are put into menus
 MOST_OPTIONS = 25  # Discord's limit
+LAST_ROW = 4  # as is this
 WHICH = "Choose a picture to vary or enlarge"
 FAVOURITE = "Favourite"
 REDRAWING: dict[Action, str] = {
@@ -32,7 +33,18 @@ def under_pictures(job: Job) -> discord.ui.View:
         button("favourite", job.id, FAVOURITE, emoji="⭐", row=0),
         button("delete", job.id, "Delete", emoji="🗑️", row=0),
         *each,
+        *_words(job),
     )
+
+
+def _words(job: Job) -> list[_Item]:
+    """Draw with the trigger words of an adapter that was brought in, or without them again; where there is room."""
+    words, adding = words_to_toggle(job.imagine)
+    count = len(job.imagine.drawings)
+    row = 1 if count == 1 else 3 if count <= MOST_NUMBERS else 1 + -(-count // MOST_OPTIONS)
+    if not words or row > LAST_ROW:
+        return []
+    return [button("words", job.id, f"{'Add' if adding else 'Leave out'} {words}", emoji="💬", row=row)]
 
 
 def of_picture(job: Job, place: int, *, favourite: bool) -> discord.ui.View:

@@ -8,7 +8,7 @@ from safetensors.torch import save
 from sandbox.members import File, Member, Message
 from tests.bot.importing.genuine import KOHYA, true_lora
 from tests.discord.backend import BASE, OTHER_BASE
-from tests.discord.house import CHANNEL, PATIENCE_S, House
+from tests.discord.house import CHANNEL, PATIENCE_S, House, labels
 from trainer.contract.names import photos_prefix
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -72,3 +72,41 @@ async def test_deleting_it_says_that_it_would_have_to_be_brought_in_again(home: 
     await bring(home, home.ada, LORA, name="gone")
     asked = await (await home.ada.slash("adapter delete", channel=CHANNEL, name="gone")).response(PATIENCE_S)
     assert "`gone` was brought in from a file: once deleted, it has to be imported again." in asked.text
+
+
+ADD, LEAVE_OUT = "Add thnos, purple toy", "Leave out thnos, purple toy"
+
+
+async def test_trigger_words_are_a_toggle_under_the_pictures(home: House) -> None:
+    await bring(home, home.ben, LORA, name="toggled")
+    exchange = await home.imagine(home.ben, "<lora:toggled:0.7> at sea", seed=7, count=2)
+    card = await home.result(exchange)
+    assert labels(card)[-1] == ADD
+    added = await home.ben.click(card, ADD)
+    with_words = await home.result(added)
+    first, second = await home.job(exchange.id), await home.job(added.id)
+    assert first is not None
+    assert second is not None
+    assert [each.prompt for each in second.imagine.drawings] == ["at sea, thnos, purple toy"] * 2
+    assert [each.seed for each in second.imagine.drawings] == [7, 8]
+    assert [each.adapters for each in second.imagine.drawings] == [each.adapters for each in first.imagine.drawings]
+    assert (ADD in labels(with_words), labels(with_words)[-1]) == (False, LEAVE_OUT)
+    without = await home.ben.click(with_words, LEAVE_OUT)
+    await home.result(without)
+    third = await home.job(without.id)
+    assert third is not None
+    assert third.imagine.drawings == first.imagine.drawings
+
+
+async def test_whoever_writes_the_words_is_not_offered_them(home: House) -> None:
+    await bring(home, home.cleo, LORA, name="written")
+    card = await home.drawn(home.cleo, "<lora:written> Thnos, purple toy in the rain")
+    assert not [label for label in labels(card) if "thnos" in label.lower()]
+    assert not [label for label in labels(await home.drawn(home.cleo, "a fox")) if label.startswith(("Add", "Leave"))]
+
+
+async def test_others_can_press_it_only_if_they_may_use_the_adapter(home: House) -> None:
+    await bring(home, home.ada, LORA, name="private")
+    card = await home.drawn(home.ada, "<lora:private> at sea")
+    said = await home.refusal(await home.ben.click(card, ADD))
+    assert "`private` is ada's" in said
