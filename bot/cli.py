@@ -13,6 +13,8 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 
+from bot.bases.commands import app as model_commands
+from bot.bases.commands import convert
 from bot.errors import DarkroomError, StartupFault
 from bot.settings import Settings, load_settings
 from common.log import configure_logging
@@ -106,6 +108,10 @@ def restore(backup: Annotated[Path, typer.Argument(help="A folder darkroom-… t
     manifest = _run(restore_backup(backup, settings.darkroom_data, open_blob_store(settings)))
     moment = datetime.fromtimestamp(manifest.at, UTC)
     Console().print(f"The database is as of {moment:%Y-%m-%d %H:%M:%S} UTC. Start the bot.", highlight=False)
+
+
+app.command()(convert)
+app.add_typer(model_commands, name="models")
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

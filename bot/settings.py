@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from common.errors import StartupFault
-from common.settings import CommonSettings, OptionalText, read_settings
+from common.settings import CommonSettings, OptionalSecret, OptionalText, read_settings
 
 
 class Settings(CommonSettings):
@@ -20,6 +21,24 @@ class Settings(CommonSettings):
     darkroom_max_waiting_imagine: Annotated[int, Field(ge=1)] = 10
     darkroom_keep_photos_days: Annotated[int, Field(ge=0, le=365)] = 30  # of trainings whose member asks for it
     darkroom_max_import_bytes: Annotated[int, Field(ge=1024)] = 1024**3  # the largest LyCORIS of SDXL are as large
+    darkroom_max_checkpoints: Annotated[int, Field(ge=0)] = 3  # whole models of a member: each is gigabytes
+    civitai_token: OptionalSecret = None
+    hf_token: OptionalSecret = None
+    civitai_base: OptionalText = None  # in tests: a stand-in's address, http://127.0.0.1:8080
+    hf_base: OptionalText = None
+
+    @field_validator("civitai_base", "hf_base")
+    @classmethod
+    def _check_base(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"http://127\.0\.0\.1:\d{1,5}", value):
+            raise ValueError(f"is for tests alone and takes an address such as http://127.0.0.1:8080, got {value!r}")
+        return value
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be logged."""
+        hidden = (self.civitai_token, self.hf_token)
+        return (*super().secrets, *(secret.get_secret_value() for secret in hidden if secret is not None))
 
     @property
     def database_path(self) -> Path:

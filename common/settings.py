@@ -27,6 +27,7 @@ def _none_if_empty(value: object) -> object:
 
 OptionalText = Annotated[str | None, BeforeValidator(_none_if_empty)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_none_if_empty)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_none_if_empty)]
 
 
@@ -35,14 +36,14 @@ class CommonSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file_encoding="utf-8")
 
-    discord_token: Annotated[SecretStr | None, BeforeValidator(_none_if_empty)] = None
+    discord_token: OptionalSecret = None
     discord_api_base: str = "https://discord.com/api/v10"
     redis_url: OptionalText = None  # None: `darkroom up` starts its own
     darkroom_data: Path = Path("data")
     darkroom_blobs: OptionalText = None  # None: a folder under darkroom_data
     aws_endpoint_url: OptionalText = None  # of an s3:// blob store; None: Amazon's
     aws_access_key_id: OptionalText = None
-    aws_secret_access_key: Annotated[SecretStr | None, BeforeValidator(_none_if_empty)] = None
+    aws_secret_access_key: OptionalSecret = None
     darkroom_bases: OptionalPath = None  # None: the embedded emoji-64, where there are no hub bases either
     darkroom_hub_bases: str = ""  # ids of the Hugging Face hub with commas between
     darkroom_device: str = "auto"  # auto, cpu or cuda:N

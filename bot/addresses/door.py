@@ -14,10 +14,12 @@ from aiohttp.abc import AbstractResolver
 from bot.addresses import civitai, hub
 from bot.addresses.connecting import IPAddress, MayConnect, is_outside, open_session
 from bot.addresses.fetching import Progress, fetch, ignore_progress
-from bot.addresses.page import Page
+from bot.addresses.page import Page, RemoteFile
 from bot.addresses.reading import HUB_HOST, Address, CivitaiAddress, read_address
+from bot.addresses.resuming import fetch_on
 from bot.addresses.sites import CIVITAI_FILES, HUB_FILES, Site
 from bot.errors import UserError, quoted
+from bot.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,17 @@ class Keys:
         bases = [urlsplit(base) for base in (self.civitai_base, self.hub_base) if base]
         stand_ins = {(ipaddress.ip_address(base.hostname or ""), base.port) for base in bases}
         return is_outside(address, port) or (address, port) in stand_ins
+
+
+def keys_of(settings: Settings) -> Keys:
+    """Those of the settings."""
+    civitai, hub = settings.civitai_token, settings.hf_token
+    return Keys(
+        civitai.get_secret_value() if civitai else None,
+        hub.get_secret_value() if hub else None,
+        settings.civitai_base,
+        settings.hf_base,
+    )
 
 
 class Addresses:
@@ -92,3 +105,9 @@ class Addresses:
     async def fetch(self, page: Page, path: Path, *, most_bytes: int, on_progress: Progress = ignore_progress) -> str:
         """Fetch the page's file into the new ``path``; its SHA-256. On any other end it is gone. Raises UserError."""
         return await fetch(self._session, page.site, page.file, path, most_bytes=most_bytes, on_progress=on_progress)
+
+    async def fetch_on(
+        self, page: Page, file: RemoteFile, path: Path, *, most_bytes: int, on_progress: Progress = ignore_progress
+    ) -> str:
+        """Fetch one of the page's files into ``path``, or the rest of it; its SHA-256. Raises UserError."""
+        return await fetch_on(self._session, page.site, file, path, most_bytes=most_bytes, on_progress=on_progress)

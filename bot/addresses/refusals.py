@@ -11,6 +11,14 @@ MEGABYTE = 1024 * 1024
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 
+class SiteBroken(UserError):
+    """It may work the next time."""
+
+
+class NoSuchPart(SiteBroken):
+    """The site has fewer bytes than are here already."""
+
+
 def of_status(site: Site, status: int, headers: Mapping[str, str]) -> UserError:
     """The site answered with an error."""
     code = headers.get("X-Error-Code", "")  # Hugging Face says more than a number
@@ -32,6 +40,8 @@ def of_status(site: Site, status: int, headers: Mapping[str, str]) -> UserError:
         return UserError(f"{site.name} may not give this model out: take another one.")
     if status == 429:
         return UserError(f"{site.name} is asked too often just now: try again in some minutes.")
+    if status == 416:
+        return NoSuchPart(is_broken(site, "it has no such part of the file").message)
     return is_broken(site, f"it answered {status}")
 
 
@@ -61,9 +71,9 @@ def is_gated(site: Site) -> UserError:
     )
 
 
-def is_broken(site: Site, what: str) -> UserError:
+def is_broken(site: Site, what: str) -> SiteBroken:
     """The site, or the way to it, does not work."""
-    return UserError(f"{site.name} does not work just now ({what}): try again in some minutes.")
+    return SiteBroken(f"{site.name} does not work just now ({what}): try again in some minutes.")
 
 
 def is_too_large(size_bytes: int, most_bytes: int) -> UserError:

@@ -16,8 +16,9 @@ from safetensors.torch import load
 from trainer.contract.safetensors_header import BadHeader, Entries, header_length, parse_header, write_header
 from trainer.errors import BadAdapterFile
 
-_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.uint8: "U8",
-           torch.float8_e4m3fn: "F8_E4M3"}  # fmt: skip
+DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.uint8: "U8",
+           torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2", torch.float64: "F64", torch.int32: "I32",
+           torch.int16: "I16", torch.int8: "I8", torch.bool: "BOOL"}  # fmt: skip
 
 
 def read_header(data: bytes) -> tuple[Entries, dict[str, str]]:
@@ -66,7 +67,7 @@ def write_tensors(
     for name in names:
         stop = place + tensors[name].numel() * types[name].itemsize
         shape = list(tensors[name].shape)
-        header[name] = {"dtype": _DTYPES[types[name]], "shape": shape, "data_offsets": [place, stop]}
+        header[name] = {"dtype": DTYPES[types[name]], "shape": shape, "data_offsets": [place, stop]}
         place = stop
     out.write(write_header(header, {"format": "pt", **metadata}))
     for name in names:

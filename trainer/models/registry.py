@@ -173,7 +173,7 @@ def look_for_bases(
     refused: list[str] = []
     for place in _places(bases_folder) if bases_folder else ():
         try:
-            bases.append(_read_place(place))
+            bases.append(read_place(place))
         except MissingBases as fault:
             refused.append(str(fault))
     for hub_id in hub_ids:
@@ -208,14 +208,14 @@ def _places(bases_folder: Path) -> list[Path]:
     ]
 
 
-def _read_place(place: Path) -> BaseSpec:
+def read_place(place: Path) -> BaseSpec:
+    """Describe the base in one file or folder. Raises :class:`MissingBases`."""
     if place.is_dir():
         return read_base(place)
     if place.suffix.lower() in PICKLES:
         raise MissingBases(
             f"{place.name} is a pickle, which can run anything when it is opened and so never is; take the model's"
-            " .safetensors file instead, or convert it on a machine that may be lost, by A1111's Checkpoint Merger"
-            " with No interpolation and safetensors"
+            f" .safetensors file instead, or convert it: `darkroom convert {place.name} {place.stem}.safetensors`"
         )
     return read_file_base(place)
 
