@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from bot.addresses.door import Addresses, keys_of
-from bot.addresses.page import Page
-from bot.bases import adding, inventory
-from bot.bases.adding import Staged
 from bot.errors import DarkroomError, StartupFault
 from bot.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from bot.addresses.page import Page
+    from bot.bases.adding import Staged
 
 app = typer.Typer(help="The base models in DARKROOM_BASES.", no_args_is_help=True)
 FAMILIES = {"sd1": "Stable Diffusion 1.x", "sd2": "Stable Diffusion 2.x", "sdxl": "Stable Diffusion XL"}
@@ -31,6 +31,8 @@ def add(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, neither about the licence nor the name.")] = False,
 ) -> None:
     """Add a base model, from this machine or from Civitai or Hugging Face."""
+    from bot.bases import adding  # what asks and fetches is loaded by who needs it
+
     console = Console()
     with told():
         settings = load_settings()
@@ -49,6 +51,8 @@ def add(
 @app.command(name="list")
 def list_all() -> None:
     """List what workers will find, with hashes; counting those takes ten seconds for each new model."""
+    from bot.bases import inventory
+
     with told():
         settings = load_settings()
         book = settings.darkroom_data / "base-hashes.json"
@@ -69,6 +73,8 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a base model from DARKROOM_BASES. Adapters for it stay, and wait for it."""
+    from bot.bases import adding
+
     with told():
         bases = _folder(load_settings())
         adding.find_places(bases, name)
@@ -83,6 +89,8 @@ def convert(
     out: Annotated[Path, typer.Argument(help="The .safetensors file to make.")],
 ) -> None:
     """Make a .safetensors file of a pickle's tensors, in a child process with limits that runs nothing of it."""
+    from bot.bases import inventory
+
     with told():
         made = asyncio.run(inventory.convert(file, out))
     words = f"{out}: {made.tensors:,} tensors, {made.size_bytes / 1e6:,.1f} MB."
@@ -103,6 +111,9 @@ def told() -> Iterator[None]:
 
 
 async def _stage(settings: Settings, bases: Path, model: str, console: Console, *, yes: bool) -> Staged:
+    from bot.addresses.door import Addresses, keys_of
+    from bot.bases import adding
+
     with Progress(
         BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), console=console, transient=True
     ) as bar:
