@@ -30,11 +30,14 @@ class AdapterCog(
         super().__init__()
         self._adapters, self._sharing, self._importer = adapters, sharing, importer
 
-    @app_commands.command(name="list", description="What you can use: yours, and what is shared with this server")
+    @app_commands.command(
+        name="list", description="What you can use: yours, and what is shared with you, this server or everyone"
+    )
     async def list_all(self, interaction: discord.Interaction[Any]) -> None:
         """Own first."""
         found = await self._adapters.visible(viewer_id=interaction.user.id, guild_id=interaction.guild_id)
-        await interaction.response.send_message(embed=cards.adapters_list(found, interaction.user.id), ephemeral=True)
+        embed = cards.adapters_list(found, interaction.user.id, interaction.guild_id)
+        await interaction.response.send_message(embed=embed, ephemeral=True)
 
     @app_commands.command(description="How an adapter was made and how to use it")
     @app_commands.describe(name="Its name; another member's is written ada/thnos")

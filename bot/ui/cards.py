@@ -9,6 +9,7 @@ import discord
 from bot.advanced import write_advanced
 from bot.estimates import Estimate
 from bot.store.records import Adapter, Job, Picture
+from bot.ui import reach
 from trainer.contract import infotext, looks
 from trainer.contract.events import Progress
 from trainer.contract.requests import Recipe
@@ -161,14 +162,16 @@ def _ended(job: Job) -> str:
 # -- adapters ---------------------------------------------------------------------------------------------------------
 
 
-def adapters_list(adapters: Sequence[Adapter], viewer_id: int) -> discord.Embed:
-    """What a member can use: their own, then those shared with the server."""
-    own = [adapter for adapter in adapters if adapter.owner_id == viewer_id]
-    shared = [adapter for adapter in adapters if adapter.owner_id != viewer_id]
+def adapters_list(adapters: Sequence[Adapter], viewer_id: int, guild_id: int | None) -> discord.Embed:
+    """What a member can use there: their own, then those that are shared, by why they can."""
+    groups: dict[str, list[Adapter]] = {"Yours": [], "Shared with this server": [], "Shared with you": []}
+    for adapter in adapters:
+        how = "Yours" if adapter.owner_id == viewer_id else reach.shared_how(adapter, viewer_id, guild_id)
+        groups.setdefault(how, []).append(adapter)
     embed = discord.Embed(title="Adapters you can use", colour=looks.DONE if adapters else looks.WAITING)
     if not adapters:
         embed.description = "None yet. `/train` makes one from 3 to 10 photos."
-    for title, group in (("Yours", own), ("Shared with this server", shared)):
+    for title, group in groups.items():
         lines = [_line(adapter, viewer_id) for adapter in group]
         if lines:
             more = "and {} more; typing in `adapter` finds them"
@@ -187,7 +190,8 @@ def written(adapter: Adapter, name: str) -> str:
 
 
 def _line(adapter: Adapter, viewer_id: int) -> str:
-    mark = " · shared" if adapter.owner_id == viewer_id and adapter.shared_with else ""
+    is_shared = adapter.shared_with or adapter.named or adapter.public_at is not None
+    mark = " · shared" if adapter.owner_id == viewer_id and is_shared else ""
     what = " · ".join(filter(None, (looks.plain(adapter.class_word), adapter.base)))
     return f"`{tag(adapter, viewer_id)}` {what}{mark}"
 
@@ -199,7 +203,8 @@ def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int
         description=_how_to_use(adapter, viewer_id),
         colour=looks.DONE,
     )
-    shared = "with this server" if guild_id in adapter.shared_with else "with nobody here"
+    own = adapter.owner_id == viewer_id
+    shared = reach.who_can_use(adapter, guild_id) if own else reach.shared_how(adapter, viewer_id, guild_id)
     rank = [("Rank", str(adapter.rank))] if adapter.rank else []  # a textual inversion and a whole model have none
     for name, value in (
         ("By", f"<@{adapter.owner_id}>"),
@@ -209,7 +214,7 @@ def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int
         *rank,
         ("Weights", _weights(adapter)),
         ("File", looks.size(adapter.size_bytes)),
-        ("Shared", shared),
+        ("Who can use it", shared),
         ("Photos", _photos(adapter)),
         ("Made", f"<t:{int(adapter.created_at)}:R>"),
     ):

@@ -13,6 +13,7 @@ from bot.store.records import Adapter
 from bot.ui import cards
 from bot.ui.answers import answer_fault
 from bot.ui.job_button import JobButton
+from bot.ui.reach import who_can_use
 from bot.ui.views import button, view_of
 from trainer.contract import looks
 from trainer.contract.names import button_id
@@ -24,24 +25,6 @@ MEMBERS = "Members who can use it anywhere"
 SERVER, NOT_SERVER = "Share with this server", "Take back from this server"
 EVERYONE, NOT_EVERYONE = "Share with everyone", "Take back from everyone"
 NOBODY = "Make private"
-
-
-def who_can_use(adapter: Adapter, guild_id: int | None) -> str:
-    """Exactly who, told to its owner in that server or, None, in a direct message."""
-    if adapter.hidden_at is not None:
-        return "Only you can use it until moderators have decided, for it was reported."
-    if adapter.public_at is not None:
-        return "Everybody can use it, on every server that this bot is on and in direct messages."
-    servers = set(adapter.shared_with) if adapter.likeness != "other" or adapter.agreed_at is not None else set()
-    groups = ["everybody on this server"] if guild_id in servers else []
-    if elsewhere := len(servers - {guild_id}):
-        other = " other" if guild_id in servers else ""
-        groups.append(f"everybody on {elsewhere}{other} server" + ("" if elsewhere == 1 else "s"))
-    if adapter.named:
-        groups.append(", ".join(f"<@{member_id}>" for member_id in adapter.named) + " anywhere")
-    if not groups:
-        return "Only you can use it."
-    return f"You can use it, and so can {' and '.join(groups)}."
 
 
 def told(adapter: Adapter, guild_id: int | None) -> str:

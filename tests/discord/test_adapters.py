@@ -31,14 +31,19 @@ async def test_from_nothing_to_a_shared_one_and_back_to_nothing(home: House) -> 
     assert f"Yours\n`<lora:thnos:0.8>` monster · {BASE}" in listed.text
     assert "shared" not in listed.text
     shown = await say(home.ada, "show", name="thnos")
-    for words in ("Write `<lora:thnos:0.8>` in a prompt", "3 photos, 4 steps", "with nobody here", f"<@{home.ada.id}>"):
+    for words in (
+        "Write `<lora:thnos:0.8>` in a prompt",
+        "3 photos, 4 steps",
+        "Only you can use it.",
+        f"<@{home.ada.id}>",
+    ):
         assert words in shown.text
     assert await offered(home.ben, "show") == []
     assert await offered(home.ada, "delete", "thn") == ["thnos"]
 
     assert "`<lora:ada/thnos:0.8>`" in (await say(home.ada, "share", name="thnos")).text
     assert "· shared" in (await say(home.ada, "list")).text
-    assert "with this server" in (await say(home.ada, "show", name="thnos")).text
+    assert "so can everybody on this server" in (await say(home.ada, "show", name="thnos")).text
     assert "Shared with this server\n`<lora:ada/thnos:0.8>`" in (await say(home.ben, "list")).text
     assert "Write `<lora:ada/thnos:0.8>`" in (await say(home.ben, "show", name="ada/thnos")).text
     assert await offered(home.ben, "show") == ["ada/thnos"]
