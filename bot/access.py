@@ -6,7 +6,7 @@ from sqlite3 import Connection
 
 from bot.errors import quoted
 from bot.store import adapters
-from bot.store.records import ImagineSpec, Job
+from bot.store.records import ImagineSpec, Job, MergeSpec
 
 
 def find_loss(tx: Connection, job: Job) -> str | None:
@@ -14,12 +14,21 @@ def find_loss(tx: Connection, job: Job) -> str | None:
 
     They act where they gave the order: what is shared with that server is looked for there.
     """
-    if not isinstance(job.spec, ImagineSpec):
-        return None
-    for pick in job.spec.adapters:
-        if not adapters.is_visible(tx, pick.adapter_id, job.owner_id, job.guild_id):
+    for adapter_id, written in _needed(job):
+        if not adapters.is_visible(tx, adapter_id, job.owner_id, job.guild_id):
             return (
-                f"{quoted(pick.written)} was taken back or deleted before this was begun: draw without it, or see with"
+                f"{quoted(written)} was taken back or deleted before this was begun: go on without it, or see with"
                 " `/adapter list` what you can use."
             )
     return None
+
+
+def _needed(job: Job) -> list[tuple[str, str]]:
+    """Ids of the adapters that a drawing or a merge takes, and their names."""
+    match job.spec:
+        case ImagineSpec():
+            return [(pick.adapter_id, pick.written) for pick in job.spec.adapters]
+        case MergeSpec():
+            return [(parent.adapter_id, parent.name.partition("@")[0]) for parent in job.spec.parents]
+        case _:
+            return []

@@ -88,7 +88,7 @@ class Adapters:
     async def recipe(self, adapter: Adapter) -> Recipe:
         """How its training was asked for."""
         job = await self._database.read(lambda tx: jobs.get(tx, adapter.job_id))
-        return Recipe() if job is None else job.train.recipe
+        return Recipe() if job is None or job.lane != "train" else job.train.recipe
 
     async def of_triggers(self, words: Sequence[str], *, viewer_id: int, guild_id: int | None) -> list[Adapter]:
         """The textual inversions that these bare words mean: own ones, else those that were shared last; one a word."""

@@ -20,6 +20,7 @@ class Limits(Order, frozen=True):
 
     train: int = 3
     imagine: int = 10
+    merge: int = 3
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class Admission:
     def check_room(self, tx: Connection, origin: Origin, lane: Lane, *, pictures: int = 0) -> None:
         """Raises UserError if the guild does not allow it, or the member has as much under way as one may."""
         check_rules(tx, origin, lane, pictures=pictures, now=self.clock())
-        limit = self.limits.train if lane == "train" else self.limits.imagine
+        limit: int = getattr(self.limits, lane)
         count = jobs.count_active(tx, origin.member_id, lane)
         if count >= limit:
-            what = "training" if lane == "train" else "picture"
+            what = {"train": "training", "imagine": "picture", "merge": "merge"}[lane]
             raise UserError(
                 f"You have {count} {what}{'' if count == 1 else 's'} under way, and {limit} at a time is the most:"
                 " wait for one to finish, or stop one with `/cancel`."

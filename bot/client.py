@@ -21,6 +21,7 @@ from bot.cogs.favourites import FavouritesCog
 from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
+from bot.cogs.merging import CheckpointCog, MergeCog
 from bot.cogs.photos import PhotosCog
 from bot.cogs.settings import SettingsCog
 from bot.cogs.styles import StyleCog
@@ -79,7 +80,7 @@ class DarkroomBot(commands.Bot):
             http_trace=_trace_acknowledgements(),
         )
         self.services = services
-        self.herald = Herald(self, services.jobs, services.adapters)
+        self.herald = Herald(self, services.jobs, services.adapters, services.exports)
 
     async def setup_hook(self) -> None:
         """Load the cogs, register the commands, finish what a bot before left open, start the services' loops."""
@@ -89,7 +90,8 @@ class DarkroomBot(commands.Bot):
             TrainCog(self, jobs, services.trainings, reviews, adapters), PhotosCog(jobs, reviews),
             ImagineCog(self, jobs, adapters, services.templates, services.styles, services.photos),
             GridCog(jobs, services.templates, services.styles, services.photos),
-            AdapterCog(adapters, services.sharing, services.importer), JobsCog(jobs),
+            AdapterCog(adapters, services.sharing, services.importer, services.exports, jobs), JobsCog(jobs),
+            MergeCog(jobs, services.merges), CheckpointCog(jobs, services.merges),
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
             FavouritesCog(services.favourites),
             SettingsCog(services.guilds), DescribeCog(self, services.picture_reader, services.pictures),

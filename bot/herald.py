@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import structlog
 from discord.http import Route
 
 from bot.adapters import Adapters
+from bot.exporting.exports import Exports
 from bot.jobs import Jobs
 from bot.store.records import Job
 from bot.ui import cards, picture_views, views
@@ -33,11 +35,18 @@ class Herald:
     """
 
     def __init__(
-        self, client: discord.Client, jobs: Jobs, adapters: Adapters, *, clock: Callable[[], float] = time.time
+        self,
+        client: discord.Client,
+        jobs: Jobs,
+        adapters: Adapters,
+        exports: Exports,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._jobs = jobs
         self._adapters = adapters
+        self._exports = exports
         self._clock = clock
         self._shown_places: dict[str, int] = {}  # by job id: what its card says
 
@@ -51,7 +60,7 @@ class Herald:
             if message_id is None:
                 await self._jobs.give_up_card(job.id)  # the worker posts the result as a new message
             else:
-                await self._jobs.attach_card(job.id, message_id)
+                await self._jobs.attach_card(job.id, message_id, private=job.is_export)
 
     async def _edit_by_token(self, job: Job) -> int | None:
         """Edit the answer to the job's interaction, if there is one; its message id."""
@@ -115,7 +124,9 @@ class Herald:
 
     async def on_delivered(self, job: Job) -> None:
         """The worker has put the result into the channel: the buttons go under it."""
-        if job.lane == "train":
+        if job.is_export:
+            await self._on_exported(job)
+        elif job.makes is not None:
             examples, made = await self._jobs.example_prompts(job), await self._adapters.of_training(job.id)
             view = views.under_training(job.id, examples, made)
             await self._edit(job, view=view)
@@ -131,12 +142,34 @@ class Herald:
         await self._end(job, cards.cancelled(job), card_written=card_written)
 
     async def _end(self, job: Job, embed: discord.Embed, *, card_written: bool) -> None:
+        if job.is_export:
+            await self._answer_owner(job, embed=embed)
+            return
         words = {} if card_written else {"embed": embed, "attachments": []}
         await self._edit(job, view=views.under_ended(job), **words)
 
+    async def _on_exported(self, job: Job) -> None:
+        given = await self._exports.hand_over(job)
+        files = [] if given.filename is None else [discord.File(io.BytesIO(given.data), given.filename)]
+        if not await self._answer_owner(job, content=given.text, embed=None, attachments=files):
+            log.info("export.not_shown", job=job.id)  # the same command finds the file for a day
+
+    async def _answer_owner(self, job: Job, **changes: Any) -> bool:
+        """Edit the answer that an export's owner alone sees, by the interaction's token; whether that could be done."""
+        expired = self._clock() - job.created_at > TOKEN_LIVES_S
+        if job.token is None or job.message_id is None or self._client.application_id is None or expired:
+            return False
+        webhook = discord.Webhook.partial(self._client.application_id, job.token, client=self._client)
+        try:
+            await webhook.edit_message(job.message_id, **changes)
+        except UNREACHABLE_CARD as error:
+            log.info("card.unreachable", job=job.id, error=str(error))
+            return False
+        return True
+
     async def ping(self, job: Job, *, nonce: str) -> None:
         """Mention the member, and only them, once, as a reply to the result."""
-        what = f"`{job.train.name}` is ready." if job.lane == "train" else "your picture is ready."
+        what = f"`{job.makes.name}` is ready." if job.makes is not None else "your picture is ready."
         card = self._card(job)
         mention = discord.AllowedMentions(users=[discord.Object(job.owner_id)], replied_user=False)
         try:

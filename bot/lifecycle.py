@@ -8,6 +8,7 @@ import msgspec
 
 from bot.errors import new_reference
 from bot.likeness import strictest
+from bot.merging.recording import record_merge
 from bot.store import adapters, garbage, jobs, outbox, pictures, sharing
 from bot.store.records import Adapter, Hold, Job, Picture, State
 from trainer.contract.events import Outcome, Standing
@@ -15,6 +16,7 @@ from trainer.contract.names import outcome_path
 
 MOST_TRIES = 3  # attempts that may end through the job's own fault, before it is given up
 CHOOSE_FOR_S = 24 * 3600.0  # how long another version of an adapter can be chosen
+EXPORT_KEPT_S = 24 * 3600.0  # a file that somebody took away; the same again is made anew after that
 OLD_VERSION_KEPT_S = 24 * 3600.0  # the file of an adapter that has learned on since
 PING_AFTER_S = 120.0  # whoever waited longer has looked away
 
@@ -23,6 +25,9 @@ def record_outcome(tx: Connection, job: Job, outcome: Outcome, now: float) -> No
     """Enter what the job made: the adapter, the pictures. Doing it again changes nothing."""
     if outcome.adapter is not None:
         _record_adapter(tx, job, outcome, now)
+        return
+    if outcome.export is not None:
+        garbage.add(tx, [outcome.export.blob, outcome_path(job.id)], now + EXPORT_KEPT_S)
         return
     pictures.insert_all(
         tx,
@@ -53,8 +58,11 @@ def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> N
     before = adapters.get(tx, made.adapter_id)
     if before is not None and int(before.job_id) >= int(job.id):  # of snowflakes the later is the larger
         return  # it is recorded, or has learned on since
-    if made.adapter_id != job.train.adapter_id:
+    if job.makes is None or made.adapter_id != job.makes.adapter_id:
         raise ValueError(f"the outcome of job {job.id} is an adapter that it was not asked for")
+    if job.lane == "merge":
+        record_merge(tx, job, outcome, made, _free_name(tx, job.owner_id, job.merge.name), now)
+        return
     adapter = Adapter(
         id=made.adapter_id,
         job_id=job.id,
@@ -158,9 +166,15 @@ def _free_name(tx: Connection, owner_id: int, name: str) -> str:
 
 def deliver(tx: Connection, job_id: str, channel_id: int, message_id: int, now: float) -> Job | None:
     """The result is in the channel. None: that was known."""
-    job = jobs.deliver(tx, job_id, channel_id, message_id, now)
+    job = jobs.get(tx, job_id)
+    if job is not None and job.is_export:
+        job = jobs.deliver_to_owner(tx, job_id, now)
+    else:
+        job = jobs.deliver(tx, job_id, channel_id, message_id, now)
     if job is not None:
         outbox.add(tx, job_id, "delivered", now)
+        if job.is_export:
+            return job
         if job.lane == "train" or now - job.created_at > PING_AFTER_S:
             outbox.add(tx, job_id, "ping", now)
     return job
@@ -276,8 +290,10 @@ def throw_away_pictures(tx: Connection, job_id: str, now: float) -> None:
 def throw_away_adapter(tx: Connection, adapter: Adapter, now: float) -> None:
     """Delete an adapter, and mark its files and outcome as garbage; jobs that were begun with it still find the file.
 
-    Photos that were kept for it are due at once.
+    Photos that were kept for it are due at once. What was made of it stays; what is being made of it does not.
     """
+    for job in jobs.merging(tx, adapter.id):  # one that waits is refused when its turn comes
+        jobs.request_cancel(tx, job.id, now)
     versions = [candidate.file.blob for candidate in adapter.candidates]
     garbage.add(tx, [outcome_path(adapter.job_id), adapter.blob, *versions], now)
     jobs.stop_keeping_photos(tx, adapter.job_id)

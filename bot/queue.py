@@ -20,7 +20,7 @@ from bot.errors import QueueDown
 from trainer.contract import events, names
 from trainer.contract.events import Heartbeat, Progress
 from trainer.contract.patience import within
-from trainer.contract.requests import Request, TrainRequest, encode_request
+from trainer.contract.requests import ImagineRequest, Request, TrainRequest, encode_request
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -59,7 +59,7 @@ class Queue:
 
     async def enqueue(self, request: Request) -> None:
         """Hand one attempt to the workers; the same attempt twice is there once. Raises QueueDown."""
-        lane: names.Lane = "train" if isinstance(request, TrainRequest) else "imagine"
+        lane = _lane_of(request)
         await _call(
             self._redis.set(names.attempt_key(request.job_id), request.attempt, ex=ATTEMPT_KEPT_S),
         )
@@ -199,6 +199,12 @@ class Queue:
         except QueueDown as error:
             if "BUSYGROUP" not in str(error):
                 raise
+
+
+def _lane_of(request: Request) -> names.Lane:
+    if isinstance(request, ImagineRequest):
+        return "imagine"
+    return "train" if isinstance(request, TrainRequest) else "merge"
 
 
 @asynccontextmanager

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from bot.store.records import ImagineSpec, Job
-from trainer.contract.requests import Card, ImagineRequest, Request, TrainRequest
+from bot.store.records import ImagineSpec, Job, MergeSpec
+from trainer.contract.requests import Card, ImagineRequest, MergeRequest, Request, TrainRequest
 
 
 def request_of(job: Job) -> Request:
     """The request of the job's present attempt."""
     if isinstance(job.spec, ImagineSpec):
         return _imagine(job, job.spec)
+    if isinstance(job.spec, MergeSpec):
+        return _merge(job, job.spec)
     spec = job.spec
     return TrainRequest(
         job_id=job.id,
@@ -40,6 +42,20 @@ def _imagine(job: Job, spec: ImagineSpec) -> ImagineRequest:
         grid=spec.grid,
         exact=spec.exact,
         ignored=spec.ignored,
+    )
+
+
+def _merge(job: Job, spec: MergeSpec) -> MergeRequest:
+    return MergeRequest(
+        job_id=job.id,
+        attempt=job.attempt,
+        base=job.base,
+        work=spec.work,
+        card=card_of(job),
+        name=spec.name,
+        adapter_id=spec.adapter_id,
+        trigger=spec.trigger,
+        class_word=spec.class_word,
     )
 
 

@@ -19,11 +19,15 @@ from bot.dispatch import Dispatcher
 from bot.drafts import Drafts
 from bot.errors import QueueDown, StartupFault
 from bot.events import EventReader
+from bot.exporting.downloads import Downloads, open_downloads
+from bot.exporting.exports import Exports
+from bot.exporting.links import Links
 from bot.favourites import Favourites
 from bot.fetching import Fetcher
 from bot.guilds import Guilds
 from bot.importing.importer import Importer
 from bot.jobs import Jobs
+from bot.merging.merges import Merges
 from bot.outbox import Listener, Outbox
 from bot.photos import Photos
 from bot.pictures import Pictures
@@ -56,6 +60,8 @@ class Services:
 
     jobs: Jobs
     trainings: Trainings
+    merges: Merges
+    exports: Exports
     control: Control
     reviews: Reviews
     adapters: Adapters
@@ -153,8 +159,20 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         adapters = Adapters(database, on_delete=sweeper.wake)
         wildcards, styles = Wildcards(database), Styles(database)
         jobs = Jobs(database, queue, blobs, outbox, admission=admission, on_change=dispatcher.wake)
+        links = None if settings.darkroom_downloads_url is None else Links(settings.darkroom_downloads_url)
+        exports = Exports(
+            database, blobs, adapters, admission=admission, links=links, on_change=dispatcher.wake
+        )  # fmt: skip
+        if links is not None:
+            downloads = Downloads(links, exports, jobs, blobs)
+            server = await open_downloads(
+                downloads, settings.darkroom_downloads_host, settings.darkroom_downloads_port
+            )  # fmt: skip
+            stack.push_async_callback(server.cleanup)
         services = Services(
             jobs=jobs,
+            merges=Merges(database, adapters, admission=admission, on_change=dispatcher.wake),
+            exports=exports,
             trainings=trainings,
             control=Control(database, outbox, progress=jobs.progress, on_change=dispatcher.wake),
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -39,6 +40,17 @@ class Settings(CommonSettings):
         """What must never be logged."""
         hidden = (self.civitai_token, self.hf_token)
         return (*super().secrets, *(secret.get_secret_value() for secret in hidden if secret is not None))
+
+    darkroom_downloads_url: OptionalText = None  # where members' browsers find the next; None: no downloads
+    darkroom_downloads_host: str = "127.0.0.1"
+    darkroom_downloads_port: Annotated[int, Field(ge=1, le=65535)] = 8711
+
+    @field_validator("darkroom_downloads_url")
+    @classmethod
+    def _check_downloads_url(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in {"http", "https"}:
+            raise ValueError(f"must be a web address such as https://darkroom.example, got {value!r}")
+        return value
 
     @property
     def database_path(self) -> Path:

@@ -95,6 +95,7 @@ CREATE TABLE lineage (
     child_id TEXT NOT NULL REFERENCES adapters (id) ON DELETE CASCADE,
     parent_id TEXT NOT NULL,                                                 -- may be deleted; the name stays
     parent_name TEXT NOT NULL,                                               -- owner/name@version, as it was
+    parent_owner INTEGER NOT NULL,                                           -- its owner's id, which outlives it
     relation TEXT NOT NULL CHECK (relation IN ('merged', 'continued', 'extracted')),
     weight REAL,
     PRIMARY KEY (child_id, parent_id)

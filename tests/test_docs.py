@@ -19,6 +19,7 @@ from bot.cogs.favourites import FavouritesCog
 from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
+from bot.cogs.merging import CheckpointCog, MergeCog
 from bot.cogs.photos import PhotosCog
 from bot.cogs.settings import SettingsCog
 from bot.cogs.styles import StyleCog
@@ -43,6 +44,8 @@ COGS: tuple[type[commands.Cog], ...] = (
     WildcardCog,
     StyleCog,
     SettingsCog,
+    MergeCog,
+    CheckpointCog,
 )
 
 

@@ -32,7 +32,7 @@ async def run(settings: WorkerSettings) -> None:
         hashes=settings.darkroom_data / "base-hashes.json",
         tunings=settings.darkroom_data / "tunings.json",
         captioner=settings.darkroom_captioner,
-        lean=set(settings.capacity) == {"train"},
+        lean="imagine" not in settings.capacity,
     )
     await run_worker(settings, backend, stopped)
 

@@ -53,6 +53,7 @@ async def _store_merge(blobs: Blobs, request: Request, made: messages.Merged, no
             adapter_id=request.adapter_id, kind=made.kind, file=file, base=request.base, base_hash=made.base_hash,
             trigger=request.trigger, class_word=request.class_word, rank=made.rank, steps=0, photos=0,
             seconds=made.seconds, final_loss=0.0, trainer_version=made.trainer, fidelity=made.fidelity,
+            weights=(1.0, 1.0, 1.0),  # as it was asked for
         )  # fmt: skip
     return Outcome(
         job_id=request.job_id, attempt=request.attempt, committed_at=now, adapter=adapter, seconds=made.seconds,
@@ -61,8 +62,9 @@ async def _store_merge(blobs: Blobs, request: Request, made: messages.Merged, no
 
 
 async def _store_adapter(blobs: Blobs, request: TrainRequest | MergeRequest, file: messages.Spooled) -> OutputFile:
+    suffix = ".zip" if file.path.endswith(".zip") else ".safetensors"
     return OutputFile(
-        blob=await blobs.put_file(Path(file.path), ".safetensors"), filename=f"{request.name}.safetensors",
+        blob=await blobs.put_file(Path(file.path), suffix), filename=f"{request.name}{suffix}",
         content_type="application/octet-stream", size_bytes=file.size,
     )  # fmt: skip
 

@@ -9,9 +9,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.adapters import Adapters
+from bot.cogs.exporting import ExportCommands
 from bot.cogs.importing import ImportCommands
 from bot.cogs.sharing import SharingCommands
+from bot.exporting.exports import Exports
 from bot.importing.importer import Importer
+from bot.jobs import Jobs
 from bot.sharing import Sharing
 from bot.ui import cards, views
 from bot.ui.choices import adapter_choices
@@ -19,6 +22,7 @@ from bot.ui.choices import adapter_choices
 
 class AdapterCog(
     ImportCommands,
+    ExportCommands,
     SharingCommands,
     commands.GroupCog,
     group_name="adapter",
@@ -26,9 +30,10 @@ class AdapterCog(
 ):
     """Looking after adapters. Everything here is told to the member alone."""
 
-    def __init__(self, adapters: Adapters, sharing: Sharing, importer: Importer) -> None:
+    def __init__(self, adapters: Adapters, sharing: Sharing, importer: Importer, exports: Exports, jobs: Jobs) -> None:
         super().__init__()
         self._adapters, self._sharing, self._importer = adapters, sharing, importer
+        self._exports, self._jobs = exports, jobs
 
     @app_commands.command(
         name="list", description="What you can use: yours, and what is shared with you, this server or everyone"

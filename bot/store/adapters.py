@@ -37,7 +37,16 @@ PUBLIC = (
     "(adapters.public_at IS NOT NULL AND adapters.likeness = 'none' AND NOT EXISTS (SELECT 1 FROM barred"
     " WHERE barred.guild_id = :guild AND barred.adapter_id = adapters.id))"  # moderators took it back from there
 )
-SHOWN = "adapters.hidden_at IS NULL"  # what was reported is its owner's alone
+_UNREPORTED = "adapters.hidden_at IS NULL"  # what was reported is its owner's alone
+_SEEN = f"({OWN} OR ({_UNREPORTED} AND ({NAMED} OR {HERE} OR {PUBLIC})))"
+# a merge is shown no further than what is in it of others; what they have deleted is shown to nobody any more
+_PARENTS_SEEN = (
+    "(adapters.origin <> 'merged' OR NOT EXISTS (SELECT 1 FROM lineage"
+    " LEFT JOIN adapters AS parents ON parents.id = lineage.parent_id"
+    " WHERE lineage.child_id = adapters.id AND lineage.parent_owner <> adapters.owner_id"
+    f" AND (parents.id IS NULL OR NOT {_SEEN.replace('adapters.', 'parents.')})))"
+)
+SHOWN = f"({_UNREPORTED} AND {_PARENTS_SEEN})"
 VISIBLE = f"({OWN} OR ({SHOWN} AND ({NAMED} OR {HERE} OR {PUBLIC})))"
 
 _ORDER = "ORDER BY adapters.owner_id <> :viewer, adapters.created_at DESC, adapters.id"

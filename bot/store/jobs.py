@@ -7,8 +7,9 @@ from sqlite3 import Connection, Row
 
 import msgspec
 
-from bot.store.records import Hold, Job, Spec, State, TrainSpec
+from bot.store.records import Hold, ImagineSpec, Job, MergeSpec, Spec, State, TrainSpec
 from trainer.contract.events import Standing
+from trainer.contract.merges import blobs_of
 from trainer.contract.names import Lane, Wish, photos_prefix
 
 SOURCE_KEPT_DAYS = 1  # of a picture that was sent to draw from: so that it can be drawn again and varied
@@ -41,6 +42,8 @@ def insert(tx: Connection, job: Job) -> Job:
     name, keep_photos_days = None, None
     if isinstance(job.spec, TrainSpec):
         name, keep_photos_days = job.spec.name, job.spec.keep_photos_days
+    elif isinstance(job.spec, MergeSpec):
+        name = None if job.spec.is_export else job.spec.name
     elif job.spec.source is not None and job.spec.source.picture.startswith(photos_prefix(job.id)):
         keep_photos_days = SOURCE_KEPT_DAYS
     tx.execute(
@@ -194,6 +197,28 @@ def deliver(tx: Connection, job_id: str, channel_id: int, message_id: int, now: 
     return require(tx, job_id) if changed.rowcount else None
 
 
+def deliver_to_owner(tx: Connection, job_id: str, now: float) -> Job | None:
+    """What was made is the bot's to show, by the interaction's token where that is kept. None: it was known already."""
+    changed = tx.execute(
+        "UPDATE jobs SET state = 'succeeded', outstanding = 0, finished_at = ?, error = NULL, reference = NULL"
+        " WHERE id = ? AND state <> 'succeeded'",
+        (now, job_id),
+    )
+    return require(tx, job_id) if changed.rowcount else None
+
+
+def newest_like(tx: Connection, owner_id: int, base: str, spec: Spec) -> Job | None:
+    """The member's newest merge or export that succeeded and was asked to do exactly this."""
+    where = "owner_id = ? AND lane = 'merge' AND state = 'succeeded' AND base = ? AND spec = ?"
+    return _one(tx, f"{where} ORDER BY created_at DESC LIMIT 1", (owner_id, base, _encode(spec).decode()))
+
+
+def merging(tx: Connection, adapter_id: str) -> list[Job]:
+    """Merges and exports in the workers' hands that this adapter is a parent of."""
+    found = _all(tx, f"lane = 'merge' AND outstanding = 1 AND {_ACTIVE} ORDER BY created_at")
+    return [job for job in found if adapter_id in {parent.adapter_id for parent in job.merge.parents}]
+
+
 def request_cancel(tx: Connection, job_id: str, now: float) -> Job | None:
     """The member wants it stopped, and a worker has it. None: it is over."""
     changed = tx.execute(
@@ -273,7 +298,9 @@ def blobs_of_active(tx: Connection) -> set[str]:
     """What accepted, unfinished jobs will draw with, draw from or go on from."""
     blobs: set[str] = set()
     for job in active(tx):
-        if not isinstance(job.spec, TrainSpec):
+        if isinstance(job.spec, MergeSpec):
+            blobs |= set(blobs_of(job.spec.work))
+        elif isinstance(job.spec, ImagineSpec):
             blobs |= {pick.blob for pick in job.spec.adapters}
             sources = [drawing.source for drawing in job.spec.drawings if drawing.source is not None]
             blobs |= {blob for source in sources for blob in (source.picture, source.mask) if blob is not None}

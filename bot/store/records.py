@@ -9,6 +9,7 @@ import msgspec
 from trainer.contract.adapter_headers import AdapterIdentity
 from trainer.contract.drawings import AdapterKind, Drawing, DrawingSettings, Grid, Source
 from trainer.contract.events import PROPOSED_WEIGHTS, Candidate
+from trainer.contract.merges import Work
 from trainer.contract.names import Lane, Wish
 from trainer.contract.requests import Kind, Method, Recipe
 
@@ -89,7 +90,35 @@ class ImagineSpec(Record, tag="imagine", frozen=True):
         return self.drawings[0].prompt
 
 
-Spec = TrainSpec | ImagineSpec
+class Parent(Record, frozen=True):
+    """What an adapter was made of, and stands in its lineage, whatever becomes of it."""
+
+    adapter_id: str
+    owner_id: int
+    name: str  # owner/name@version, as it was
+    weight: float | None = None
+
+
+class MergeSpec(Record, tag="merge", frozen=True):
+    """What is made of others, or written in another form."""
+
+    work: Work
+    name: str  # of what it makes; of an export, the exported one's
+    parents: tuple[Parent, ...]  # members' adapters and checkpoints; bases are none
+    adapter_id: str = ""  # of what it makes; an export makes none
+    method: Method = "lora"  # how one trains what comes out like this
+    subject_kind: Kind = "subject"
+    trigger: str = ""
+    class_word: str = ""
+    trigger_words: tuple[str, ...] = ()  # the other parents'
+
+    @property
+    def is_export(self) -> bool:
+        """Whether a file for its owner is all that comes of it."""
+        return not self.adapter_id
+
+
+Spec = TrainSpec | ImagineSpec | MergeSpec
 
 
 class Job(Record, frozen=True, kw_only=True):
@@ -139,6 +168,25 @@ class Job(Record, frozen=True, kw_only=True):
         if not isinstance(self.spec, ImagineSpec):
             raise TypeError(f"job {self.id} draws nothing")
         return self.spec
+
+    @property
+    def merge(self) -> MergeSpec:
+        """The spec of a merge, an extraction or an export. Raises TypeError for another job."""
+        if not isinstance(self.spec, MergeSpec):
+            raise TypeError(f"job {self.id} merges nothing")
+        return self.spec
+
+    @property
+    def makes(self) -> TrainSpec | MergeSpec | None:
+        """The spec of what makes an adapter; None for another job."""
+        if isinstance(self.spec, ImagineSpec) or (isinstance(self.spec, MergeSpec) and self.spec.is_export):
+            return None
+        return self.spec
+
+    @property
+    def is_export(self) -> bool:
+        """Whether a file for its owner is all that comes of it: it is between them and the bot."""
+        return isinstance(self.spec, MergeSpec) and self.spec.is_export
 
     @property
     def is_final(self) -> bool:

@@ -103,13 +103,13 @@ class CropsButton(JobButton, template=r"dr:crops:(?P<id>\d+)(?::(?P<place>\d{1,3
 
 
 class ExampleButton(JobButton, template=r"dr:example:(?P<id>\d+):(?P<place>\d{1,3})"):
-    """Draws one of the example prompts with the adapter that this training made."""
+    """Draws one of the example prompts with the adapter that this training or merge made."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """For whoever clicks, if the adapter is theirs or shared with them."""
-        job, services = await self.job(bot, "train"), bot.services
+        job, made, services = await self.job(bot), await self.made(bot), bot.services
         viewer_id, guild_id = interaction.user.id, interaction.guild_id
-        adapter = await services.adapters.by_id(job.train.adapter_id, viewer_id=viewer_id, guild_id=guild_id)
+        adapter = await services.adapters.by_id(made.adapter_id, viewer_id=viewer_id, guild_id=guild_id)
         examples = await services.jobs.example_prompts(job)
         if self.place is None or self.place >= len(examples):
             raise UserError("This base has other examples by now: write a prompt of your own with `/imagine`.")

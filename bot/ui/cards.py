@@ -12,6 +12,7 @@ from bot.store.records import Adapter, Job, Picture
 from bot.ui import reach
 from trainer.contract import infotext, looks
 from trainer.contract.events import Progress
+from trainer.contract.merges import describe as describe_work
 from trainer.contract.requests import Recipe
 
 LONGEST_LIST = 20  # lines; a phone's screen holds no more
@@ -29,6 +30,8 @@ def waiting(
     """
     if job.lane == "train":
         title, lines = f"{job.train.name} is waiting to be learned", [f"{len(job.train.photos)} photos are safe."]
+    elif job.lane == "merge":
+        title, lines = f"{job.merge.name} is waiting to be made", [_merging(job)]
     else:
         title, lines = "Waiting to be drawn", [looks.quote(job.imagine.prompt)]
     if served is False:
@@ -65,6 +68,8 @@ def simple(title: str, text: str, colour: int) -> discord.Embed:
 def requeued(job: Job) -> discord.Embed:
     """The worker went away; another one takes over."""
     text = "The machine that worked on this stopped; it goes on where it was."
+    if job.lane == "merge":
+        text = "The machine that worked on this stopped; it begins anew."
     if job.lane == "train" and not job.paused_step:
         text = "The machine that worked on this stopped before anything of it was kept; it begins anew."
     if job.wish == "finish":
@@ -128,6 +133,8 @@ def describe(job: Job) -> str:
     """A job in a few words, for lists and choices."""
     if job.lane == "train":
         return f"learning {job.train.name}"
+    if job.lane == "merge":
+        return f"{'exporting' if job.is_export else 'making'} {job.merge.name}"
     prompt = " ".join(job.imagine.prompt.split())
     return prompt if len(prompt) <= 60 else prompt[:59] + "…"
 
@@ -267,6 +274,29 @@ def seeds(pictures: Sequence[Picture]) -> str:
     if len({picture.seed for picture in pictures}) == 1 and len(set(varied)) > 1:
         return f"Variation seeds: {', '.join(varied)}"
     return f"Seeds: {', '.join(str(picture.seed) for picture in pictures)}"
+
+
+def _merging(job: Job) -> str:
+    return looks.one_line(describe_work(job.merge.work), _LONGEST_FIELD)
+
+
+def exporting(job: Job) -> discord.Embed:
+    """What an export's owner sees until the file is there."""
+    text = f"{_merging(job)}\nThe file comes here as soon as it is written; after a quarter of an hour, say it again."
+    return simple(f"{job.merge.name} is being exported", text, looks.WAITING)
+
+
+def merge_settings(adapter: Adapter, job: Job) -> str:
+    """What it was made of, how, and what that is worth."""
+    rows = {
+        "Name": adapter.name, "Made of": describe_work(job.merge.work),
+        "Parents": ", ".join(parent.name for parent in job.merge.parents) or "none of members",
+        "Trigger": adapter.trigger, "Class word": adapter.class_word,
+        "Base": f"{adapter.base} ({adapter.base_hash})", **({"Rank": adapter.rank} if adapter.rank else {}),
+        "Report": adapter.report, "Seconds": round(adapter.seconds), "Trainer": adapter.trainer_version,
+        "File": adapter.blob,
+    }  # fmt: skip
+    return "\n".join(f"{name}: {value}" for name, value in rows.items() if value != "")
 
 
 def training_settings(adapter: Adapter, recipe: Recipe) -> str:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Self
 import discord
 
 from bot.errors import UserError
-from bot.store.records import Job
+from bot.store.records import Job, MergeSpec, TrainSpec
 from bot.ui.answers import answer_fault
 from trainer.contract.names import Lane
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
+
+
+_UNKNOWN = "Darkroom knows nothing of this card any more: start anew with `/imagine` or `/train`."
 
 
 class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"dr:none:(?P<id>\w+)(?::(?P<place>\d+))?"):
@@ -46,5 +49,12 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"dr:no
         """The button's job, of that lane. Raises UserError."""
         job = await bot.services.jobs.get(self.subject_id)
         if job is None or lane not in {None, job.lane}:
-            raise UserError("Darkroom knows nothing of this card any more: start anew with `/imagine` or `/train`.")
+            raise UserError(_UNKNOWN)
         return job
+
+    async def made(self, bot: DarkroomBot) -> TrainSpec | MergeSpec:
+        """What the button's job was to make an adapter by. Raises UserError."""
+        spec = (await self.job(bot)).makes
+        if spec is None:
+            raise UserError(_UNKNOWN)
+        return spec

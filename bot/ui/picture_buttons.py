@@ -66,10 +66,12 @@ class SettingsButton(JobButton, template=r"dr:settings:(?P<id>\d+)(?::(?P<place>
 
     async def _describe(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> Described:
         job = await self.job(bot)
-        if job.lane == "train":
+        if (made := job.makes) is not None:
             adapter = await bot.services.adapters.by_id(
-                job.train.adapter_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id
+                made.adapter_id, viewer_id=interaction.user.id, guild_id=interaction.guild_id
             )
+            if job.lane == "merge":
+                return Described("", cards.merge_settings(adapter, job))
             return Described("", cards.training_settings(adapter, job.train.recipe))
         _, pictures = await find_pictures(bot, interaction, job.id)
         return described.of_pictures(pictures if self.place is None else [at_place(pictures, self.place)])

@@ -86,12 +86,12 @@ async def _show(interaction: discord.Interaction[Any], adapter: Adapter) -> None
 
 
 class ShareButton(JobButton, template=r"dr:share:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
-    """Opens the panel of the adapter that a training made."""
+    """Opens the panel of the adapter that a training or a merge made."""
 
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """Its owner alone may."""
-        job = await self.job(bot, "train")
-        await open_panel(bot, interaction, job.train.adapter_id)
+        made = await self.made(bot)
+        await open_panel(bot, interaction, made.adapter_id)
 
 
 class SharingButton(JobButton, template=r"dr:sharing:(?P<id>\w+)(?P<place>)"):

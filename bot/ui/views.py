@@ -68,8 +68,10 @@ def under_training(job_id: str, examples: Sequence[str], adapter: Adapter | None
     return view_of(*tries, share, button("settings", job_id, "Settings", emoji="⚙️", row=1), *choices)
 
 
-def under_ended(job: Job) -> discord.ui.View:
-    """Once more, after it failed or was cancelled."""
+def under_ended(job: Job) -> discord.ui.View | None:
+    """Once more, after it failed or was cancelled; a merge is said anew."""
+    if job.lane == "merge":
+        return None
     return view_of(button("retry" if job.lane == "train" else "again", job.id, "Try again", emoji="🔁"))
 
 

@@ -184,6 +184,7 @@ class World:
         worker_id: str = "w1",
         imagine: int = 0,
         train: int = 0,
+        merge: int = 0,
         lanes: tuple[Lane, ...] = names.LANES,
         bases: tuple[str, ...] = ("emoji-64",),
     ) -> None:
@@ -194,7 +195,7 @@ class World:
             device="cpu",
             lanes=lanes,
             bases=tuple(base_info(name) for name in bases),
-            free={"imagine": imagine, "train": train},
+            free={"imagine": imagine, "train": train, "merge": merge},
             running=running,
         )
         await self.redis.set(names.worker_key(worker_id), encode_event(heartbeat))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Callable
 
 import msgspec
 from PIL import Image
@@ -13,6 +14,7 @@ from trainer import messages
 from trainer.contract import infotext, lengths
 from trainer.contract.drawings import AdapterKind, Drawing
 from trainer.contract.events import BaseInfo
+from trainer.contract.merges import BakeAdapters, ExportFile, MergeModels
 from trainer.engine import Steps
 from trainer.errors import UserFault
 from trainer.training.control import Control
@@ -22,6 +24,7 @@ EXAMPLES = ("in a suit at a fancy dinner", "wearing a crown at the beach", "as a
 ENDLESS = "endless"  # in a prompt or as a class word: goes on until it is cancelled
 UNAVAILABLE = "The model sketch-64 can't be learned whole, for it takes 24 GB of memory here: choose the method lora."
 CHOOSY = "choosy"  # as a class word: three versions come out of it, the second is chosen
+MISFIT = "misfit"  # as the name of a merge: it is refused
 REFUSED = "no fox"  # in a prompt: the engine refuses it
 
 
@@ -82,6 +85,24 @@ class SketchBackend:
             yield None
         pictures = tuple(_drawn(request.base, drawing) for drawing in request.drawings)
         return messages.Drawn(request.job_id, pictures, _settings(request.base, first), 2.0)
+
+    def merge(self, command: messages.StartMerging, on_progress: Callable[[int, int], None]) -> messages.Merged:
+        """At once, or when somebody stops it."""
+        request = command.request
+        on_progress(1, 2)
+        while request.name == ENDLESS:
+            _moment()
+            on_progress(1, 2)
+        if request.name == MISFIT:
+            raise UserFault("a and b differ in the shape of their layers; merge adapters of one model")
+        data = b" with ".join(file.read() for file in command.files.values()) or b"models"
+        models = isinstance(request.work, MergeModels | BakeAdapters)
+        kind: AdapterKind = "checkpoint" if models else "lora"
+        size = 2**21 if isinstance(request.work, ExportFile) and request.work.precision == "float32" else 0
+        return messages.Merged(
+            request.job_id, spool(command.folder, data + b" " * size), kind, "00", "0.1.0", 2.0, 0 if models else 8,
+            0.9, "It keeps 90 % of them.",
+        )  # fmt: skip
 
 
 def _with_choices(trained: messages.Trained, folder: str) -> messages.Trained:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -90,6 +91,15 @@ class Blobs:
                     await asyncio.to_thread(out.write, chunk)
         except (NotFoundError, FileNotFoundError) as error:
             raise BlobMissing(path) from error
+
+    async def stream(self, path: str) -> AsyncIterator[bytes]:
+        """The bytes at ``path``, chunk by chunk. Raises :class:`BlobMissing`."""
+        try:
+            found = await obstore.get_async(self._store, path)
+        except (NotFoundError, FileNotFoundError) as error:
+            raise BlobMissing(path) from error
+        async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+            yield bytes(chunk)
 
     async def read(self, path: str) -> bytes:
         """The bytes at ``path``. Raises :class:`BlobMissing`."""

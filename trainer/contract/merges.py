@@ -10,6 +10,7 @@ from trainer.contract.message import Message
 AdapterMethod = Literal["exact", "linear", "ties", "dare"]
 ModelMethod = Literal["weighted_sum", "add_difference", "slerp"]
 BlockWeights = str | tuple[float, ...]
+EXTRACTED_RANK = 32
 FileForm = Literal["kohya", "diffusers"]
 Precision = Literal["float32", "float16", "bfloat16", "float8_e4m3fn"]
 
@@ -54,7 +55,7 @@ class ExtractAdapter(Message, tag="extract_adapter", frozen=True):
 
     original: Model
     tuned: Model
-    rank: int = 32
+    rank: int = EXTRACTED_RANK
 
 
 class ExportFile(Message, tag="export_file", frozen=True):

@@ -41,7 +41,7 @@ def take_tags_out(prompt: str) -> str:
     return TAG.sub("", prompt)
 
 
-def read_tags(prompt: str) -> tuple[tuple[Network, ...], tuple[str, ...]]:
+def read_tags(prompt: str, most: int = MAX_NETWORKS) -> tuple[tuple[Network, ...], tuple[str, ...]]:
     """The networks of a prompt in their order, and what was ignored, a sentence each. Raises :class:`PromptError`.
 
     What is repeated is one network, and the last of its weights counts as often as it stands there: A1111 keeps one
@@ -56,8 +56,8 @@ def read_tags(prompt: str) -> tuple[tuple[Network, ...], tuple[str, ...]]:
             ignored += [f"`{short(argument)}` in `{short(match[0])}` was ignored." for argument in unused]
         else:
             ignored.append(f"`{short(match[0])}` was ignored: adapters are brought in by <lora:name:0.8>.")
-    if len(read) > MAX_NETWORKS:
-        raise PromptError(f"{len(read)} adapters in one prompt; at most {MAX_NETWORKS}, so take some out")
+    if len(read) > most:
+        raise PromptError(f"{len(read)} adapters in one prompt; at most {most}, so take some out")
     networks, repeats = _add_up(read)
     return networks, tuple(dict.fromkeys((*ignored, *repeats)))
 
