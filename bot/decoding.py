@@ -22,6 +22,7 @@ from bot.crops import draw_sheet, preview
 from bot.errors import UserError, quoted
 from bot.findings import SHEET_NAME, Scale, photo_name, report_on
 from bot.inspection import inspect
+from common.explicit import Classifier
 
 MOST_PHOTO_BYTES = 25 * 1024 * 1024
 MOST_PIXELS = 50_000_000  # decoded this is 200 MB; phones make 12 to 50 megapixels
@@ -162,10 +163,15 @@ def read_sources(sources: list[dict[str, str]]) -> list[Entry]:
 def decode_all(request: dict[str, Any]) -> None:
     """Decode what ``request`` names into PNG files of its folder and look through them, writing JSON lines."""
     folder, scale = Path(request["folder"]), msgspec.convert(request["scale"], Scale)
+    explicit_from, classifier = request.get("explicit_from"), None
     captions, inspected, previews = [], [], []
     for index, entry in enumerate(read_sources(request["sources"])):
         _say(reading=entry.filename)
         image = normalise(entry.data, entry.filename)
+        if explicit_from is not None:
+            _say(looking=True)
+            classifier = classifier or Classifier()
+            check_explicit(classifier.score(image), explicit_from, entry.filename)
         image.save(folder / photo_name(index), format="PNG", compress_level=3)
         captions.append(entry.caption)
         inspected.append(inspect(image, entry.filename))
@@ -173,6 +179,15 @@ def decode_all(request: dict[str, Any]) -> None:
     report = report_on(inspected, scale)
     (folder / SHEET_NAME).write_bytes(draw_sheet(previews, report))
     _say(captions=captions, report=report)
+
+
+def check_explicit(score: float, explicit_from: float, filename: str) -> None:
+    """Raises UserError: a photo is explicit. What is no number is, too."""
+    if not score < explicit_from:
+        raise UserError(
+            f"{quoted(filename)} is explicit, and such photos are taken in age-restricted channels alone, and never of"
+            " a real person: leave it out."
+        )
 
 
 def _say(**line: object) -> None:

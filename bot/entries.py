@@ -125,7 +125,10 @@ def current_pick(pick: AdapterPick, adapter: Adapter) -> AdapterPick:
     return msgspec.structs.replace(pick, blob=adapter.blob, kind=adapter.kind, trigger=adapter.trigger, words=words)
 
 
-def new_job(origin: Origin, lane: Lane, base: str, spec: Spec, now: float, *, held: Hold | None = None) -> Job:
+def new_job(
+    origin: Origin, lane: Lane, base: str, spec: Spec, now: float, *, held: Hold | None = None,
+    explicit_allowed: bool = False,
+) -> Job:  # fmt: skip
     """A job that waits for its card, and, where it is ``held``, for a word of its member."""
     return Job(
         id=origin.job_id,
@@ -142,4 +145,5 @@ def new_job(origin: Origin, lane: Lane, base: str, spec: Spec, now: float, *, he
         created_at=now,
         held=held,
         held_at=None if held is None else now,
+        explicit_allowed=explicit_allowed,
     )

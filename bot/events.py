@@ -201,6 +201,7 @@ def _after(
                 card_written=event.card_written,
                 error=event.message,
                 reference=event.reference,
+                refused=event.refused,
             )
         case Cancelled():
             return lifecycle.end(tx, job.id, "cancelled", now, card_written=event.card_written)

@@ -136,6 +136,16 @@ class Herald:
     async def on_failed(self, job: Job, *, card_written: bool) -> None:
         """Tell the member on the card, where the worker could not; with a way to try again."""
         await self._end(job, cards.failed(job), card_written=card_written)
+        if job.refused:
+            await self._tell_privately(job)
+
+    async def _tell_privately(self, job: Job) -> None:
+        """Why what came of a job is not shown, to its member alone; whoever takes no messages finds it in `/jobs`."""
+        try:
+            channel = await self._client.create_dm(discord.Object(job.owner_id))
+            await channel.send(embed=cards.refused(job), nonce=f"refused{job.id}"[-25:])
+        except UNREACHABLE_CARD as error:
+            log.info("refusal.not_sent", job=job.id, error=str(error))
 
     async def on_cancelled(self, job: Job, *, card_written: bool) -> None:
         """Say on the card that the job was stopped, where the worker did not; with a way to try again."""

@@ -17,10 +17,10 @@ from bot.decency.orders import check_drawing, texts_of_drawing
 from bot.errors import QueueDown, UserError
 from bot.fairness import fair_order
 from bot.findings import Report, Scale, scale_of
-from bot.orders import ImagineOrder
+from bot.orders import ImagineOrder, Origin
 from bot.outbox import Outbox
 from bot.queue import Queue
-from bot.rules import check_texts
+from bot.rules import allows_explicit, check_explicit, check_texts
 from bot.store import bases, jobs, members
 from bot.store.database import Database
 from bot.store.records import AdapterPick, Job
@@ -74,7 +74,7 @@ class Jobs:
             known = jobs.get(tx, order.origin.job_id)
             if known is not None:
                 return known
-            picks, base = self._check_adapters(tx, order)
+            picks, base, explicit = self._check_adapters(tx, order)
             info = info_of(tx, base)
             settled = vaes.settle(sizes.settle(order, info), info)
             for shot in settled.pictures:
@@ -83,7 +83,8 @@ class Jobs:
             self._admission.check_room(tx, order.origin, "imagine", pictures=len(order.pictures))
             members.remember(tx, order.origin.member_id, order.origin.member_name, self._clock())
             spec = entries.imagine_spec(settled, picks)
-            return jobs.insert(tx, entries.new_job(order.origin, "imagine", base, spec, self._clock()))
+            job = entries.new_job(order.origin, "imagine", base, spec, self._clock(), explicit_allowed=explicit)
+            return jobs.insert(tx, job)
 
         return self._accepted(await self._database.write(accept))
 
@@ -92,8 +93,10 @@ class Jobs:
         self._on_change()
         return job
 
-    def _check_adapters(self, tx: Connection, order: ImagineOrder) -> tuple[tuple[AdapterPick, ...], str]:
-        """The order's adapters as they are now, and the base to draw with. Raises UserError.
+    def _check_adapters(self, tx: Connection, order: ImagineOrder) -> tuple[tuple[AdapterPick, ...], str, bool]:
+        """The order's adapters as they are now, the base to draw with, and whether the result may be explicit.
+
+        Raises UserError.
 
         Tags decide on the base, then the member's own trigger words; a bare word means nothing on another base.
         """
@@ -114,8 +117,13 @@ class Jobs:
             checks.weight(pick)
         check_drawing(order, found)
         check_texts(tx, origin.guild_id, texts_of_drawing(order, found))
+        explicit = check_explicit(tx, origin, [adapter for _, adapter in found])
         acting = [(pick, adapter) for pick, adapter in found if fitting.suits(adapter, base, known)]
-        return tuple(entries.current_pick(pick, adapter) for pick, adapter in acting), base
+        return tuple(entries.current_pick(pick, adapter) for pick, adapter in acting), base, explicit
+
+    async def allows_explicit(self, origin: Origin) -> bool:
+        """Whether what is explicit may be sent and shown where an order comes from."""
+        return await self._database.read(lambda tx: allows_explicit(tx, origin))
 
     # -- cards --------------------------------------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ def record_outcome(tx: Connection, job: Job, outcome: Outcome, now: float) -> No
                 parameters=file.parameters or "",
                 settings=outcome.settings,
                 created_at=now,
+                explicit=file.explicit,
             )
             for position, file in enumerate(outcome.pictures)
         ],
@@ -189,9 +190,10 @@ def end(
     card_written: bool,
     error: str | None = None,
     reference: str | None = None,
+    refused: bool = False,
 ) -> Job | None:
     """The job failed or was cancelled. None: it was over."""
-    job = jobs.finish(tx, job_id, state, now, error=error, reference=reference)
+    job = jobs.finish(tx, job_id, state, now, error=error, reference=reference, refused=refused)
     if job is not None:
         outbox.add(tx, job_id, "failed" if state == "failed" else "cancelled", now, card_written=card_written)
     return job

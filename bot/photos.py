@@ -51,6 +51,7 @@ class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A line of the decoding child. Its folder then holds the photos by their numbers, and the crop sheet."""
 
     reading: str | None = None
+    looking: bool = False  # at what is explicit in it; a death there is no fault of the photo's
     error: str | None = None
     captions: tuple[str | None, ...] = ()
     report: Report | None = None
@@ -85,21 +86,27 @@ def _most_bytes(upload: Upload) -> int:
 class Photos:
     """Fetches, checks and stores the photos of a training. Bytes pass through files, never through the bot's memory."""
 
-    def __init__(self, fetcher: Fetcher, blobs: Blobs, incoming: Path) -> None:
+    def __init__(self, fetcher: Fetcher, blobs: Blobs, incoming: Path, *, explicit_from: float | None = None) -> None:
+        """``explicit_from``: the score from which photos are refused as explicit; None: they are not looked at."""
         self._fetcher = fetcher
         self._blobs = blobs
         self._incoming = incoming
+        self._explicit_from = explicit_from
         self._one_at_a_time = asyncio.Semaphore(1)  # decoding is heavy, and two small machines' cores are busy
 
-    async def collect(self, job_id: str, uploads: Sequence[Upload], scale: Scale) -> StoredPhotos:
+    async def collect(
+        self, job_id: str, uploads: Sequence[Upload], scale: Scale, *, explicit_allowed: bool = False
+    ) -> StoredPhotos:
         """Fetch, check and store all photos of a job, or none of them. ``scale`` is what its base learns at.
 
         Raises UserError that names the file and the way out.
         """
-        async with self._decoded(uploads, scale) as (folder, captions, report):
+        async with self._decoded(uploads, scale, self._threshold(explicit_allowed)) as (folder, captions, report):
             return await self._store(job_id, folder, captions, report)
 
-    async def collect_pictures(self, job_id: str, uploads: Sequence[Upload]) -> StoredPictures:
+    async def collect_pictures(
+        self, job_id: str, uploads: Sequence[Upload], *, explicit_allowed: bool = False
+    ) -> StoredPictures:
         """Fetch, check and store pictures to draw from, however few, where photos lie. Raises UserError."""
         for upload in uploads:
             if is_zip(upload):
@@ -107,7 +114,7 @@ class Photos:
             check_bytes(upload, upload.size_bytes, MOST_PHOTO_BYTES)
         async with self._folder() as folder:
             sources = [await self._fetch(upload, folder / f"in-{i:03}") for i, upload in enumerate(uploads)]
-            captions, report = await self._inspect(sources, folder, Scale())
+            captions, report = await self._inspect(sources, folder, Scale(), self._threshold(explicit_allowed))
             if len(captions) != len(uploads):
                 raise UserError("A zip is no picture to draw from: attach the picture itself, as a JPEG or PNG.")
             unflagged = msgspec.structs.replace(report, findings=())
@@ -123,7 +130,7 @@ class Photos:
 
         Raises UserError, as :meth:`collect` would.
         """
-        async with self._decoded(uploads, scale) as (folder, _, report):
+        async with self._decoded(uploads, scale, self._threshold(explicit_allowed=False)) as (folder, _, report):
             return report, await asyncio.to_thread((folder / SHEET_NAME).read_bytes)
 
     async def look_again(self, paths: Sequence[str], scale: Scale) -> tuple[Report, bytes]:
@@ -134,18 +141,18 @@ class Photos:
                 file = folder / f"in-{index:03}"
                 await asyncio.to_thread(file.write_bytes, await self._blobs.read(path))
                 sources.append({"path": str(file), "filename": ""})
-            _, report = await self._inspect(sources, folder, scale)
+            _, report = await self._inspect(sources, folder, scale, None)  # they were looked at when they came
             return report, await asyncio.to_thread((folder / SHEET_NAME).read_bytes)
 
     @asynccontextmanager
     async def _decoded(
-        self, uploads: Sequence[Upload], scale: Scale
+        self, uploads: Sequence[Upload], scale: Scale, explicit_from: float | None
     ) -> AsyncIterator[tuple[Path, tuple[str | None, ...], Report]]:
         """A folder with the photos, fetched and decoded, as long as it is needed. Raises UserError."""
         check_uploads(uploads)
         async with self._folder() as folder:
             sources = [await self._fetch(upload, folder / f"in-{i:03}") for i, upload in enumerate(uploads)]
-            yield folder, *await self._inspect(sources, folder, scale)
+            yield folder, *await self._inspect(sources, folder, scale, explicit_from)
 
     @asynccontextmanager
     async def _folder(self) -> AsyncIterator[Path]:
@@ -158,14 +165,18 @@ class Photos:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _inspect(
-        self, sources: list[dict[str, str]], folder: Path, scale: Scale
+        self, sources: list[dict[str, str]], folder: Path, scale: Scale, explicit_from: float | None
     ) -> tuple[tuple[str | None, ...], Report]:
         """Decode the files into ``folder``: their captions, and what is to be said of them. Raises UserError."""
         async with self._one_at_a_time:
-            said = await _decode(sources, folder, scale)
+            said = await _decode(sources, folder, scale, explicit_from)
         if said.report is None or len(said.report.photos) != len(said.captions):
             raise DarkroomError("the decoder did not say what it found")
         return said.captions, said.report
+
+    def _threshold(self, explicit_allowed: bool) -> float | None:
+        """The score from which a photo is refused; None: none is looked at."""
+        return None if explicit_allowed else self._explicit_from
 
     def clear_incoming(self) -> None:
         """Delete what a bot that died in between has left; at start, before anything is collected."""
@@ -189,9 +200,11 @@ class Photos:
         return StoredPhotos(paths, captions, tuple(photo.focus for photo in report.photos), bool(report.findings))
 
 
-async def _decode(sources: list[dict[str, str]], folder: Path, scale: Scale) -> Said:
-    """Let a child process decode the files. Raises UserError."""
-    request = msgspec.json.encode({"sources": sources, "folder": str(folder), "scale": scale})
+async def _decode(sources: list[dict[str, str]], folder: Path, scale: Scale, explicit_from: float | None) -> Said:
+    """Let a child process decode the files and look at them. Raises UserError."""
+    request = msgspec.json.encode(
+        {"sources": sources, "folder": str(folder), "scale": scale, "explicit_from": explicit_from}
+    )
     try:
         return _answer(await ask_child("bot.decoding", request, timeout_s=DECODE_TIMEOUT_S))
     except TimeoutError:
@@ -205,6 +218,8 @@ def _answer(ended: Ended) -> Said:
     if last.report is not None:
         return last
     log.error("decoding.died", returncode=ended.returncode, stderr=ended.stderr[-2000:])
+    if last.looking:
+        raise DarkroomError("the photos could not be looked at, so they are not taken")
     if last.reading is not None:
         raise UserError(f"{quoted(last.reading)} can't be opened: save it anew as a JPEG and send that.")
     raise DarkroomError(f"the decoder ended with {ended.returncode} before it read anything")

@@ -69,4 +69,5 @@ def card_of(job: Job) -> Card:
         guild_id=job.guild_id,
         upload_limit_bytes=job.upload_limit_bytes,
         private=job.card == "private",
+        explicit_allowed=job.explicit_allowed,
     )

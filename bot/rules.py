@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 from bot.decency.blocklist import find_blocked
-from bot.errors import UserError
+from bot.decency.orders import is_person
+from bot.errors import UserError, quoted
 from bot.orders import Origin
 from bot.store import guilds
-from bot.store.records import GuildSettings
+from bot.store.records import Adapter, GuildSettings
 from trainer.contract import looks
 from trainer.contract.names import Lane
 
@@ -54,6 +55,19 @@ def allows_explicit(tx: Connection, origin: Origin) -> bool:
     if origin.guild_id is None or not origin.age_restricted:
         return False
     return guilds.settings(tx, origin.guild_id).explicit
+
+
+def check_explicit(tx: Connection, origin: Origin, adapters: Iterable[Adapter]) -> bool:
+    """Whether what is drawn with these may be explicit. Raises UserError: one is not for this place at all."""
+    allowed = allows_explicit(tx, origin)
+    for adapter in adapters:
+        if adapter.age_restricted and not allowed:
+            raise UserError(
+                f"{quoted(adapter.name)} is for age-restricted channels alone: draw with it in one of a server that"
+                " allows it."
+            )
+        allowed = allowed and not is_person(adapter)
+    return allowed
 
 
 def age_of_account(member_id: int, now: float) -> float:

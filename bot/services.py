@@ -133,7 +133,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         blobs = open_blob_store(settings)
         session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
         fetcher = Fetcher(session, cdn_base=settings.discord_cdn_base)
-        photos = Photos(fetcher, blobs, settings.darkroom_data / "incoming")
+        explicit_from = settings.darkroom_explicit_from if settings.darkroom_classifier == "on" else None
+        photos = Photos(fetcher, blobs, settings.darkroom_data / "incoming", explicit_from=explicit_from)
         photos.clear_incoming()
         outbox = Outbox(database)
         sweeper = Sweeper(database, blobs, outbox)

@@ -72,16 +72,18 @@ def _article(name: str) -> str:
     return f"an {name}" if name == "outpaint" else f"a {name}"
 
 
-async def attach(photos: Photos, order: ImagineOrder, wanted: FromPicture) -> ImagineOrder:
+async def attach(
+    photos: Photos, order: ImagineOrder, wanted: FromPicture, *, explicit_allowed: bool = False
+) -> ImagineOrder:
     """The order with the picture and the mask, which are fetched and stored among the job's photos.
 
-    Raises UserError: no picture, too large, a mask of another size, margins that can't be read.
+    Raises UserError: no picture, too large, explicit, a mask of another size, margins that can't be read.
     """
     margins = read_margins(wanted.outpaint)
     if wanted.image is None:
         return order
     uploads = [wanted.image, *([] if wanted.mask is None else [wanted.mask])]
-    stored = await photos.collect_pictures(order.origin.job_id, uploads)
+    stored = await photos.collect_pictures(order.origin.job_id, uploads, explicit_allowed=explicit_allowed)
     image, *masks = stored.sizes
     if masks and masks[0] != image:
         await photos.delete(order.origin.job_id)
@@ -96,7 +98,8 @@ async def attach(photos: Photos, order: ImagineOrder, wanted: FromPicture) -> Im
 
 async def submit(photos: Photos, jobs: Jobs, order: ImagineOrder, wanted: FromPicture) -> Job:
     """Fetch the picture to draw from, if there is one, and accept the order; a refused one leaves nothing."""
-    order = await attach(photos, order, wanted)
+    allowed = wanted.image is not None and await jobs.allows_explicit(order.origin)
+    order = await attach(photos, order, wanted, explicit_allowed=allowed)
     try:
         return await jobs.submit_imagine(order)
     except UserError:

@@ -22,13 +22,13 @@ from bot.likeness import read_likeness
 from bot.orders import Origin, TrainOrder
 from bot.photos import Photos, StoredPhotos, check_uploads, is_zip
 from bot.recipes import check_for_base, check_recipe
-from bot.rules import check_texts
+from bot.rules import allows_explicit, check_texts
 from bot.store import consents, jobs, members
 from bot.store.database import Database
-from bot.store.records import Consent, Hold, Job, TrainSpec
+from bot.store.records import Consent, Hold, Job, Likeness, TrainSpec
 from trainer.contract.blobs import BlobMissing, Blobs
 from trainer.contract.names import photo_path, photos_prefix
-from trainer.contract.requests import Recipe
+from trainer.contract.requests import Kind, Recipe
 
 log = structlog.get_logger(__name__)
 
@@ -148,7 +148,10 @@ class Trainings:
         if not order.uploads:
             return StoredPhotos((), ())
         scale = await self._database.read(lambda tx: scale_of(info_of(tx, base), order.recipe.resolution))
-        return await self._photos.collect(order.origin.job_id, order.uploads, scale)
+        explicit = await self._database.read(
+            lambda tx: _may_be_explicit(tx, order.origin, order.kind, order.likeness or "none")
+        )
+        return await self._photos.collect(order.origin.job_id, order.uploads, scale, explicit_allowed=explicit)
 
     async def _specify(self, order: TrainOrder, going: Continuation | None, stored: StoredPhotos) -> TrainSpec:
         """What the training is to do, with the photos that were kept behind those that were sent. Raises UserError."""
@@ -201,7 +204,11 @@ class Trainings:
                 _check_texts(tx, origin, texts)
                 check_free(tx, origin.member_id, spec.name, adapter_id=spec.adapter_id)  # another may have been quicker
                 self._admission.check_room(tx, origin, "train")
-            return jobs.insert(tx, entries.new_job(origin, "train", base, spec, self._clock(), held=held))
+            job = entries.new_job(
+                origin, "train", base, spec, self._clock(), held=held,
+                explicit_allowed=_may_be_explicit(tx, origin, spec.kind, spec.likeness),
+            )  # fmt: skip
+            return jobs.insert(tx, job)
 
         try:
             job = await self._database.write(accept)
@@ -228,6 +235,11 @@ def _check_texts(tx: Connection, origin: Origin, texts: tuple[str, ...]) -> None
     """What a training is called and what its captions say. Raises UserError."""
     check_words(texts)
     check_texts(tx, origin.guild_id, texts)
+
+
+def _may_be_explicit(tx: Connection, origin: Origin, kind: Kind, likeness: Likeness) -> bool:
+    """Whether its photos and its examples may be: where the place allows it, and never of a real person."""
+    return kind != "face" and likeness == "none" and allows_explicit(tx, origin)
 
 
 def _replaced(going: Continuation | None) -> str | None:

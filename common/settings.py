@@ -47,6 +47,8 @@ class CommonSettings(BaseSettings):
     darkroom_bases: OptionalPath = None  # None: the embedded emoji-64, where there are no hub bases either
     darkroom_hub_bases: str = ""  # ids of the Hugging Face hub with commas between
     darkroom_device: str = "auto"  # auto, cpu or cuda:N
+    darkroom_classifier: Literal["on", "off"] = "on"  # whether photos and pictures are looked at
+    darkroom_explicit_from: Annotated[float, Field(gt=0, le=1)] = 0.8  # above it Yahoo calls pictures explicit
     darkroom_log: Literal["debug", "info", "warning", "error"] = "info"
     darkroom_log_format: Literal["auto", "console", "json"] = "auto"  # auto: console on a terminal
     darkroom_metrics_port: Annotated[Port | None, BeforeValidator(_none_if_empty)] = None  # None: none are served

@@ -46,3 +46,7 @@ CREATE INDEX reports_by_adapter ON reports (adapter_id) WHERE adapter_id IS NOT 
 CREATE INDEX reports_by_picture ON reports (job_id, position) WHERE job_id IS NOT NULL;
 
 ALTER TABLE pictures ADD COLUMN hidden_at REAL;                              -- reported: nobody is shown it until decided
+ALTER TABLE pictures ADD COLUMN explicit INTEGER NOT NULL DEFAULT 0 CHECK (explicit IN (0, 1));  -- for age-restricted channels
+
+ALTER TABLE jobs ADD COLUMN explicit_allowed INTEGER NOT NULL DEFAULT 0 CHECK (explicit_allowed IN (0, 1));
+ALTER TABLE jobs ADD COLUMN refused INTEGER NOT NULL DEFAULT 0 CHECK (refused IN (0, 1));        -- not to be shown

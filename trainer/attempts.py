@@ -41,6 +41,7 @@ from trainer.contract.events import (
 from trainer.contract.merges import adapters_of, blobs_of
 from trainer.contract.names import checkpoint_path, outcome_path, standing_path
 from trainer.contract.requests import ImagineRequest, MergeRequest, Request, TrainRequest
+from trainer.decency import REFUSED, Gate, Unseen
 from trainer.delivery import Attached, Delivery, NotAllowed, Unreachable
 from trainer.generation.sheets import lay_out, show_large
 from trainer.mailbox import Mailbox
@@ -60,11 +61,14 @@ SHEET_BYTES = 8 * 2**20  # of an X/Y grid; less where the channel takes less
 
 
 class Refusal(Exception):
-    """The job can't be done. ``message`` is for the member; ``reference`` where the cause was logged under it."""
+    """The job can't be done. ``message`` is for the member; ``reference`` where the cause was logged under it.
 
-    def __init__(self, message: str, reference: str | None = None) -> None:
+    ``private``: the message is not for the card, which everybody sees.
+    """
+
+    def __init__(self, message: str, reference: str | None = None, *, private: bool = False) -> None:
         super().__init__(message)
-        self.message, self.reference = message, reference
+        self.message, self.reference, self.private = message, reference, private
 
 
 class Stopped(Exception):
@@ -91,6 +95,7 @@ class Attempts:
     delivery: Delivery
     worker_id: str
     paces: Paces = field(default_factory=Paces)
+    gate: Gate = field(default_factory=Gate)
     clock: Callable[[], float] = time.time
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -123,7 +128,7 @@ class Attempts:
                 Paused(job_id=job_id, attempt=attempt, at=self.clock(), step=at.step, steps=at.steps)
             )
         except Refusal as refusal:
-            await self._fail(request, refusal.message, refusal.reference)
+            await self._fail(request, refusal.message, refusal.reference, private=refusal.private)
         except Interrupted as interrupted:
             log.warning("attempt.interrupted", job=job_id, attempt=attempt, blamed=interrupted.blamed)
             await self._hand_back(request, counts=interrupted.blamed)
@@ -145,8 +150,8 @@ class Attempts:
             HandedBack(job_id=request.job_id, attempt=request.attempt, at=self.clock(), counts=counts)
         )
 
-    async def _fail(self, request: Request, message: str, reference: str | None) -> None:
-        written = await self._last_word(request, cards.failed(message))
+    async def _fail(self, request: Request, message: str, reference: str | None, *, private: bool = False) -> None:
+        written = await self._last_word(request, cards.refused() if private else cards.failed(message))
         event = Failed(
             job_id=request.job_id,
             attempt=request.attempt,
@@ -154,6 +159,7 @@ class Attempts:
             message=message,
             reference=reference,
             card_written=written,
+            refused=private,
         )
         await self.mailbox.say(event)
 
@@ -184,7 +190,7 @@ class Attempts:
             Started(job_id=request.job_id, attempt=request.attempt, worker_id=self.worker_id, at=self.clock())
         )
         watching = asyncio.create_task(self._watch(request))
-        board = Board(request, self.mailbox, self.delivery, self.paces, self.clock, self.wait)
+        board = Board(request, self.mailbox, self.delivery, self.paces, self.gate, self.clock, self.wait)
         showing = asyncio.create_task(board.run())
         with self.spool.room() as room:
             try:
@@ -193,11 +199,26 @@ class Attempts:
                 for task in (watching, showing):
                     task.cancel()
                 await asyncio.gather(watching, showing, return_exceptions=True)
-            outcome = await store_outcome(self.blobs, request, result, self.clock())
+            outcome = await store_outcome(self.blobs, request, await self._sift(request, result), self.clock())
         if not await self.blobs.create(outcome_path(request.job_id), encode(outcome)):
             return await self._committed(request.job_id) or outcome  # another attempt was quicker: its result stands
         await self.mailbox.say(Produced(job_id=request.job_id, attempt=request.attempt, at=self.clock()))
         return outcome
+
+    async def _sift(self, request: Request, result: Result) -> Result:
+        """The result as it may be shown, looked at before anything of it is kept. Raises Refusal."""
+        if isinstance(result, messages.Trained):
+            return await self.gate.sift_trained(result, request.card)
+        if not isinstance(result, messages.Drawn):
+            return result
+        try:
+            sifted = await self.gate.sift_drawn(result, request.card)
+        except Unseen as unseen:
+            raise Refusal(unseen.message, unseen.reference) from unseen
+        if sifted is None:
+            log.info("picture.refused", job=request.job_id)
+            raise Refusal(REFUSED, private=True)
+        return sifted
 
     async def _watch(self, request: Request) -> None:
         """Tell the engine what the member wants of the job; again and again, for it may not be there yet."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from trainer import cards, messages
 from trainer.contract.events import Progress
 from trainer.contract.requests import Request, TrainRequest
+from trainer.decency import Gate
 from trainer.delivery import Attached, Delivery
 from trainer.generation.sheets import show_large
 from trainer.mailbox import Mailbox
@@ -26,11 +27,13 @@ class Board:
     mailbox: Mailbox
     delivery: Delivery
     paces: Paces
+    gate: Gate
     clock: Callable[[], float]
     wait: Callable[[float], Awaitable[None]]
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     planned: messages.Planned | None = None
     newest: messages.Stepped | None = None
+    unseen: bytes | None = None  # the newest preview, which nobody has looked at yet
     preview: Attached | None = None
     first: tuple[float, int] | None = None  # when the first step was seen, and which
     reported_at: float = float("-inf")
@@ -44,8 +47,7 @@ class Board:
         """A step was taken."""
         self.newest = report
         self.first = self.first or (self.clock(), report.step)
-        if report.preview is not None:
-            self.preview = Attached(PREVIEW, show_large([report.preview]) or report.preview)
+        self.unseen = report.preview or self.unseen
         self.changed.set()
 
     async def run(self) -> None:
@@ -65,9 +67,17 @@ class Board:
             await self.mailbox.report(
                 Progress(job_id=request.job_id, attempt=request.attempt, step=step, steps=steps, seconds_left=left)
             )
+            await self._look_at_preview()
             picture = self.preview.filename if self.preview else None
             face = cards.working(request, step, steps, left, picture)
             await self.delivery.show_progress(request.job_id, request.card, face, self.preview)
+
+    async def _look_at_preview(self) -> None:
+        """Show the newest preview, if it may be shown; else none."""
+        png, self.unseen = self.unseen, None
+        if png is not None:
+            shown = await self.gate.may_show(png, self.request.card)
+            self.preview = Attached(PREVIEW, show_large([png]) or png) if shown else None
 
     async def _show_plan(self) -> None:
         plan, request = self.planned, self.request

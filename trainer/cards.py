@@ -173,6 +173,11 @@ def failed(message: str) -> Face:
     return Face("That did not work", message, looks.FAILED)
 
 
+def refused() -> Face:
+    """What came of it may not be shown; why is told to the member alone."""
+    return Face("Not shown", looks.NOT_SHOWN, looks.STOPPED)
+
+
 def cancelled() -> Face:
     """Somebody stopped it."""
     return Face("Cancelled", "This job was stopped.", looks.STOPPED)

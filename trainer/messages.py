@@ -137,6 +137,7 @@ class PictureFile(Message, frozen=True):
     height: int
     seed: int
     parameters: str
+    explicit: bool = False  # as the worker found it
 
 
 class Drawn(Message, tag="drawn", frozen=True):

@@ -92,7 +92,7 @@ async def _store_pictures(
             OutputFile(
                 blob=await blobs.put(picture.png, ".png"), filename=f"{name}-{picture.seed}-{place}.png",
                 content_type="image/png", size_bytes=len(picture.png), width=picture.width, height=picture.height,
-                seed=picture.seed, parameters=picture.parameters,
+                seed=picture.seed, parameters=picture.parameters, explicit=picture.explicit,
             )
             for place, picture in enumerate(pictures, 1)
         ]

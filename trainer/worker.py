@@ -31,6 +31,7 @@ from trainer.contract.blobs import Blobs, open_blobs
 from trainer.contract.events import BaseInfo, Heartbeat
 from trainer.contract.names import HEARTBEAT_EVERY_S, LANES, Lane, arq_job_id, queue_name
 from trainer.contract.requests import Request, TrainRequest, decode_request
+from trainer.decency import open_gate
 from trainer.delivery import Delivery
 from trainer.engine import Backend
 from trainer.errors import UserFault
@@ -230,6 +231,7 @@ async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asynci
     tasks: list[asyncio.Task[None]] = []
     spool: Spool | None = None
     try:
+        gate = open_gate(settings)
         await _check_redis(mailbox)
         await _log_in(delivery, token)
         blobs = _open_blobs(settings)
@@ -241,7 +243,8 @@ async def run_worker(settings: WorkerSettings, backend: Backend, stopped: asynci
         if ready is None:
             return
         paces = Paces(ready.device, settings.darkroom_data / "paces.json")
-        attempts = Attempts(mailbox, blobs, spool, switchboard, Merger(backend), delivery, make_worker_id(), paces)
+        merger, worker_id = Merger(backend), make_worker_id()
+        attempts = Attempts(mailbox, blobs, spool, switchboard, merger, delivery, worker_id, paces, gate)
         lanes = LaneWorkers(attempts, redis_url, settings.capacity, ready)
         serving = asyncio.create_task(lanes.run(), name="lanes")
         tasks.insert(0, serving)  # it ends first: its attempts are handed back while Redis and Discord are still there

@@ -38,8 +38,13 @@ def texts_of_training(
     return tuple(dict.fromkeys(text for text in (name, class_word, recipe.caption_template, *captions) if text))
 
 
+def is_person(adapter: Adapter) -> bool:
+    """Whether it is the likeness of a real person, or may be."""
+    return adapter.subject_kind == "face" or adapter.likeness != "none"
+
+
 def _check_likeness(wanted: Sequence[str], adapters: Sequence[Adapter]) -> None:
-    person = next((each for each in adapters if each.subject_kind == "face" or each.likeness != "none"), None)
+    person = next(filter(is_person, adapters), None)
     if person is None or (word := sexual_word(wanted)) is None:
         return
     raise UserError(

@@ -24,7 +24,7 @@ _NOT_IN_RECORD = frozenset({"adapter_name", "photos_deleted_at", "keep_photos_da
 def _job(row: Row) -> Job:
     fields = {key: value for key, value in dict(row).items() if key not in _NOT_IN_RECORD}
     fields["spec"] = _spec_decoder.decode(row["spec"])
-    fields["outstanding"] = bool(row["outstanding"])
+    fields |= {name: bool(row[name]) for name in ("outstanding", "explicit_allowed", "refused")}
     return Job(**fields)
 
 
@@ -48,8 +48,8 @@ def insert(tx: Connection, job: Job) -> Job:
         keep_photos_days = SOURCE_KEPT_DAYS
     tx.execute(
         "INSERT INTO jobs (id, lane, state, base, spec, adapter_name, owner_id, guild_id, channel_id,"
-        " upload_limit_bytes, token, created_at, held, held_at, keep_photos_days)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " upload_limit_bytes, token, created_at, held, held_at, keep_photos_days, explicit_allowed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO NOTHING",
         (
             job.id,
@@ -67,6 +67,7 @@ def insert(tx: Connection, job: Job) -> Job:
             job.held,
             job.held_at,
             keep_photos_days,
+            int(job.explicit_allowed),
         ),
     )
     return require(tx, job.id)
@@ -175,13 +176,14 @@ def start(tx: Connection, job_id: str, attempt: int, now: float) -> Job | None:
 
 
 def finish(
-    tx: Connection, job_id: str, state: State, now: float, *, error: str | None = None, reference: str | None = None
-) -> Job | None:
+    tx: Connection, job_id: str, state: State, now: float, *, error: str | None = None, reference: str | None = None,
+    refused: bool = False,
+) -> Job | None:  # fmt: skip
     """End an active job. None: it was over already."""
     changed = tx.execute(
         "UPDATE jobs SET state = ?, outstanding = 0, held = NULL, held_at = NULL, wish = NULL, finished_at = ?,"
-        f" error = ?, reference = ? WHERE id = ? AND {_ACTIVE}",
-        (state, now, error, reference, job_id),
+        f" error = ?, reference = ?, refused = ? WHERE id = ? AND {_ACTIVE}",
+        (state, now, error, reference, int(refused), job_id),
     )
     return require(tx, job_id) if changed.rowcount else None
 

@@ -13,6 +13,7 @@ from bot.store.records import Picture
 def _picture(row: Row) -> Picture:
     fields = dict(row)
     fields["settings"] = msgspec.json.decode(fields["settings"])
+    fields["explicit"] = bool(fields["explicit"])
     return Picture(**fields)
 
 

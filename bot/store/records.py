@@ -154,6 +154,8 @@ class Job(Record, frozen=True, kw_only=True):
     paused_steps: int | None = None
     error: str | None = None  # written for the member
     reference: str | None = None
+    explicit_allowed: bool = False  # it came from a channel that may show what is explicit, and shows no real person
+    refused: bool = False  # what came of it may not be shown: the error is for the member alone
 
     @property
     def train(self) -> TrainSpec:
@@ -270,6 +272,7 @@ class Picture(Record, frozen=True):
     settings: dict[str, str | int | float]
     created_at: float
     hidden_at: float | None = None  # reported: nobody is shown it until that is decided
+    explicit: bool = False  # for age-restricted channels alone
 
 
 class Favourite(Record, frozen=True):

@@ -98,8 +98,15 @@ def resumed(job: Job) -> str:
 
 
 def failed(job: Job) -> discord.Embed:
-    """It did not work, and why."""
+    """It did not work, and why; of what may not be shown, the reason is for its member alone."""
+    if job.refused:
+        return simple("Not shown", looks.NOT_SHOWN, looks.STOPPED)
     return simple("That did not work", job.error or "The job failed.", looks.FAILED)
+
+
+def refused(job: Job) -> discord.Embed:
+    """To its member alone: what came of a job may not be shown, and why."""
+    return simple("Not shown", f"{link(job)}\n\n{job.error}", looks.STOPPED)
 
 
 def cancelled(job: Job) -> discord.Embed:
@@ -163,6 +170,8 @@ def _state(job: Job, position: int | None, progress: Progress | None) -> str:
 
 def _ended(job: Job) -> str:
     when = f" <t:{int(job.finished_at)}:R>" if job.finished_at else ""
+    if job.refused:
+        return f"not shown{when}: {job.error}"
     return {"succeeded": "done", "failed": "did not work", "cancelled": "cancelled"}.get(job.state, job.state) + when
 
 

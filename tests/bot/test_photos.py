@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 from PIL import Image, ImageDraw
 
-from bot.errors import UserError
+from bot.children import Ended
+from bot.errors import DarkroomError, UserError
 from bot.fetching import Fetcher
 from bot.findings import Scale, lines
 from bot.orders import Upload
@@ -369,3 +370,32 @@ async def test_what_a_dead_bot_left_of_incoming_photos_is_cleared(photos: Photos
     (left / "in-000").write_bytes(b"pixels")
     photos.clear_incoming()
     assert not left.exists()
+
+
+async def test_explicit_photos_are_refused_unless_they_are_allowed(
+    cdn: Cdn, blobs: Blobs, tmp_path: Path, photos: Photos
+) -> None:
+    """With the real classifier, and a threshold that every photo is above."""
+    strict = Photos(photos._fetcher, blobs, tmp_path / "incoming", explicit_from=1e-9)
+    uploads = [cdn.put(f"{number}.png", encoded(picture(), "PNG")) for number in range(3)]
+    with pytest.raises(UserError, match=r"`0.png` is explicit, and such photos are taken in age-restricted channels"):
+        await strict.collect("7", uploads, Scale())
+    with pytest.raises(UserError, match=r"`0.png` is explicit"):
+        await strict.collect_pictures("7", uploads[:1])
+    assert await blobs.list("") == []
+    assert (await strict.collect("7", uploads, Scale(), explicit_allowed=True)).paths
+    lenient = Photos(photos._fetcher, blobs, tmp_path / "incoming", explicit_from=0.8)
+    assert (await lenient.collect("8", uploads, Scale())).paths
+
+
+async def test_photos_that_could_not_be_looked_at_are_not_taken(
+    cdn: Cdn, blobs: Blobs, photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(*_: object, **__: object) -> Ended:
+        return Ended((b'{"reading":"0.png"}', b'{"looking":true}'), "no weights", 1)
+
+    monkeypatch.setattr("bot.photos.ask_child", die)
+    uploads = [cdn.put(f"{number}.png", encoded(picture(), "PNG")) for number in range(3)]
+    with pytest.raises(DarkroomError, match="could not be looked at"):
+        await photos.collect("7", uploads, Scale())
+    assert await blobs.list("") == []

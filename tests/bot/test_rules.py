@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlite3 import Connection
 from typing import Any
 
 import msgspec
@@ -9,7 +10,11 @@ import pytest
 
 from bot.errors import UserError
 from bot.guilds import Guilds, Manager, with_limits
+from bot.prompts import read_prompt
+from bot.requests import request_of
+from bot.store import adapters
 from bot.store.records import GuildSettings, Job
+from bot.ui import cards
 from tests.bot.test_adapters import trained
 from tests.bot.worlds import GUILD, MEMBERS, World
 from trainer.contract.events import Failed, Started
@@ -156,3 +161,74 @@ def test_a_limit_of_nothing_is_none_and_what_is_left_out_stays() -> None:
     assert (settings.most_jobs, settings.most_pictures, settings.account_days) == (5, None, 3)
     assert with_limits(settings, most_jobs=0, account_days=0) == GuildSettings()
     assert with_limits(settings, most_jobs=None, account_days=None) == settings
+
+
+# -- what may be explicit ---------------------------------------------------------------------------------------------
+
+
+async def test_only_an_age_restricted_channel_of_a_server_that_allows_it_may_show_what_is_explicit(
+    world: World, guilds: Guilds
+) -> None:
+    assert not (await draw(world)).explicit_allowed
+    job = await draw(world, age_restricted=True)
+    assert job.explicit_allowed
+    assert request_of(job).card.explicit_allowed
+    assert not (await draw(world, age_restricted=True, guild_id=None)).explicit_allowed
+    await say(guilds, explicit=False)
+    assert not (await draw(world, age_restricted=True)).explicit_allowed
+
+
+async def change_adapter(world: World, **changes: Any) -> None:
+    """Ada's ``thnos``, which she has then."""
+    await trained(world, "ada", "thnos")
+
+    def change(tx: Connection) -> None:
+        found = adapters.own(tx, MEMBERS["ada"], "thnos")
+        assert found is not None
+        adapters.update(tx, msgspec.structs.replace(found, **changes))
+
+    await world.database.write(change)
+
+
+async def draw_with_thnos(world: World, *, age_restricted: bool) -> Job:
+    read = await read_prompt(world.adapters, "<lora:thnos:1> x", viewer_id=MEMBERS["ada"], guild_id=GUILD)
+    order = world.imagine_order("ada", prompt=read.prompt, prompt_written=read.written, adapters=read.adapters)
+    origin = msgspec.structs.replace(order.origin, age_restricted=age_restricted)
+    return await world.jobs.submit_imagine(msgspec.structs.replace(order, origin=origin))
+
+
+@pytest.mark.parametrize("changes", [{"subject_kind": "face"}, {"likeness": "self"}])
+async def test_nothing_explicit_is_drawn_with_a_likeness(world: World, changes: dict[str, Any]) -> None:
+    await change_adapter(world, **changes)
+    assert not (await draw_with_thnos(world, age_restricted=True)).explicit_allowed
+
+
+async def test_an_age_restricted_adapter_draws_in_such_channels_alone(world: World) -> None:
+    await change_adapter(world, age_restricted=True)
+    with pytest.raises(UserError, match="`thnos` is for age-restricted channels alone"):
+        await draw_with_thnos(world, age_restricted=False)
+    assert (await draw_with_thnos(world, age_restricted=True)).explicit_allowed
+
+
+async def test_a_training_may_have_explicit_examples_unless_it_is_of_a_person(world: World) -> None:
+    for name, changes, allowed in (
+        ("a", {}, True), ("b", {"kind": "face", "likeness": "self"}, False), ("c", {"likeness": "self"}, False),
+    ):  # fmt: skip
+        order = world.train_order("ada", name, **changes)
+        origin = msgspec.structs.replace(order.origin, age_restricted=True)
+        job = await world.trainings.submit(msgspec.structs.replace(order, origin=origin))
+        assert job.explicit_allowed is allowed
+        assert world.photos.explicit_allowed is allowed
+
+
+async def test_why_something_is_not_shown_is_told_to_its_member_and_is_not_on_the_card(world: World) -> None:
+    job = await world.imagine()
+    await world.beat(imagine=1)
+    await world.dispatcher.tick()
+    why = "What came of it is explicit."
+    await world.hear(Failed(job_id=job.id, attempt=1, at=world.clock.now, message=why, refused=True))
+    ended = await world.job(job.id)
+    assert (ended.state, ended.refused) == ("failed", True)
+    assert why not in str(cards.failed(ended).to_dict())
+    assert why in str(cards.refused(ended).to_dict())
+    assert why in str(cards.jobs_list([], {}, {}, [ended]).to_dict())

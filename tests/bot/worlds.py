@@ -52,9 +52,13 @@ class FakePhotos(Photos):
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self.collected: list[str] = []
+        self.explicit_allowed: bool | None = None
 
-    async def collect(self, job_id: str, uploads: Sequence[Upload], scale: Scale) -> StoredPhotos:
+    async def collect(
+        self, job_id: str, uploads: Sequence[Upload], scale: Scale, *, explicit_allowed: bool = False
+    ) -> StoredPhotos:
         self.collected.append(job_id)
+        self.explicit_allowed = explicit_allowed
         paths = tuple(photo_path(job_id, index) for index in range(len(uploads)))
         for path in paths:
             await self._blobs.write(path, b"pixels")

@@ -30,6 +30,7 @@ from sandbox.members import Exchange, File, Member, Message
 from sandbox.server import Sandbox
 from tests.discord.backend import BASE, SketchBackend
 from trainer.contract.names import photos_prefix
+from trainer.decency import Gate
 from trainer.settings import WorkerSettings
 from trainer.worker import run_worker
 
@@ -103,16 +104,17 @@ class House:
         await self.stop_bot()
         await self.start_bot()
 
-    async def start_worker(self, backend: SketchBackend | None = None) -> None:
-        """Until the bot knows what it offers."""
+    async def start_worker(self, backend: SketchBackend | None = None, gate: Gate | None = None) -> None:
+        """Until the bot knows what it offers. ``gate`` looks at pictures, which nobody does without."""
         self._worker_stopped = asyncio.Event()
         settings = WorkerSettings(
             _env_file=None, discord_token=self.sandbox.token, discord_api_base=self.sandbox.api_base,
             redis_url=self.settings.redis_url, darkroom_data=self.settings.darkroom_data,
         )  # fmt: skip
         backend = backend or SketchBackend()
-        self._worker = asyncio.create_task(run_worker(settings, backend, self._worker_stopped))
-        await self.until(lambda: self._is_served(set(backend.bases)))
+        with patch("trainer.worker.open_gate", lambda settings: gate or Gate()):
+            self._worker = asyncio.create_task(run_worker(settings, backend, self._worker_stopped))
+            await self.until(lambda: self._is_served(set(backend.bases)))
 
     async def _is_served(self, bases: set[str]) -> bool:
         assert self._worker is not None
@@ -282,7 +284,7 @@ async def house(
         values = {
             "discord_token": sandbox.token, "discord_api_base": sandbox.api_base,
             "discord_gateway_url": sandbox.gateway_url, "discord_cdn_base": sandbox.cdn_base,
-            "redis_url": redis_url, "darkroom_data": data,
+            "redis_url": redis_url, "darkroom_data": data, "darkroom_classifier": "off",
         }  # fmt: skip
         with structlog.testing.capture_logs() as logged, patch("trainer.attempts.CANCEL_POLL_S", 0.02):
             home = House(sandbox, Settings(_env_file=None, **values, **settings), logged)

@@ -52,6 +52,7 @@ class Failed(Message, tag="failed", frozen=True):
     message: str
     reference: str | None = None  # under which the cause was logged, where it was not the member's
     card_written: bool = True  # False: the worker could not tell the member, so the bot does
+    refused: bool = False  # what came of it may not be shown: the message is for the member alone, not for the card
 
 
 class Cancelled(Message, tag="cancelled", frozen=True):
@@ -164,6 +165,7 @@ class OutputFile(Message, frozen=True):
     height: int | None = None
     seed: int | None = None
     parameters: str | None = None  # A1111's text form of the picture's settings
+    explicit: bool = False  # a picture that is shown in age-restricted channels alone
 
 
 class Candidate(Message, frozen=True):

@@ -8,6 +8,7 @@ WORKING = 0xE0A03B
 DONE = 0x46A76F
 FAILED = 0xD0433B
 STOPPED = 0x8A8F98
+NOT_SHOWN = "What came of this is not shown. `/jobs` tells its member why."
 IGNORED = "What was ignored"  # above what a prompt or pasted settings say to no effect
 
 LONGEST_PROMPT = 1_500  # of an embed's 4,096 characters: the whole prompt is under the settings button

@@ -28,6 +28,7 @@ class Card(Message, frozen=True):
     guild_id: int | None = None
     upload_limit_bytes: int = 10 * 1024 * 1024
     private: bool = False  # an ephemeral card can't be edited by the bot token; the result comes as a new message
+    explicit_allowed: bool = False  # an age-restricted channel, and no likeness of a real person
 
 
 class Recipe(Message, frozen=True):

@@ -41,6 +41,7 @@ from trainer.contract.events import (
 )
 from trainer.contract.events import encode as encode_event
 from trainer.contract.requests import Card, ImagineRequest, Recipe, TrainRequest
+from trainer.decency import REFUSED, Gate
 from trainer.delivery import Delivery
 from trainer.mailbox import Mailbox
 from trainer.merger import Merger
@@ -584,3 +585,52 @@ async def test_progress_that_is_slow_on_its_way_never_covers_the_result(studio: 
         await running
     assert fault.struck == 1
     assert shown == ["Drawing", "Here it is"]
+
+
+async def test_an_explicit_picture_is_neither_shown_nor_kept(studio: Studio) -> None:
+    studio.attempts.gate = Gate(lambda png: 0.99)
+    request = await studio.picture("a fox at the window")
+    await studio.carry_out(request)
+    failed = (await studio.events("7"))[-1]
+    assert isinstance(failed, Failed)
+    assert (failed.message, failed.refused, failed.reference, failed.card_written) == (REFUSED, True, None, True)
+    shown = studio.message(request)
+    assert shown.embeds[0]["title"] == "Not shown"
+    assert "fox" not in shown.text
+    assert "explicit" not in shown.text
+    assert shown.files == []
+    assert not await studio.blobs.exists(names.outcome_path("7"))
+    assert await studio.blobs.list("") == []
+
+
+async def test_in_an_age_restricted_channel_an_explicit_picture_is_shown_and_marked(studio: Studio) -> None:
+    studio.attempts.gate = Gate(lambda png: 0.99)
+    await studio.carry_out(await studio.picture(card=await studio.card(explicit_allowed=True)))
+    assert await studio.story("7") == [Started, Produced, Delivered]
+    assert [picture.explicit for picture in (await studio.outcome("7")).pictures] == [True]
+
+
+async def test_a_picture_that_could_not_be_looked_at_is_not_shown(studio: Studio) -> None:
+    def fail(png: bytes) -> float:
+        raise MemoryError
+
+    studio.attempts.gate = Gate(fail)
+    request = await studio.picture()
+    with structlog.testing.capture_logs() as logged:
+        await studio.carry_out(request)
+    failed = (await studio.events("7"))[-1]
+    assert isinstance(failed, Failed)
+    assert failed.reference in {entry.get("reference") for entry in logged}
+    assert "could not be looked at" in failed.message
+    assert studio.message(request).files == []
+
+
+async def test_a_training_with_explicit_examples_is_delivered_without_them(studio: Studio) -> None:
+    studio.attempts.gate = Gate(lambda png: 0.99)
+    request = await studio.training()
+    await studio.carry_out(request)
+    outcome = await studio.outcome("8")
+    assert outcome.adapter is not None
+    assert (outcome.pictures, outcome.grid) == ((), None)
+    assert studio.message(request).files == []
+    assert "are explicit and are not shown here" in studio.message(request).text
