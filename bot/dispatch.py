@@ -58,7 +58,8 @@ class Dispatcher:
         self._clock = clock
         self._since = clock()
         self._woken = asyncio.Event()
-        self._missing_since: dict[str, float] = {}  # arq job id: when no worker named it for the first time
+        self._silent_since: dict[str, float] = {}  # arq job id: since when no worker says anything new of it
+        self._beats: dict[str, tuple[float, float]] = {}  # worker: its newest heartbeat by its clock, and by ours
         self._bases: tuple[BaseInfo, ...] = ()
         self._bases_seen_at = float("-inf")
 
@@ -80,7 +81,8 @@ class Dispatcher:
                 if not down:
                     log.warning("redis.down", error=str(error))
                 down = True
-                self._missing_since.clear()  # while Redis was away, no worker could say anything
+                self._silent_since.clear()  # while Redis was away, no worker could say anything
+                self._beats.clear()
             try:
                 async with asyncio.timeout(TICK_S):
                     await self._woken.wait()
@@ -122,20 +124,35 @@ class Dispatcher:
 
     async def _reconcile(self, outstanding: Sequence[Job], heartbeats: Sequence[Heartbeat]) -> bool:
         """Take back attempts that are lost; whether there were any."""
-        named = {running for heartbeat in heartbeats for running in heartbeat.running}
-        missing: dict[str, float] = {}
+        now = self._clock()
+        named_at = self._hear(heartbeats, now)
+        silent_since: dict[str, float] = {}
         lost: list[Job] = []
         for job in outstanding:
             arq_id = arq_job_id(job.id, job.attempt)
-            if arq_id in named or await self._waits_for_a_worker(job, heartbeats):
+            if arq_id not in named_at and await self._waits_for_a_worker(job, heartbeats):
                 continue
-            missing[arq_id] = self._missing_since.get(arq_id, self._clock())
-            if self._clock() - missing[arq_id] >= LOST_AFTER_S and self._caught_up():
+            silent_since[arq_id] = named_at.get(arq_id, self._silent_since.get(arq_id, now))
+            if now - silent_since[arq_id] >= LOST_AFTER_S and self._caught_up():
                 lost.append(job)
-        self._missing_since = missing
+        self._silent_since = silent_since
         for job in lost:
             await self._take_back(job)
         return bool(lost)
+
+    def _hear(self, heartbeats: Sequence[Heartbeat], now: float) -> dict[str, float]:
+        """When each attempt was last named by a heartbeat that was new then.
+
+        A dead worker's last heartbeat stays in Redis for as long as silence is allowed: counted from when it went, its
+        jobs would wait twice as long. Clocks of other machines are compared with themselves alone.
+        """
+        for beat in heartbeats:
+            at, _ = self._beats.get(beat.worker_id, (None, now))
+            if at != beat.at:
+                self._beats[beat.worker_id] = (beat.at, now)
+        alive = {beat.worker_id for beat in heartbeats}
+        self._beats = {worker: heard for worker, heard in self._beats.items() if worker in alive}
+        return {running: self._beats[beat.worker_id][1] for beat in heartbeats for running in beat.running}
 
     async def _waits_for_a_worker(self, job: Job, heartbeats: Sequence[Heartbeat]) -> bool:
         """Whether it lies in arq's queue and somebody is there to take it."""

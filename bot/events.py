@@ -114,7 +114,10 @@ class EventReader:
             log.info("event.stale", job=event.job_id, attempt=event.attempt, event_type=type(event).__name__)
             return
         before, after = changed
-        log.info("event", job=after.id, attempt=event.attempt, event_type=type(event).__name__, state=after.state)
+        log.info(
+            "event", job=after.id, attempt=event.attempt, event_type=type(event).__name__, state=after.state,
+            worker=event.worker_id if isinstance(event, Started) else None,
+        )  # fmt: skip
         self._outbox.changed(before, after)
         if after.is_final:
             await self._forget(after.id)

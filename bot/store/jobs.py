@@ -153,14 +153,17 @@ def take_back(
 ) -> Job | None:
     """Put an attempt back into the queue; ``counts`` if it ended through the job's own fault. None: it is no more.
 
-    ``standing``: where a training goes on. That its member wants it ended early holds for the next attempt, too.
+    ``standing``: where a training goes on. One that got further than the attempt before is no job that kills whoever
+    takes it, so counting begins anew. That its member wants it ended early holds for the next attempt, too.
     """
     step, steps = (standing.step, standing.steps) if standing is not None else (None, None)
+    values = {"counts": int(counts), "step": step, "steps": steps, "id": job_id, "attempt": attempt}
     changed = tx.execute(
-        "UPDATE jobs SET state = 'queued', outstanding = 0, started_at = NULL, tries = tries + ?, paused_step = ?,"
-        " paused_steps = ?, wish = CASE wish WHEN 'finish' THEN wish END"
-        f" WHERE id = ? AND attempt = ? AND outstanding = 1 AND {_ACTIVE}",
-        (int(counts), step, steps, job_id, attempt),
+        "UPDATE jobs SET state = 'queued', outstanding = 0, started_at = NULL, paused_step = :step,"
+        " paused_steps = :steps, wish = CASE wish WHEN 'finish' THEN wish END, tries = CASE WHEN NOT :counts THEN tries"
+        " WHEN :step > coalesce(paused_step, 0) THEN 1 ELSE tries + 1 END"
+        f" WHERE id = :id AND attempt = :attempt AND outstanding = 1 AND {_ACTIVE}",
+        values,
     )
     return require(tx, job_id) if changed.rowcount else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from bot.errors import QueueDown
@@ -9,7 +10,7 @@ from bot.lifecycle import MOST_TRIES
 from bot.queue import open_queue
 from tests.bot.worlds import MEMBERS, World
 from trainer.contract import names
-from trainer.contract.events import Delivered, HandedBack, Started
+from trainer.contract.events import Delivered, HandedBack, Standing, Started
 from trainer.contract.names import arq_job_id
 from trainer.contract.requests import ImagineRequest, TrainRequest, decode_request
 
@@ -138,8 +139,41 @@ async def test_a_job_that_its_worker_does_not_name_any_more_is_lost_too(world: W
 async def test_a_job_that_is_named_is_never_taken_back(world: World) -> None:
     job = await running(world)
     for _ in range(3):
-        await world.lost_for(100)
+        await world.dispatcher.tick()
+        world.clock.now += 100  # the dispatcher was away, the worker was not
+        await world.beat(f"{job}:1")
+        await world.dispatcher.tick()
     assert (await world.job(job)).attempt == 1
+
+
+async def test_a_worker_whose_last_heartbeat_still_lies_there_has_lost_its_jobs_after_the_same_time(
+    world: World,
+) -> None:
+    job = await running(world)
+    await world.lost_for(14)
+    assert (await world.job(job)).attempt == 1
+    await world.beat(worker_id="w2", imagine=1)
+    world.clock.now += 2
+    await world.dispatcher.tick()
+    assert (await world.job(job)).attempt == 2
+
+
+async def test_a_training_that_gets_further_each_time_is_never_given_up(world: World) -> None:
+    job = (await world.train()).id
+    await world.beat(train=1)
+    await world.dispatcher.tick()
+    for attempt in range(1, 2 * MOST_TRIES):
+        await world.hear(Started(job_id=job, attempt=attempt, worker_id="w1", at=0.0))
+        standing = Standing(step=10 * attempt, steps=1000)
+        await world.blobs.write(names.standing_path(job), msgspec.json.encode(standing))
+        await world.beat(train=1)
+        await world.lost_for(16)
+    assert ((await world.job(job)).state, (await world.job(job)).tries) == ("queued", 1)
+    for attempt in range(2 * MOST_TRIES, 3 * MOST_TRIES - 1):  # now it does not, any more
+        await world.hear(Started(job_id=job, attempt=attempt, worker_id="w1", at=0.0))
+        await world.beat(train=1)
+        await world.lost_for(16)
+    assert (await world.job(job)).state == "failed"
 
 
 async def test_a_job_that_kills_its_workers_is_given_up_with_words_for_its_member(world: World) -> None:
@@ -182,7 +216,10 @@ async def test_after_redis_was_wiped_everything_goes_on(world: World) -> None:
     await world.dispatcher.tick()
     await world.redis.flushall()
     await world.beat(f"{job}:1", imagine=1)  # the worker of the running one is alive, and says so again
-    await world.lost_for(16)
+    await world.dispatcher.tick()
+    world.clock.now += 16
+    await world.beat(f"{job}:1", imagine=1)
+    await world.dispatcher.tick()
     after = await world.job(lying.id)
     assert (after.attempt, after.tries, await world.queued_in_arq()) == (2, 0, [f"{lying.id}:2"])
     assert await world.redis.get(names.attempt_key(job)) == b"1"
