@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from trainer.contract import names
 
@@ -43,26 +46,26 @@ def run_bot() -> int:
 
         async def remembered(self: Queue) -> list[Any]:
             seen.update({beat.worker_id: beat for beat in await ask(self)})
-            return list(seen.values())
+            return [msgspec.structs.replace(beat, at=time.time()) for beat in seen.values()]
 
         Queue.heartbeats = remembered  # type: ignore[method-assign]
     if WITHOUT == "fencing":
-        from bot.store import jobs
-
-        _forget_attempts(jobs)
+        _forget_attempts()
     return run_process(main.load_settings, main.run)
 
 
-def _forget_attempts(jobs: Any) -> None:
-    """Take whatever an older attempt says for the current one's word."""
-    for name in ("start", "take_back"):
-        original = getattr(jobs, name)
+def _forget_attempts() -> None:
+    """Take whatever is said of an older attempt for the current one's word."""
+    from bot import events
+    from bot.store import jobs
 
-        def anyhow(tx: Any, job_id: str, attempt: int, *args: Any, _original: Any = original, **options: Any) -> Any:
-            job = jobs.get(tx, job_id)
-            return _original(tx, job_id, attempt if job is None else job.attempt, *args, **options)
+    enter = events.enter
 
-        setattr(jobs, name, anyhow)
+    def anyhow(tx: Any, event: Any, *args: Any) -> Any:
+        job = jobs.get(tx, event.job_id)
+        return enter(tx, event if job is None else msgspec.structs.replace(event, attempt=job.attempt), *args)
+
+    events.enter = anyhow
 
 
 def run_worker() -> int:

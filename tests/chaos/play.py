@@ -36,7 +36,7 @@ class Plan:
     pace: float = 1.0
     without: str = ""  # a guard that is switched off
     calm: bool = False  # no kills, and good weather
-    step_s: float = 0.25
+    step_s: float = 0.5
     patience_s: float = 600.0  # for the last jobs to end, after the last was sent
 
     @property
@@ -158,15 +158,13 @@ async def _place(plan: Plan, built: House, day: Day, number: int) -> None:
 async def _send(who: Member, number: int) -> Exchange:
     if number % 4:
         return await who.slash("imagine", channel=CHANNEL, prompt=f"a fox, {number}", seed=number)
-    photos = {f"photo{index}": File(f"{index}.png", _photo(number, index)) for index in (1, 2, 3)}
-    return await who.slash(
-        "train", channel=CHANNEL, name=name_of(number), consent=True, advanced=f"steps: {STEPS}", **photos
-    )
+    name, advanced = f"t-{number}", f"steps: {STEPS}"
+    return await who.slash("train", channel=CHANNEL, name=name, consent=True, advanced=advanced, **photos_of(number))
 
 
-def name_of(number: int) -> str:
-    """The name of a training."""
-    return f"t-{number}"
+def photos_of(number: int) -> dict[str, File]:
+    """Three photos, as options of /train."""
+    return {f"photo{index}": File(f"{index}.png", _photo(number, index)) for index in (1, 2, 3)}
 
 
 def _photo(number: int, index: int) -> bytes:

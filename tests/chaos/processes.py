@@ -57,7 +57,7 @@ class Part:
             process.send_signal(signum)
         return True
 
-    async def stop(self) -> None:
+    async def stop(self, signum: signal.Signals = signal.SIGTERM) -> None:
         """End it for good."""
         if self._keeper is not None:
             self._keeper.cancel()
@@ -65,7 +65,7 @@ class Part:
         process = self._process
         if process is not None and process.returncode is None:
             self.send(signal.SIGCONT)
-            self.send(signal.SIGTERM)
+            self.send(signum)
             try:
                 async with asyncio.timeout(END_S):
                     await process.wait()
