@@ -27,6 +27,8 @@ def lift(tensor: torch.Tensor) -> float:
 
 def fit(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """In ``dtype``; where a value is beyond its range, in float32."""
+    if dtype == FLOAT8 and tensor.numel() and tensor.abs().max() > _MOST + _MOST / 28:  # half a step: rounded to it
+        return tensor
     result = tensor.to(dtype)
     return result if torch.isfinite(result.float()).all() else tensor
 

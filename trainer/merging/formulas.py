@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 _NEARLY_ONE_LINE = 1 - 1e-6  # of |cos θ|: from there on the arc is its chord, to float32's last digits
+_PIECE = 2**18  # numbers
 
 
 def weighted_sum(a: torch.Tensor, b: torch.Tensor, multiplier: float) -> torch.Tensor:
     """A · (1 − M) + B · M, as A1111 has it."""
-    return a * (1 - multiplier) + b * multiplier
+    return (a * (1 - multiplier)).add_(b * multiplier)
 
 
 def add_difference(a: torch.Tensor, difference: torch.Tensor, multiplier: float) -> torch.Tensor:
     """A + (B − C) · M, as A1111 has it."""
-    return a + difference * multiplier
+    return (difference * multiplier).add_(a)
 
 
 def slerp(a: torch.Tensor, b: torch.Tensor, multiplier: float) -> torch.Tensor:
@@ -22,13 +25,16 @@ def slerp(a: torch.Tensor, b: torch.Tensor, multiplier: float) -> torch.Tensor:
 
     θ is the angle between the two as vectors; of vectors on one line it is the weighted sum.
     """
-    flat = [tensor.reshape(-1).double() for tensor in (a, b)]
-    norms = torch.stack([vector.norm() for vector in flat])
-    if not bool(norms.prod()):
+    lengths = (_dot(a, a) * _dot(b, b)) ** 0.5
+    cosine = _dot(a, b) / lengths if lengths else 1.0
+    if abs(cosine) > _NEARLY_ONE_LINE:
         return weighted_sum(a, b, multiplier)
-    cosine = torch.dot(*flat) / norms.prod()
-    if cosine.abs() > _NEARLY_ONE_LINE:
-        return weighted_sum(a, b, multiplier)
-    angle = torch.arccos(cosine)
-    shares = [float(torch.sin(share * angle) / torch.sin(angle)) for share in (1 - multiplier, multiplier)]
-    return a * shares[0] + b * shares[1]
+    angle = math.acos(cosine)
+    shares = [math.sin(share * angle) / math.sin(angle) for share in (1 - multiplier, multiplier)]
+    return (a * shares[0]).add_(b * shares[1])
+
+
+def _dot(a: torch.Tensor, b: torch.Tensor) -> float:
+    """In double precision, piece by piece, so that nothing as large as they are is made."""
+    pieces = zip(a.reshape(-1).split(_PIECE), b.reshape(-1).split(_PIECE), strict=True)
+    return sum(float(torch.dot(one.double(), two.double())) for one, two in pieces)

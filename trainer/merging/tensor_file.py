@@ -155,8 +155,16 @@ def convert(tensor: torch.Tensor, dtype: torch.dtype, name: str) -> torch.Tensor
     if tensor.dtype == dtype and not dtype.is_floating_point:
         return tensor
     result = tensor.to(dtype)
-    if dtype.is_floating_point and not torch.isfinite(result.float()).all():
-        if torch.isfinite(tensor.float()).all():
+    if dtype.is_floating_point and not _is_finite(result):
+        if _is_finite(tensor):
             raise UserFault(f"{name[:80]!r} has values that {str(dtype)[6:]} can't hold; take bfloat16 or float32")
         raise UserFault(f"{name[:80]!r} has values that are not finite; take another file of that model")
     return result
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    """By its least and its greatest value, which needs no memory; a NaN is both."""
+    if not tensor.numel():
+        return True
+    wide = tensor.float() if tensor.dtype.itemsize == 1 else tensor
+    return bool(torch.isfinite(torch.stack(torch.aminmax(wide))).all())
