@@ -30,7 +30,7 @@ _CURVES: dict[str, Callable[[float], float]] = {
     "MID_ONLY": lambda place: float(place == 0.5),
     "OUT_ONLY": lambda place: float(place > 0.5),
 }
-# by name: how many blocks at each end are B's, those between being A's; and the other way round
+# by name: how many blocks at each end are B's; and how many beside M00, half on each side, are B's with it
 _WRAPS = {"WRAP04": 4, "WRAP08": 8, "WRAP12": 12}
 _MIDS = {"MID04": 4, "MID08": 8, "MID12": 12}
 PRESETS = (*_CURVES, *_WRAPS, *_MIDS)
@@ -92,8 +92,8 @@ def _preset(name: str, count: int) -> tuple[float, ...]:
     if name in _WRAPS:
         return tuple(float(min(place, count - 1 - place) < _share(_WRAPS[name], count)) for place in range(count))
     if name in _MIDS:
-        edge = (count - _share(_MIDS[name], count)) / 2
-        return tuple(float(edge <= place + 0.5 <= count - edge) for place in range(count))
+        beside = _share(_MIDS[name], count) // 2
+        return tuple(float(abs(place - count // 2) <= beside) for place in range(count))
     raise ValueError(f"{name[:40]!r} is no preset of block weights; take one of {', '.join(PRESETS)}")
 
 
