@@ -36,5 +36,5 @@ def slerp(a: torch.Tensor, b: torch.Tensor, multiplier: float) -> torch.Tensor:
 
 def _dot(a: torch.Tensor, b: torch.Tensor) -> float:
     """In double precision, piece by piece, so that nothing as large as they are is made."""
-    pieces = zip(a.reshape(-1).split(_PIECE), b.reshape(-1).split(_PIECE), strict=True)
+    pieces = zip(torch.split(a.reshape(-1), _PIECE), torch.split(b.reshape(-1), _PIECE), strict=True)
     return sum(float(torch.dot(one.double(), two.double())) for one, two in pieces)
