@@ -34,6 +34,7 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.ui import buttons
 from bot.ui.answers import answer_fault
+from bot.ui.bringing import StopBringingButton
 from bot.ui.choosing import ChooseMenu
 from bot.ui.favourites import FavouriteMenu
 from bot.ui.picture_buttons import PictureMenu
@@ -90,7 +91,8 @@ class DarkroomBot(commands.Bot):
             TrainCog(self, jobs, services.trainings, reviews, adapters), PhotosCog(jobs, reviews),
             ImagineCog(self, jobs, adapters, services.templates, services.styles, services.photos),
             GridCog(jobs, services.templates, services.styles, services.photos),
-            AdapterCog(adapters, services.sharing, services.importer, services.exports, jobs), JobsCog(jobs),
+            AdapterCog(adapters, services.sharing, services.importer, services.bringer, services.exports, jobs),
+            JobsCog(jobs),
             MergeCog(jobs, services.merges), CheckpointCog(jobs, services.merges),
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
             FavouritesCog(services.favourites),
@@ -98,7 +100,7 @@ class DarkroomBot(commands.Bot):
         )  # fmt: skip
         for cog in cogs:
             await self.add_cog(cog)
-        self.add_dynamic_items(*buttons.ALL, ChooseMenu, PictureMenu, FavouriteMenu, MembersMenu)
+        self.add_dynamic_items(*buttons.ALL, StopBringingButton, ChooseMenu, PictureMenu, FavouriteMenu, MembersMenu)
         await self.tree.sync()
         await self.herald.finish_cards()
         self.services.start(self.herald)

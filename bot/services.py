@@ -11,6 +11,8 @@ import aiohttp
 import structlog
 
 from bot.adapters import Adapters
+from bot.addresses.bringing import Bringer
+from bot.addresses.door import Addresses, keys_of
 from bot.admission import Admission, Limits
 from bot.backups import BackupMaker
 from bot.control import Control
@@ -67,6 +69,7 @@ class Services:
     adapters: Adapters
     sharing: Sharing
     importer: Importer
+    bringer: Bringer
     wildcards: Wildcards
     styles: Styles
     templates: Templates
@@ -99,6 +102,7 @@ class Services:
 
     async def stop(self) -> None:
         """Stop them and wait until they have."""
+        await self.bringer.end()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -170,6 +174,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 downloads, settings.darkroom_downloads_host, settings.darkroom_downloads_port
             )  # fmt: skip
             stack.push_async_callback(server.cleanup)
+        incoming = settings.darkroom_data / "incoming"
+        importer = Importer(database, blobs, fetcher, incoming, most_bytes=settings.darkroom_max_import_bytes)
+        addresses = await stack.enter_async_context(Addresses(keys_of(settings)))
         services = Services(
             jobs=jobs,
             merges=Merges(database, adapters, admission=admission, on_change=dispatcher.wake),
@@ -179,13 +186,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
             adapters=adapters,
             sharing=Sharing(database),
-            importer=Importer(
-                database,
-                blobs,
-                fetcher,
-                settings.darkroom_data / "incoming",
-                most_bytes=settings.darkroom_max_import_bytes,
-            ),
+            importer=importer,
+            bringer=Bringer(addresses, importer, incoming, most_bytes=settings.darkroom_max_import_bytes),
             wildcards=wildcards,
             styles=styles,
             templates=Templates(adapters, wildcards, styles),

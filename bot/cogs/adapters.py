@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.adapters import Adapters
+from bot.addresses.bringing import Bringer
 from bot.cogs.exporting import ExportCommands
 from bot.cogs.importing import ImportCommands
 from bot.cogs.sharing import SharingCommands
@@ -30,9 +31,17 @@ class AdapterCog(
 ):
     """Looking after adapters. Everything here is told to the member alone."""
 
-    def __init__(self, adapters: Adapters, sharing: Sharing, importer: Importer, exports: Exports, jobs: Jobs) -> None:
+    def __init__(
+        self,
+        adapters: Adapters,
+        sharing: Sharing,
+        importer: Importer,
+        bringer: Bringer,
+        exports: Exports,
+        jobs: Jobs,
+    ) -> None:
         super().__init__()
-        self._adapters, self._sharing, self._importer = adapters, sharing, importer
+        self._adapters, self._sharing, self._importer, self._bringer = adapters, sharing, importer, bringer
         self._exports, self._jobs = exports, jobs
 
     @app_commands.command(

@@ -92,6 +92,25 @@ async def endless(request: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
+async def a_stand_in(host: str) -> AsyncIterator[tuple[Internet, str]]:
+    """One of the sites without TLS, and its address, for CIVITAI_BASE or HF_BASE."""
+    internet = Internet()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        handler = internet.answers.get(f"{host}{request.path}")
+        internet.asked.append(request)
+        return await handler(request) if handler else web.json_response({"error": "not found"}, status=404)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield internet, f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@asynccontextmanager
 async def an_internet() -> AsyncIterator[Internet]:
     """Listening on a port of its own."""
     internet = Internet()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,17 @@ import aiohttp
 import pytest
 import torch
 
+from bot.addresses import bringing
 from bot.addresses.bringing import Bringer
 from bot.addresses.door import Addresses
 from bot.errors import UserError
 from bot.fetching import Fetcher
 from bot.importing.entry import Wanted
+from bot.importing.found import Licence
 from bot.importing.importer import Importer
 from bot.orders import Origin
 from bot.store.database import Database
-from tests.bot.addresses.internet import Internet, civitai_file, civitai_model, civitai_version
+from tests.bot.addresses.internet import Internet, civitai_file, civitai_model, civitai_version, endless
 from tests.bot.worlds import GUILD, MEMBERS
 from trainer.adapters.files import write_kohya_lora
 from trainer.contract.blobs import Blobs
@@ -74,6 +77,61 @@ async def test_a_file_that_is_none_leaves_nothing(internet: Internet, bringer: B
     with pytest.raises(UserError, match="SHA-256"):
         await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))
     assert list((tmp_path / "incoming").iterdir()) == []
+
+
+async def test_what_the_member_says_makes_a_licence_narrower_and_never_wider(
+    internet: Internet, bringer: Bringer
+) -> None:
+    publish(internet, allowCommercialUse=["None"])
+    said = Licence(credit=True, commercial=True, derivatives=False)
+    adapter = (await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss", licence=said))).adapter
+    assert (adapter.credit, adapter.commercial, adapter.derivatives) == (True, False, False)
+
+
+async def test_its_member_can_stop_it_and_has_one_at_a_time(
+    internet: Internet, bringer: Bringer, tmp_path: Path
+) -> None:
+    publish(internet)
+    internet.answer("civitai.com/api/download/models/456", endless)
+    begun = asyncio.Event()
+    work = asyncio.create_task(
+        bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"), on_progress=lambda *_: begun.set())
+    )
+    await begun.wait()
+    with pytest.raises(UserError, match="already"):
+        await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="other"))
+    for import_id, member_id in (("8", MEMBERS["ada"]), ("7", MEMBERS["ben"])):
+        with pytest.raises(UserError, match="nothing to stop"):
+            bringer.stop(import_id, member_id)
+    bringer.stop("7", MEMBERS["ada"])
+    with pytest.raises(UserError, match="Stopped"):
+        await work
+    assert list((tmp_path / "incoming").iterdir()) == []
+    publish(internet)
+    await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))
+
+
+async def test_a_bot_that_ends_leaves_nothing(internet: Internet, bringer: Bringer, tmp_path: Path) -> None:
+    publish(internet)
+    internet.answer("civitai.com/api/download/models/456", endless)
+    begun = asyncio.Event()
+    work = asyncio.create_task(
+        bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"), on_progress=lambda *_: begun.set())
+    )
+    await begun.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+async def test_a_site_that_is_too_slow_is_told(
+    internet: Internet, bringer: Bringer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bringing, "MOST_S", 0.0)
+    publish(internet)
+    with pytest.raises(UserError, match="too slow for a file as large"):
+        await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))
 
 
 async def test_a_bad_name_is_told_before_anybody_is_asked(internet: Internet, bringer: Bringer) -> None:
