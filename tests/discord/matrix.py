@@ -13,6 +13,7 @@ from typing import Literal
 from bot.ui.refusals import EDIT
 from sandbox.exchange import Exchange
 from sandbox.members import File
+from tests.discord.backend import BASE
 from tests.discord.cast import ASKED, MAY_USE, SERVER, Actor, Step, Who
 from tests.discord.house import PATIENCE_S, png, small_photos
 
@@ -64,6 +65,7 @@ def may(rule: Rule, who: Who, step: Step) -> bool:
             return who == ASKED and asked
 
 
+MERGES = ("merge", "checkpoint merge", "checkpoint extract")
 TAG, AXIS = "<lora:ada/thnos:0.8> in a suit", "adapter(ada/free, ada/thnos)"
 
 
@@ -139,6 +141,17 @@ PROBES: dict[Key, Probe] = {
     ("command", "adapter unshare", "name"): Probe("take back", slash("adapter unshare", name="ada/thnos"), spare=True),
     ("command", "adapter consent", "name"): Probe("own", slash("adapter consent", name="ada/thnos")),
     ("command", "adapter delete", "name"): Probe("own", slash("adapter delete", name="ada/thnos")),
+    ("command", "adapter export", "name"): Probe("own", slash("adapter export", name="ada/thnos")),
+    ("command", "merge", "prompt"): Probe("use", slash("merge", prompt="<lora:ada/free><lora:ada/thnos>", name="both")),
+    ("command", "merge", "into"): Probe("use", slash("merge", prompt="<lora:ada/free>", name="in", into="ada/thnos")),
+    **{("command", "checkpoint merge", option): Probe("use", slash(
+        "checkpoint merge", name="all", method="add_difference",
+        **{"a": BASE, "b": BASE, "c": BASE, option: "ada/thnos"},
+    )) for option in ("a", "b", "c")},
+    **{("command", "checkpoint extract", option): Probe("use", slash(
+        "checkpoint extract", name="taken", **{"tuned": BASE, option: "ada/thnos"}
+    )) for option in ("tuned", "original")},
+    ("completion", "adapter export", "name"): Probe("own", completes("adapter export")),
     ("completion", "imagine", "adapter"): Probe("use", completes("imagine", "adapter")),
     ("completion", "adapter show", "name"): Probe("use", completes("adapter show")),
     ("completion", "adapter share", "name"): Probe("own", completes("adapter share")),
@@ -211,6 +224,15 @@ FREE: dict[Key, str] = {
        for group in ("wildcard", "style") for name in ("set", "show", "delete")},
     **{("completion", f"{group} {name}", "name"): "of a list or a style"
        for group in ("wildcard", "style") for name in ("set", "show", "delete")},
+    ("command", "adapter export", ""): "its name is probed",
+    ("command", "adapter export", "form"): "how it is written",
+    ("command", "adapter export", "dtype"): "how it is written",
+    **{("command", command, ""): "its parents are probed" for command in MERGES},
+    **{("command", command, option): "a new name, or how it is merged"
+       for command in MERGES for option in ("name", "method", "blocks", "vae")},
+    **{("completion", command, option): "bases and whole models, tests/discord/test_merging.py"
+       for command in MERGES
+       for option in ("into", "a", "b", "c", "vae", "tuned", "original")},
     ("command", "cancel", "job"): "one's own, or a moderator's choice",
     ("completion", "cancel", "job"): "one's own",
     ("command", "adapter share", "with"): "how far",
