@@ -25,8 +25,8 @@ from trainer.choosing.scores import (
 )
 from trainer.contract.lengths import step_work
 from trainer.errors import UserFault
+from trainer.generation.live import GenerationJob, generate
 from trainer.generation.metadata import picture_files, write_png
-from trainer.generation.pipeline import GenerationJob, generate, quietly
 from trainer.messages import Spooled
 from trainer.models.loading import Base
 from trainer.training.captioner import Captioner, describe_photos
@@ -126,7 +126,7 @@ class Lesson:
         preview = None
         if taken.step in previews:
             look = GenerationJob(self._prompts()[0])
-            [picture] = yield from quietly(self._training.learner.draw(look))
+            [picture] = yield from self._training.learner.draw(look)
             preview = write_png(picture.image, picture.parameters)
         return messages.Stepped(self._request.job_id, taken.step, taken.steps, preview)
 
@@ -166,7 +166,7 @@ class Lesson:
         learner, [*_, last] = learned.learner, learned.snapshots
         examples: list[messages.PictureFile] = []
         for prompt in self._prompts():
-            examples += picture_files((yield from quietly(learner.draw(GenerationJob(prompt)))))
+            examples += picture_files((yield from learner.draw(GenerationJob(prompt))))
         metadata = describe(self._room.base, self._request, learned, last.step)
         return messages.Trained(
             self._request.job_id, self._write(learner, last, metadata), metadata, 0, last.step, learned.final_loss,
@@ -187,7 +187,7 @@ class Lesson:
             best = choice.weights[1]
             examples: list[messages.PictureFile] = []
             for prompt in self._prompts():
-                pictures = yield from quietly(draws[choice.index](GenerationJob(prompt), best))
+                pictures = yield from draws[choice.index](GenerationJob(prompt), best)
                 examples += picture_files(pictures)
         candidates = tuple(
             self._candidate(learned, snapshot, verdict)

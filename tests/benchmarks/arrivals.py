@@ -16,7 +16,7 @@ from tests.benchmarks.reference import ReferenceLora
 from tests.benchmarks.studio import TRIGGER, Studio, Subject
 from trainer.adapters.bank import AdapterBank
 from trainer.contract.requests import Recipe
-from trainer.generation.pipeline import generate
+from trainer.generation.live import generate
 from trainer.training.learner import Draw
 from trainer.training.loop import Training, TrainingJob, prepare_photos
 from trainer.training.recipes import MODULES

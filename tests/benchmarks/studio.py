@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from trainer.adapters.bank import AdapterBank
-from trainer.generation.pipeline import GenerationJob, generate
+from trainer.generation.live import GenerationJob, generate
 from trainer.models.emoji64 import grammar, teach
 from trainer.models.emoji64.assets import Assets, fetch_assets
 from trainer.models.emoji64.compose import Composer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -13,8 +14,8 @@ from PIL import Image
 
 from trainer.adapters.bank import AdapterBank
 from trainer.contract import infotext
+from trainer.generation.live import GenerationJob, generate
 from trainer.generation.metadata import read_parameters, write_png
-from trainer.generation.pipeline import GenerationJob, generate
 from trainer.models.emoji64.report import finish as run
 from trainer.models.loading import Base
 
@@ -49,10 +50,19 @@ def test_picture_i_of_a_request_is_the_picture_of_that_seed(base: Base) -> None:
     assert "Seed: 12" in several[2].parameters
 
 
-def test_steps_are_reported_with_a_preview_now_and_then(base: Base) -> None:
-    steps = list(generate(base, AdapterBank(base.modules), GenerationJob("a cat", num_inference_steps=9)))
-    assert [step.step for step in steps] == list(range(1, 10))
-    assert [step.step for step in steps if step.preview] == [8]
+def test_it_takes_one_step_a_turn(base: Base) -> None:
+    assert len(list(generate(base, AdapterBank(base.modules), GenerationJob("a cat", num_inference_steps=9)))) == 9
+
+
+def test_the_bases_own_sampler_draws(base: Base) -> None:
+    own = dataclasses.replace(base.spec, defaults=msgspec.structs.replace(base.spec.defaults, sampler="Euler a"))
+    job = GenerationJob("a cat", num_inference_steps=3)
+    [picture], [usual] = (
+        run(generate(each, AdapterBank(base.modules), job)) for each in (dataclasses.replace(base, spec=own), base)
+    )
+    said = infotext.read(picture.parameters)
+    assert (said.settings["Sampler"], said.source) == ("Euler a", "Darkroom")
+    assert picture.image.tobytes() != usual.image.tobytes()
 
 
 def test_another_size(base: Base) -> None:

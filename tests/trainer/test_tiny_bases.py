@@ -13,7 +13,7 @@ from tests.trainer.bases import FAMILIES
 from tests.trainer.training.conftest import job, run, start, write
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.files import read_lora
-from trainer.generation.pipeline import GenerationJob, generate
+from trainer.generation.live import GenerationJob, generate
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import find_bases
 from trainer.training import prior

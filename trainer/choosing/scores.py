@@ -15,7 +15,8 @@ from PIL import Image, ImageOps
 
 from trainer.choosing.judges import Judge
 from trainer.contract.requests import Kind, Method
-from trainer.generation.pipeline import GenerationJob, Picture, quietly
+from trainer.generation.images import Picture
+from trainer.generation.live import GenerationJob
 from trainer.models.registry import BaseFile
 from trainer.training.captions import name_subject
 from trainer.training.dataset import on_white
@@ -104,7 +105,7 @@ def draw_look(look: Look, draw: Draw, weight: float) -> Generator[None, None, li
     images: list[Image.Image] = []
     for prompt in look.prompts:
         job = GenerationJob(prompt, seed=look.seed, count=look.count, num_inference_steps=look.num_inference_steps)
-        images += [picture.image for picture in (yield from quietly(draw(job, weight)))]
+        images += [picture.image for picture in (yield from draw(job, weight))]
     return images
 
 

@@ -16,9 +16,9 @@ from trainer.engine import Free, Steps
 from trainer.errors import UserFault
 from trainer.generation.distilled import adjust
 from trainer.generation.easel import Company, Easel
+from trainer.generation.images import Picture
 from trainer.generation.metadata import picture_files, write_png
 from trainer.generation.painting import count_steps, paint, resolve_settings
-from trainer.generation.pipeline import Picture
 from trainer.generation.previews import Previewer
 from trainer.generation.studio import Sample, Studio
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
 
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.shelf import FittedAdapter, Shelf
@@ -29,13 +32,14 @@ class Easel:
         trainings: AdapterBank | None = None,
         shelf_bytes: int = SHELF_BYTES,
         wardrobe: Wardrobe | None = None,
+        parts: Mapping[str, torch.nn.Module] | None = None,
     ) -> None:
         """``trainings``: the adapters that learn in the same base, and keep still while it is drawn.
 
-        ``wardrobe``: the VAEs that may take the place of its own.
+        ``wardrobe``: the VAEs that may take the place of its own; ``parts``: those that get slots, all unless said.
         """
         self.base, self._trainings, self.wardrobe = base, trainings, wardrobe or Wardrobe(())
-        self.banks = {part: SlotBank(module) for part, module in base.modules.items()}
+        self.banks = {part: SlotBank(module) for part, module in (base.modules if parts is None else parts).items()}
         self.shelf = Shelf(self.banks, shelf_bytes)
         text_banks = {part: bank for part, bank in self.banks.items() if part != "unet"}
         self.encoder = PromptEncoder(base, text_banks, self.silence_trainings)
@@ -46,6 +50,15 @@ class Easel:
         """From the next forward on none of them acts; a training lets its own act again at its next step."""
         if self._trainings is not None:
             self._trainings.activate({})
+
+    def activate(self, mixes: Sequence[Mix]) -> None:
+        """At the UNet's next forward sample i of the batch uses ``mixes[i]``; none: the base is alone."""
+        self.silence_trainings()
+        self.slots.activate(mixes)
+
+    def release(self) -> None:
+        """From the next forward on no slot acts."""
+        self.slots.activate([])
 
     @property
     def slots(self) -> SlotBank:
@@ -58,6 +71,7 @@ class Company:
     """The adapters of one drawing, fitted."""
 
     uses: tuple[tuple[AdapterUse, FittedAdapter], ...]
+    others: Mapping[str, Vectors] = field(default_factory=dict)  # vectors of no file, by the word they stand for
 
     def mix(self, part: str) -> Mix:
         """Those that act in a part, with their weights there."""
@@ -69,7 +83,7 @@ class Company:
 
     def inversions(self) -> dict[str, Vectors]:
         """Vectors by the word that they stand for; of two the first one named."""
-        found: dict[str, Vectors] = {}
+        found: dict[str, Vectors] = dict(self.others)
         for _, fitted in self.uses:
             for embedding in fitted.embeddings:
                 found.setdefault(embedding.trigger, embedding.vectors)

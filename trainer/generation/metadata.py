@@ -13,7 +13,7 @@ from trainer import messages
 from trainer.adapters.files import TRAINER_VERSION
 
 if TYPE_CHECKING:
-    from trainer.generation.pipeline import Picture
+    from trainer.generation.images import Picture
 
 
 PROGRAM = f"Darkroom {TRAINER_VERSION}"  # behind "Version", where A1111 has v1.10.0: who made the picture

@@ -16,8 +16,8 @@ from trainer.contract import infotext, samplers
 from trainer.contract.drawings import Drawing
 from trainer.generation.easel import Company, Easel
 from trainer.generation.enlarging import check_upscale, enlarge, upscale
+from trainer.generation.images import Picture, to_images
 from trainer.generation.metadata import PROGRAM
-from trainer.generation.pipeline import Picture, to_images
 from trainer.generation.samplers import begin, begin_from, first_step, make_plan
 from trainer.generation.script import Script, write_script
 from trainer.generation.sources import MASK_BLUR, STRENGTH, Canvas, place_source, to_pixels

@@ -12,7 +12,7 @@ from diffusers import AutoencoderTiny
 from PIL import Image
 from torch.nn import functional as F
 
-from trainer.generation.pipeline import to_images
+from trainer.generation.images import to_images
 from trainer.models.loading import Base
 
 _LATENTS = 48  # a side of the picture that the map is found by

@@ -185,12 +185,11 @@ def _call_unet(batch: Sequence[Sample], latents: torch.Tensor, rows: Sequence[_R
     owners = [place for place, _ in groupby(places)] if alike else places
     easel = batch[0].easel
     timesteps = torch.tensor([batch[place].plan.calls[batch[place].calls].timestep for place in places])
-    easel.silence_trainings()
-    easel.slots.activate([batch[place].mix for place in owners])
+    easel.activate([batch[place].mix for place in owners])
     try:
         return easel.base.predict(
             latents[places], timesteps.to(easel.base.device, torch.float32),
             concatenate([row.conditioning for row in rows]),
         )  # fmt: skip
     finally:
-        easel.slots.activate([])
+        easel.release()

@@ -18,7 +18,7 @@ from trainer.adapters.files import write_lora
 from trainer.adapters.safetensors_file import write_tensors
 from trainer.contract.drawings import AdapterKind
 from trainer.errors import UserFault
-from trainer.generation.pipeline import GenerationJob, generate
+from trainer.generation.live import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning
 from trainer.training.learner import CaptionCache, Draw, Drawing, Weights, encode_live

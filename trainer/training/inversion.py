@@ -16,7 +16,7 @@ from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import Embedding, write_embedding
 from trainer.contract.drawings import AdapterKind
 from trainer.errors import BadAdapterFile
-from trainer.generation.pipeline import GenerationJob, generate
+from trainer.generation.live import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning, Vectors
 from trainer.training.learner import Draw, Drawing, Weights, encode_live

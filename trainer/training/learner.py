@@ -10,7 +10,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from trainer.contract.drawings import AdapterKind
-from trainer.generation.pipeline import GenerationJob, Picture
+from trainer.generation.images import Picture
+from trainer.generation.live import GenerationJob
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning, Vectors, concatenate, encode_tokens, tokenize
 

@@ -15,7 +15,7 @@ from diffusers import UNet2DConditionModel
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.files import write_lora
 from trainer.contract.drawings import AdapterKind
-from trainer.generation.pipeline import GenerationJob, generate
+from trainer.generation.live import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning
 from trainer.training.learner import IN_TRAINING, CaptionCache, Draw, Drawing, Weights, encode_live

@@ -15,7 +15,7 @@ from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import Embedding
 from trainer.adapters.files import write_lora
 from trainer.contract.drawings import AdapterKind
-from trainer.generation.pipeline import GenerationJob
+from trainer.generation.live import GenerationJob
 from trainer.models.loading import Base
 from trainer.models.text import Conditioning
 from trainer.training.inversion import InversionLearner

@@ -9,7 +9,8 @@ from PIL import Image
 
 from trainer.choosing.choose import Checkpoint
 from trainer.choosing.scores import Draw, Look
-from trainer.generation.pipeline import GenerationJob, Picture
+from trainer.generation.images import Picture
+from trainer.generation.live import GenerationJob
 
 LOOK = Look(
     ("thnos monster in a suit", "thnos monster at the beach"), ("monster in a suit", "monster at the beach"), seed=5

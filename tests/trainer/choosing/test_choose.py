@@ -17,7 +17,7 @@ from trainer.choosing.choose import WEIGHTS, Checkpoint, choose, recommend_weigh
 from trainer.choosing.judges import open_judge
 from trainer.choosing.scores import Scores, Yardstick, make_yardstick, plan_look
 from trainer.contract.events import PROPOSED_WEIGHTS
-from trainer.generation.pipeline import GenerationJob, generate
+from trainer.generation.live import GenerationJob, generate
 from trainer.models.loading import Base
 
 

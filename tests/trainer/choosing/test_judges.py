@@ -25,7 +25,7 @@ from trainer.backend import TorchBackend
 from trainer.choosing.folder_judge import FolderJudge, read_eyes
 from trainer.choosing.judges import EmojiJudge, open_judge
 from trainer.errors import MissingJudges
-from trainer.generation.pipeline import GenerationJob, generate
+from trainer.generation.live import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.models.registry import EMBEDDED_FOLDER, BaseSpec
 

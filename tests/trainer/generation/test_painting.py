@@ -1,4 +1,4 @@
-"""From a drawing to its picture: as the pipeline draws it, with settings that say how."""
+"""From a drawing to its picture, with settings that say how."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from trainer.adapters.shelf import FittedAdapter
 from trainer.contract import infotext
 from trainer.contract.drawings import AdapterUse, Drawing, DrawingSettings
 from trainer.generation.easel import Company, Easel
+from trainer.generation.images import Picture
+from trainer.generation.live import GenerationJob, generate
 from trainer.generation.painting import draw_noise, paint, resolve_settings, slerp
-from trainer.generation.pipeline import GenerationJob, Picture, generate
 from trainer.generation.studio import Studio
 from trainer.models.emoji64.report import finish as run
 from trainer.models.loading import load_base
@@ -52,7 +53,7 @@ def drawing(**settings: object) -> Drawing:
     return Drawing("(a fox:1.2) in a suit", "a fox", "rain", 7, settings=DrawingSettings(**settings))
 
 
-def test_it_is_the_pipelines_picture(easel: Easel) -> None:
+def test_what_a_training_draws_beside_its_bank_is_the_same_picture(easel: Easel) -> None:
     job = GenerationJob("(a fox:1.2) in a suit", "rain", seed=7, num_inference_steps=5, guidance_scale=4)
     theirs = run(generate(easel.base, AdapterBank({}), job))[0].image
     ours = draw(easel, drawing(num_inference_steps=5, guidance_scale=4.0)).image

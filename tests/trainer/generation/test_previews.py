@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from trainer.generation.pipeline import to_images
+from trainer.generation.images import to_images
 from trainer.generation.previews import Previewer
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import read_base

@@ -19,8 +19,8 @@ from trainer.contract import infotext
 from trainer.contract.drawings import Drawing, DrawingSettings, HighRes, Source, Upscale
 from trainer.errors import UserFault
 from trainer.generation.easel import Company, Easel
+from trainer.generation.images import Picture
 from trainer.generation.painting import count_steps, paint
-from trainer.generation.pipeline import Picture
 from trainer.generation.samplers import first_step
 from trainer.generation.studio import Studio
 from trainer.models.loading import load_base

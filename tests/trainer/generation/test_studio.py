@@ -13,8 +13,8 @@ from trainer.adapters.shelf import FittedAdapter
 from trainer.adapters.uses import ReadAdapter
 from trainer.contract.drawings import AdapterUse, Drawing, DrawingSettings
 from trainer.generation.easel import Company, Easel
+from trainer.generation.images import Picture
 from trainer.generation.painting import paint
-from trainer.generation.pipeline import Picture
 from trainer.generation.studio import Sample, Studio, _predict
 from trainer.models.loading import load_base
 from trainer.models.registry import EMBEDDED_FOLDER, read_base

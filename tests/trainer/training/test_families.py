@@ -14,7 +14,7 @@ from tests.trainer.training.conftest import job, run, start, write
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.embedding_files import read_embedding
 from trainer.adapters.files import read_lora
-from trainer.generation.pipeline import GenerationJob
+from trainer.generation.live import GenerationJob
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import read_base
 from trainer.models.tuned import load_tuned

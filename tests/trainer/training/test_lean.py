@@ -9,7 +9,7 @@ from PIL import Image
 from tests.trainer.bases import make_base, make_single_file
 from tests.trainer.training.conftest import job, run, start, write
 from trainer.adapters.bank import AdapterBank
-from trainer.generation.pipeline import GenerationJob, generate
+from trainer.generation.live import GenerationJob, generate
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import find_bases
 

@@ -16,7 +16,7 @@ from tests.trainer.training.conftest import Learn, job, run, start, write
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.files import read_lora
 from trainer.errors import UserFault
-from trainer.generation.pipeline import GenerationJob, generate
+from trainer.generation.live import GenerationJob, generate
 from trainer.models.loading import Base
 from trainer.training import loop
 from trainer.training.checkpoints import step_of

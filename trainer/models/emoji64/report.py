@@ -23,7 +23,7 @@ from PIL import Image
 from trainer.adapters.bank import AdapterBank
 from trainer.adapters.files import read_lora
 from trainer.contract.requests import Recipe
-from trainer.generation.pipeline import GenerationJob, generate
+from trainer.generation.live import GenerationJob, generate
 from trainer.models.emoji64 import evaluate, grammar, teach
 from trainer.models.emoji64.assets import Assets, fetch_assets
 from trainer.models.emoji64.compose import Composer
