@@ -53,7 +53,7 @@ def original_layout(parts: Mapping[str, Tensors], family: Family) -> dict[str, t
     SD2's text encoder lost its 24th layer on the way to diffusers. It conditions nothing, yet strict readers look for
     it; as sd-scripts does, the 23rd stands in for it, and with it a projection that projects nothing.
     """
-    tensors = _unet(parts["unet"]) | _vae(parts["vae"])
+    tensors = _unet(parts["unet"]) | original_vae(parts["vae"])
     if family == "sd1":
         return tensors | _clip(parts["text_encoder"], "cond_stage_model.transformer.")
     if family == "sd2":
@@ -95,7 +95,8 @@ def _unet(state: Tensors) -> dict[str, torch.Tensor]:
     return result
 
 
-def _vae(state: Tensors) -> dict[str, torch.Tensor]:
+def original_vae(state: Tensors) -> dict[str, torch.Tensor]:
+    """An AutoencoderKL's tensors by their names in a whole file. Raises :class:`UserFault`."""
     levels = len({key.split(".")[2] for key in state if key.startswith("decoder.up_blocks.")})
     result = {}
     for key, tensor in state.items():

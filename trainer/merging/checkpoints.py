@@ -18,9 +18,10 @@ from trainer.errors import UserFault
 from trainer.merging.blocks import multipliers
 from trainer.merging.formulas import add_difference, slerp, weighted_sum
 from trainer.merging.lazy import LazyTensor
-from trainer.merging.models import Model, open_models, open_vae
+from trainer.merging.models import Model, open_models
 from trainer.merging.plans import DTYPES, CheckpointPlan, Merged, ModelFile, OnProgress, quietly
 from trainer.merging.tensor_file import Shape, write_streaming
+from trainer.merging.vae_source import open_vae
 from trainer.models.families import OTHER_INPUTS
 
 EMA = "model_ema."
@@ -45,7 +46,7 @@ def merge_checkpoints(
     needed = _NEED[plan.method]
     if len(models) != needed:
         raise UserFault(f"{len(models)} models were given, and {plan.method.replace('_', ' ')} takes {needed}")
-    with open_models(models) as opened, open_vae(vae) as other_vae:
+    with open_models(models) as opened, open_vae(vae, opened[0].family) as other_vae:
         merge = _Merge(plan, opened, other_vae, multipliers(opened[0], plan.blocks, plan.multiplier))
         layout, left_out = merge.layout()
         write_streaming(layout, public_metadata(plan.metadata), merge.read, out, on_progress)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -38,6 +38,7 @@ class Model:
     name: str
     family: Family | None
     tensors: Mapping[str, LazyTensor]
+    predicts_v: bool | None = None  # None: nobody says
 
     def read(self, name: str) -> torch.Tensor:
         """One tensor, as it is stored."""
@@ -48,11 +49,6 @@ class Model:
         """What the names of its VAE's tensors begin with."""
         return VAE if self.family else "vae."
 
-    @property
-    def predicts_v(self) -> bool:
-        """Whether an SDXL says by a key of its own that it predicts v."""
-        return "v_pred" in self.tensors
-
 
 @contextmanager
 def open_models(files: Iterable[ModelFile]) -> Iterator[list[Model]]:
@@ -61,14 +57,14 @@ def open_models(files: Iterable[ModelFile]) -> Iterator[list[Model]]:
     Raises :class:`UserFault` for what is no whole model, and for models of different families.
     """
     with ExitStack() as held:
-        models = [_open(file, held) for file in files]
+        models = [_with_prediction(open_model(file, held), file) for file in files]
         for other in models[1:]:
             if other.family != models[0].family:
                 raise UserFault(
                     f"{other.name} is {_title(other.family)} and {models[0].name} is {_title(models[0].family)}: only"
                     " models of one family can be put together"
                 )
-            if other.predicts_v != models[0].predicts_v:
+            if other.predicts_v is not None and models[0].predicts_v == (not other.predicts_v):
                 first, second = (models[0], other) if other.predicts_v else (other, models[0])
                 raise UserFault(
                     f"{second.name} predicts v and {first.name} noise: what lies between them draws nothing; take two"
@@ -77,11 +73,19 @@ def open_models(files: Iterable[ModelFile]) -> Iterator[list[Model]]:
         yield models
 
 
+def _with_prediction(model: Model, file: ModelFile) -> Model:
+    """What whoever asks knows of it; of SDXL a key in the file says so, too."""
+    if file.prediction_type is None and model.family != "sdxl":
+        return model
+    return replace(model, predicts_v="v_pred" in model.tensors or file.prediction_type == "v_prediction")
+
+
 def _title(family: Family | None) -> str:
     return FAMILIES[family].title if family else "a model in a layout of its own"
 
 
-def _open(file: ModelFile, held: ExitStack) -> Model:
+def open_model(file: ModelFile, held: ExitStack) -> Model:
+    """One model, which ``held`` closes. Raises :class:`UserFault`."""
     try:
         if file.path.is_dir():
             return _open_folder(file, held)
@@ -112,7 +116,7 @@ def _open_folder(file: ModelFile, held: ExitStack) -> Model:
     """A diffusers folder by the names of the original layout."""
     family = check_folder(file.path)
     names = ("unet", "vae", *(tower.name for tower in FAMILIES[family].towers))
-    parts = {part: _read_part(file.path / part, held) for part in names}
+    parts = {part: read_part(file.path / part, held) for part in names}
     if _has_tiny_vae(file.path):
         named = {f"{part}.{key}": tensor for part, state in parts.items() for key, tensor in state.items()}
         return Model(file.name, None, named)
@@ -123,13 +127,15 @@ def _open_folder(file: ModelFile, held: ExitStack) -> Model:
     return Model(file.name, family, tensors)
 
 
-def _read_part(folder: Path, held: ExitStack) -> dict[str, LazyTensor]:
+def read_part(folder: Path, held: ExitStack, part: str = "") -> dict[str, LazyTensor]:
+    """The tensors of a part of a diffusers folder, or of one that lies alone, by the names of today."""
     tensors: dict[str, LazyTensor] = {}
     for path in weight_files(folder):
         tensors |= lazy_tensors(held.enter_context(TensorFile(path)))
-    if folder.name == "vae":
+    part = part or folder.name
+    if part == "vae":
         return {_with_new_attention(key): tensor for key, tensor in tensors.items()}
-    if folder.name.startswith("text_encoder"):
+    if part.startswith("text_encoder"):
         flat = {key.removeprefix("text_model."): tensor for key, tensor in tensors.items()}
         return {key: tensor for key, tensor in flat.items() if key != "embeddings.position_ids"}
     return tensors
@@ -148,29 +154,3 @@ def _has_tiny_vae(folder: Path) -> bool:
 def _predicts_v(folder: Path) -> bool:
     config = folder / "scheduler" / "scheduler_config.json"
     return config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("prediction_type") == "v_prediction"
-
-
-@contextmanager
-def open_vae(file: ModelFile | None) -> Iterator[Mapping[str, LazyTensor]]:
-    """The VAE's tensors of a whole model or of a file of its own, by their names without what stands in front."""
-    with ExitStack() as held:
-        yield _open_vae(file, held) if file else {}
-
-
-def _open_vae(file: ModelFile, held: ExitStack) -> dict[str, LazyTensor]:
-    if not file.path.is_dir():
-        try:
-            tensors = lazy_tensors(held.enter_context(TensorFile(file.path)))
-        except (BadAdapterFile, OSError) as error:
-            raise UserFault(f"{file.name} can't be read as a VAE: {str(error)[:200]}; take another one") from error
-        if not any(key.startswith((VAE, "vae.")) for key in tensors):
-            return _check_vae(file, {key: tensor for key, tensor in tensors.items() if not key.startswith("loss")})
-    model = _open(file, held)
-    prefix = model.vae_prefix
-    return _check_vae(file, {key.removeprefix(prefix): t for key, t in model.tensors.items() if key.startswith(prefix)})
-
-
-def _check_vae(file: ModelFile, tensors: dict[str, LazyTensor]) -> dict[str, LazyTensor]:
-    if not any(key.startswith("decoder.") for key in tensors):
-        raise UserFault(f"{file.name} holds no VAE; take a VAE's file in the original layout, or a whole model")
-    return tensors

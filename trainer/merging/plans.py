@@ -47,6 +47,7 @@ class ModelFile:
 
     path: Path
     name: str  # as people know it, for what is said of it
+    prediction_type: Literal["epsilon", "v_prediction"] | None = None  # where it is known: a file of SD2 does not say
 
 
 @dataclass(frozen=True)

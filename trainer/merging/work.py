@@ -106,10 +106,9 @@ class _Work:
         ]  # fmt: skip
 
     def _model(self, model: Model) -> ModelFile:
-        if model.blob is not None:
-            return ModelFile(self._path(model.blob), model.name)
         spec = self._spec(model.base)
-        return ModelFile(spec.file or spec.folder, model.name)
+        path = self._path(model.blob) if model.blob is not None else spec.file or spec.folder
+        return ModelFile(path, model.name, spec.defaults.prediction_type)
 
     def _vae(self, model: Model) -> ModelFile:
         """One that the operator offers, by its name; or that of a base."""

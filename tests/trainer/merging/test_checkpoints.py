@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,43 @@ def test_the_vae_of_choice_replaces_that_of_the_first(tmp_path: Path) -> None:
     own = save_model(tmp_path / "vae.safetensors", bare | {"loss.logvar": torch.zeros(())})
     merge_checkpoints(CheckpointPlan(**FLOAT32), files[:2], out, vae=own)
     assert_same(load_model(out), expected)
-    with pytest.raises(UserFault, match="holds no VAE"):
+    with pytest.raises(UserFault, match="x holds no VAE"):
         merge_checkpoints(
             CheckpointPlan(), files[:2], out, vae=save_model(tmp_path / "x.safetensors", {"a": torch.ones(1)})
+        )
+
+
+@pytest.mark.parametrize("form", ["folder", "a folder alone", "a file in diffusers' names", "a file"])
+def test_a_vae_is_taken_from_whatever_it_lies_in(tiny_bases: Path, form: str, tmp_path: Path) -> None:
+    folder = tiny_bases / "sd1"
+    [weights] = (folder / "vae").glob("*.safetensors")
+    alone = tmp_path / "kl-f8"
+    shutil.copytree(folder / "vae", alone)
+    path = {
+        "folder": folder,
+        "a folder alone": alone,
+        "a file in diffusers' names": weights,
+        "a file": tiny_bases / "sd1-file.safetensors",
+    }[form]
+    whole = load_model(tiny_bases / "sd1-file.safetensors")
+    changed = {key: tensor * 2 if tensor.is_floating_point() else tensor for key, tensor in whole.items()}
+    model = save_model(tmp_path / "a.safetensors", changed)
+    merge_checkpoints(
+        CheckpointPlan("weighted_sum", 0.5, **FLOAT32), [model, model], tmp_path / "out.safetensors",
+        vae=ModelFile(path, "vae"),
+    )  # fmt: skip
+    found = load_model(tmp_path / "out.safetensors")
+    assert found.keys() == whole.keys()
+    for key, tensor in whole.items():
+        wanted = tensor if key.startswith("first_stage_model.") else changed[key]
+        assert torch.allclose(found[key].float(), wanted.float(), atol=1e-6), key
+
+
+def test_the_vae_of_a_family_with_other_latents_is_refused(tiny_bases: Path, tmp_path: Path) -> None:
+    model = ModelFile(tiny_bases / "sd1", "sd1")
+    with pytest.raises(UserFault, match="the VAE of sdxl is for latents of another kind"):
+        merge_checkpoints(
+            CheckpointPlan(), [model, model], tmp_path / "out", vae=ModelFile(tiny_bases / "sdxl", "sdxl")
         )
 
 
@@ -151,6 +186,11 @@ def test_what_predicts_v_is_not_mixed_with_what_predicts_noise(tmp_path: Path) -
     files = [save_model(tmp_path / f"{name}.safetensors", state) for name, state in (("a", a), ("b", b))]
     with pytest.raises(UserFault, match="b predicts v and a noise"):
         merge_checkpoints(CheckpointPlan(), files, tmp_path / "out.safetensors")
+    one = save_model(tmp_path / "two.safetensors", checkpoint_tensors("sd2"))
+    known = [ModelFile(one.path, "768-v", "v_prediction"), ModelFile(one.path, "512-base", "epsilon")]
+    with pytest.raises(UserFault, match="768-v predicts v and 512-base noise"):
+        merge_checkpoints(CheckpointPlan(), known, tmp_path / "out.safetensors")
+    merge_checkpoints(CheckpointPlan(), [known[0], one], tmp_path / "out.safetensors")
 
 
 def test_what_is_no_model_is_refused_by_name(tmp_path: Path) -> None:
