@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 
-from bot import lifecycle
+from bot import lifecycle, versions
 from bot.errors import UserError, quoted
 from bot.store import adapters, finding, jobs
 from bot.store.database import Database
@@ -18,7 +18,7 @@ from trainer.contract.requests import Recipe
 
 LONGEST_NAME = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_COMPARED = 2000  # how many visible names an unknown one is compared with
+_COMPARED = 100  # how many names an unknown one is compared with, besides those that are nearly it
 
 
 def check_name(name: str) -> str:
@@ -42,10 +42,24 @@ def check_free(tx: Connection, owner_id: int, name: str, *, adapter_id: str | No
             f"You have an adapter `{name}` already: take another name, for example `{proposal}`, or delete that one"
             f" first with `/adapter delete name:{name}`."
         )
+    _check_not_in_training(tx, owner_id, name)
+
+
+def check_trainable(tx: Connection, owner_id: int, name: str, *, continues: str | None) -> None:
+    """Raises UserError: a training of that name is under way, or what ``continues`` an adapter would replace another.
+
+    A training anew under a name that the member has makes its next version.
+    """
+    if continues is not None:
+        check_free(tx, owner_id, name, adapter_id=continues)
+    _check_not_in_training(tx, owner_id, name)
+
+
+def _check_not_in_training(tx: Connection, owner_id: int, name: str) -> None:
     if jobs.training_of_name(tx, owner_id, name) is not None:
         raise UserError(
-            f"A training of yours for `{name}` is under way: take another name, for example `{proposal}`, or stop that"
-            " one first with `/cancel`."
+            f"A training of yours for `{name}` is under way: take another name, for example"
+            f" `{_next_free(tx, owner_id, name)}`, or stop that one first with `/cancel`."
         )
 
 
@@ -81,7 +95,9 @@ class Adapters:
 
         ``ada/thnos`` says whose.
 
-        Raises UserError: unknown, or several members share one of that name.
+        ``thnos@1`` is another version than the newest.
+
+        Raises UserError: unknown, no such version, or several members share one of that name.
         """
         return await self._database.read(lambda tx: _resolve(tx, written, viewer_id, guild_id))
 
@@ -148,8 +164,8 @@ class Adapters:
         return await self._database.read(lambda tx: finding.complete(tx, typed, viewer_id, guild_id, limit))
 
     async def visible(self, *, viewer_id: int, guild_id: int | None, limit: int = 100) -> list[Adapter]:
-        """All that the viewer can use, own first, newest first."""
-        return await self._database.read(lambda tx: adapters.visible(tx, viewer_id, guild_id, limit))
+        """What the viewer can use: their own, the newest first, then what is used most."""
+        return await self._database.read(lambda tx: finding.complete(tx, "", viewer_id, guild_id, limit))
 
     async def delete(self, written: str, *, owner_id: int) -> Adapter:
         """Delete one's own adapter, its file, and at once the photos that were kept for it.
@@ -195,6 +211,11 @@ def require_visible(tx: Connection, adapter_id: str, viewer_id: int, guild_id: i
 
 
 def _resolve(tx: Connection, written: str, viewer_id: int, guild_id: int | None) -> Adapter:
+    bare, number = versions.split_version(written)
+    return versions.find(tx, _resolve_name(tx, bare, viewer_id, guild_id), number)
+
+
+def _resolve_name(tx: Connection, written: str, viewer_id: int, guild_id: int | None) -> Adapter:
     owner, slash, name = written.strip().lower().rpartition("/")
     own = adapters.own(tx, viewer_id, name)
     if own is not None and (not slash or own.owner_name.lower() == owner):
@@ -219,14 +240,16 @@ def _own(tx: Connection, written: str, owner_id: int, guild_id: int | None) -> A
         raise UserError(
             f"{quoted(written)} belongs to {theirs[0].owner_name}: only they can share, unshare or delete it."
         )
-    mine = [adapter for adapter in adapters.visible(tx, owner_id, None, _COMPARED) if adapter.owner_id == owner_id]
-    raise UserError(f"You have no adapter {quoted(written)}. {_nearest(name, [adapter.name for adapter in mine])}")
+    mine = [adapter.name for adapter in adapters.owned(tx, owner_id, _COMPARED)]
+    raise UserError(f"You have no adapter {quoted(written)}. {_nearest(name, mine)}")
 
 
 def _unknown(tx: Connection, written: str, viewer_id: int, guild_id: int | None) -> str:
-    usable = adapters.visible(tx, viewer_id, guild_id, _COMPARED)
+    name = written.strip().lower()
+    usable = finding.near(tx, name.rpartition("/")[2], viewer_id, guild_id, _COMPARED)
+    usable += finding.complete(tx, "", viewer_id, guild_id, _COMPARED)
     names = [adapter.name_for(viewer_id) for adapter in usable]
-    return f"There is no adapter {quoted(written)} that you can use. {_nearest(written.strip().lower(), names)}"
+    return f"There is no adapter {quoted(written)} that you can use. {_nearest(name, names)}"
 
 
 def _nearest(typed: str, names: list[str]) -> str:

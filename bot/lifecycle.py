@@ -6,18 +6,18 @@ from sqlite3 import Connection
 
 import msgspec
 
+from bot import versions
 from bot.errors import new_reference
-from bot.likeness import strictest
 from bot.merging.recording import record_merge
-from bot.store import adapters, garbage, jobs, outbox, pictures, sharing
-from bot.store.records import Adapter, Hold, Job, Picture, State
+from bot.store import adapters, garbage, jobs, library, lineage, outbox, pictures
+from bot.store import versions as kept
+from bot.store.records import Adapter, Hold, Job, Parent, Picture, State
 from trainer.contract.events import Outcome, Standing
 from trainer.contract.names import outcome_path
 
 MOST_TRIES = 3  # attempts that may end through the job's own fault, before it is given up
 CHOOSE_FOR_S = 24 * 3600.0  # how long another version of an adapter can be chosen
 EXPORT_KEPT_S = 24 * 3600.0  # a file that somebody took away; the same again is made anew after that
-OLD_VERSION_KEPT_S = 24 * 3600.0  # the file of an adapter that has learned on since
 PING_AFTER_S = 120.0  # whoever waited longer has looked away
 
 
@@ -50,6 +50,13 @@ def record_outcome(tx: Connection, job: Job, outcome: Outcome, now: float) -> No
             for position, file in enumerate(outcome.pictures)
         ],
     )
+    if job.lane == "imagine":
+        made = [
+            (pick.adapter_id, job.id, position)
+            for position in range(min(len(outcome.pictures), len(job.imagine.drawings)))
+            for pick in job.imagine.picks(position)
+        ]
+        library.add_pictures(tx, made)
 
 
 def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> None:
@@ -59,6 +66,8 @@ def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> N
     before = adapters.get(tx, made.adapter_id)
     if before is not None and int(before.job_id) >= int(job.id):  # of snowflakes the later is the larger
         return  # it is recorded, or has learned on since
+    if before is not None and versions.known(tx, before.id, job.id):
+        return  # its owner put an older version in use since
     if job.makes is None or made.adapter_id != job.makes.adapter_id:
         raise ValueError(f"the outcome of job {job.id} is an adapter that it was not asked for")
     if job.lane == "merge":
@@ -100,29 +109,20 @@ def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> N
     if before is None:
         adapters.insert(tx, adapter)
     else:
-        _replace_adapter(tx, before, _with_rules_of(before, adapter), now)
+        versions.add(tx, before, adapter, now)
+        jobs.stop_keeping_photos(tx, before.job_id)
+    if job.train.continues is not None:
+        _note_parent(tx, adapter.id, job.train.continues)
     others = {candidate.file.blob for candidate in made.candidates} - {adapter.blob}
     garbage.add(tx, others, now + CHOOSE_FOR_S)
 
 
-def _with_rules_of(before: Adapter, after: Adapter) -> Adapter:
-    """Who may use an adapter stays as it was when it learns on; it may become the likeness of a real person."""
-    return msgspec.structs.replace(
-        after,
-        likeness=strictest([before.likeness, after.likeness]),
-        agreed_at=before.agreed_at,
-        public_at=before.public_at,
-        hidden_at=before.hidden_at,
-    )
-
-
-def _replace_adapter(tx: Connection, before: Adapter, after: Adapter, now: float) -> None:
-    """An adapter has learned on: its file of before goes a day later, the photos that were kept for it at once."""
-    adapters.update(tx, after)
-    if after.likeness != before.likeness:  # it is no longer what was shared
-        sharing.take_back(tx, after.id)
-    garbage.add(tx, [outcome_path(before.job_id), before.blob], now + OLD_VERSION_KEPT_S)
-    jobs.stop_keeping_photos(tx, before.job_id)
+def _note_parent(tx: Connection, adapter_id: str, parent_id: str) -> None:
+    """A new adapter goes on from another one; a new version of the same is no child of itself."""
+    parent = adapters.get(tx, parent_id)
+    if parent is not None and parent.id != adapter_id:
+        name = f"{parent.owner_name}/{parent.name}@{parent.version}"
+        lineage.add(tx, adapter_id, [Parent(adapter_id=parent.id, owner_id=parent.owner_id, name=name)], "continued")
 
 
 def choose_candidate(tx: Connection, adapter: Adapter, place: int, until: float) -> Adapter:
@@ -176,6 +176,8 @@ def deliver(tx: Connection, job_id: str, channel_id: int, message_id: int, now: 
         outbox.add(tx, job_id, "delivered", now)
         if job.is_export:
             return job
+        if job.lane == "imagine":
+            library.count_use(tx, (pick.adapter_id for pick in job.imagine.adapters))
         if job.lane == "train" or now - job.created_at > PING_AFTER_S:
             outbox.add(tx, job_id, "ping", now)
     return job
@@ -296,7 +298,8 @@ def throw_away_adapter(tx: Connection, adapter: Adapter, now: float) -> None:
     """
     for job in jobs.merging(tx, adapter.id):  # one that waits is refused when its turn comes
         jobs.request_cancel(tx, job.id, now)
-    versions = [candidate.file.blob for candidate in adapter.candidates]
-    garbage.add(tx, [outcome_path(adapter.job_id), adapter.blob, *versions], now)
+    others = [candidate.file.blob for candidate in adapter.candidates]
+    others += [each.blob for each in kept.of_adapter(tx, adapter.id)]
+    garbage.add(tx, [outcome_path(adapter.job_id), adapter.blob, *others], now)
     jobs.stop_keeping_photos(tx, adapter.job_id)
     adapters.delete(tx, adapter.id)

@@ -100,7 +100,7 @@ def words_to_toggle(spec: ImagineSpec) -> tuple[str, bool]:
 
 
 def _words_of(spec: ImagineSpec, place: int) -> str:
-    return ", ".join(dict.fromkeys(pick.words for pick in picks_of(spec, place) if pick.words))
+    return ", ".join(dict.fromkeys(pick.words for pick in spec.picks(place) if pick.words))
 
 
 def _append(prompt: str, words: str) -> str:
@@ -123,17 +123,11 @@ def _shot(spec: ImagineSpec, place: int) -> Shot:
         prompt=drawing.prompt,
         prompt_written=drawing.prompt_written,
         negative_prompt=drawing.negative_prompt,
-        adapters=picks_of(spec, place),
+        adapters=spec.picks(place),
         seed=drawing.seed,
         settings=drawing.settings,
         source=drawing.source,
     )
-
-
-def picks_of(spec: ImagineSpec, place: int) -> tuple[AdapterPick, ...]:
-    """The adapters of one of its pictures."""
-    uses = {(use.name, use.weight, use.te_weight, use.blob) for use in spec.drawings[place].adapters}
-    return tuple(pick for pick in spec.adapters if (pick.written, pick.weight, pick.te_weight, pick.blob) in uses)
 
 
 def remix_text(job: Job, picture: Picture, named: Sequence[tuple[AdapterPick, str]]) -> str:

@@ -29,6 +29,7 @@ from bot.fetching import Fetcher
 from bot.guilds import Guilds
 from bot.importing.importer import Importer
 from bot.jobs import Jobs
+from bot.library import Library
 from bot.merging.merges import Merges
 from bot.outbox import Listener, Outbox
 from bot.photos import Photos
@@ -67,6 +68,7 @@ class Services:
     control: Control
     reviews: Reviews
     adapters: Adapters
+    library: Library
     sharing: Sharing
     importer: Importer
     bringer: Bringer
@@ -141,7 +143,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         photos = Photos(fetcher, blobs, settings.darkroom_data / "incoming", explicit_from=explicit_from)
         photos.clear_incoming()
         outbox = Outbox(database)
-        sweeper = Sweeper(database, blobs, outbox)
+        sweeper = Sweeper(database, blobs, outbox, keep_versions=settings.darkroom_keep_versions)
         events = EventReader(database, queue, blobs, outbox)
         dispatcher = Dispatcher(database, queue, blobs, outbox, caught_up=events.caught_up)
 
@@ -185,6 +187,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             control=Control(database, outbox, progress=jobs.progress, on_change=dispatcher.wake),
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
             adapters=adapters,
+            library=Library(database),
             sharing=Sharing(database),
             importer=importer,
             bringer=Bringer(addresses, importer, incoming, most_bytes=settings.darkroom_max_import_bytes),

@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from bot import lifecycle
+from bot import lifecycle, versions
 from bot.outbox import Outbox
 from bot.store import consents, garbage, jobs
 from bot.store.database import Database
@@ -29,8 +29,16 @@ class Sweeper:
     """Sweeps at start, hourly, and when woken because a training was delivered."""
 
     def __init__(
-        self, database: Database, blobs: Blobs, outbox: Outbox, *, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        blobs: Blobs,
+        outbox: Outbox,
+        *,
+        keep_versions: int = 5,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """``keep_versions``: of an adapter, besides the one in use; an adapter of SDXL has 20 to 200 MB."""
+        self._keep_versions = keep_versions
         self._database = database
         self._blobs = blobs
         self._outbox = outbox
@@ -52,6 +60,7 @@ class Sweeper:
                     await self.end_expired_holds()
                     await self.delete_checkpoints()
                     await self.delete_orphaned_photos()
+                    await self.delete_old_versions()
                     await self.collect_garbage()
                     last_full = time.monotonic()
             except Exception:
@@ -110,6 +119,12 @@ class Sweeper:
                 await self._blobs.delete_all(photos_prefix(job_id))
                 orphaned.append(job_id)
         return orphaned
+
+    async def delete_old_versions(self) -> None:
+        """Delete the oldest versions of adapters that have more than are kept; their files go a day later."""
+        gone = await self._database.write(lambda tx: versions.trim(tx, self._keep_versions, self._clock()))
+        if gone:
+            log.info("versions.deleted", versions=[f"{each.id}@{each.version}" for each in gone])
 
     async def collect_garbage(self) -> list[str]:
         """Delete files that no adapter, picture or unfinished job names any more; their paths."""

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from bot import checks, entries, reviews
-from bot.adapters import check_free, check_name
+from bot.adapters import check_name, check_trainable
 from bot.admission import Admission, info_of
 from bot.continuing import Continuation, find_again, read_continuation
 from bot.decency.minors import check_words
@@ -23,7 +23,7 @@ from bot.orders import Origin, TrainOrder
 from bot.photos import Photos, StoredPhotos, check_uploads, is_zip
 from bot.recipes import check_for_base, check_recipe
 from bot.rules import allows_explicit, check_texts
-from bot.store import consents, jobs, members
+from bot.store import adapters, consents, jobs, members
 from bot.store.database import Database
 from bot.store.records import Consent, Hold, Job, Likeness, TrainSpec
 from trainer.contract.blobs import BlobMissing, Blobs
@@ -72,7 +72,7 @@ class Trainings:
         if order.uploads and not is_zip(order.uploads[0]):
             checks.captions(order, order.captions)  # a zip may bring some
         consent = entries.consent_of(order, order.name, self._clock())
-        base = await self._agree(order.origin, consent, order.base, order.recipe, _replaced(going))
+        base = await self._agree(order.origin, consent, order.base, order.recipe, _continued(going))
         stored = await self._collect(order, base)
         try:
             spec = await self._specify(order, going, stored)
@@ -88,7 +88,7 @@ class Trainings:
         """
         order, going = await self._complete(order)
         await self._database.read(
-            lambda tx: self._check(tx, order.origin, order.name, order.base, order.recipe, _replaced(going))
+            lambda tx: self._check(tx, order.origin, order.name, order.base, order.recipe, _continued(going))
         )
 
     async def check_recipe(self, recipe: Recipe, base: str | None) -> None:
@@ -116,7 +116,7 @@ class Trainings:
         if consent is None:
             raise UserError(PHOTOS_GONE)
         consent = msgspec.structs.replace(consent, job_id=origin.job_id)
-        base = await self._agree(origin, consent, old.base, spec.recipe, spec.adapter_id)
+        base = await self._agree(origin, consent, old.base, spec.recipe, spec.continues)
         spec = msgspec.structs.replace(spec, photos=await self._copy_photos(old, origin.job_id))
         held: Hold | None = "review" if await reviews.copy_report(self._blobs, job_id, origin.job_id) else None
         return await self._accept(origin, base, spec, held=held)
@@ -170,12 +170,12 @@ class Trainings:
         return spec
 
     async def _agree(
-        self, origin: Origin, consent: Consent, base: str | None, recipe: Recipe, replaced: str | None
+        self, origin: Origin, consent: Consent, base: str | None, recipe: Recipe, continues: str | None
     ) -> str:
         """Check what can be checked before there are photos, and store the consent; the base to use."""
 
         def agree(tx: Connection) -> str:
-            chosen = self._check(tx, origin, consent.name, base, recipe, replaced)
+            chosen = self._check(tx, origin, consent.name, base, recipe, continues)
             members.remember(tx, origin.member_id, origin.member_name, self._clock())
             consents.add(tx, consent)
             return chosen
@@ -183,11 +183,11 @@ class Trainings:
         return await self._database.write(agree)
 
     def _check(
-        self, tx: Connection, origin: Origin, name: str, base: str | None, recipe: Recipe, replaced: str | None
+        self, tx: Connection, origin: Origin, name: str, base: str | None, recipe: Recipe, continues: str | None
     ) -> str:
         chosen = self._check_recipe(tx, recipe, base)
         self._admission.check_room(tx, origin, "train")
-        check_free(tx, origin.member_id, name, adapter_id=replaced)
+        check_trainable(tx, origin.member_id, name, continues=continues)
         return chosen
 
     def _check_recipe(self, tx: Connection, recipe: Recipe, base: str | None) -> str:
@@ -202,10 +202,12 @@ class Trainings:
             if jobs.get(tx, origin.job_id) is None:
                 texts = texts_of_training(spec.name, spec.class_word, spec.captions, spec.recipe)
                 _check_texts(tx, origin, texts)
-                check_free(tx, origin.member_id, spec.name, adapter_id=spec.adapter_id)  # another may have been quicker
+                check_trainable(tx, origin.member_id, spec.name, continues=spec.continues)
                 self._admission.check_room(tx, origin, "train")
+            known = adapters.own(tx, origin.member_id, spec.name)
+            made = spec if known is None else msgspec.structs.replace(spec, adapter_id=known.id)  # its next version
             job = entries.new_job(
-                origin, "train", base, spec, self._clock(), held=held,
+                origin, "train", base, made, self._clock(), held=held,
                 explicit_allowed=_may_be_explicit(tx, origin, spec.kind, spec.likeness),
             )  # fmt: skip
             return jobs.insert(tx, job)
@@ -242,6 +244,6 @@ def _may_be_explicit(tx: Connection, origin: Origin, kind: Kind, likeness: Liken
     return kind != "face" and likeness == "none" and allows_explicit(tx, origin)
 
 
-def _replaced(going: Continuation | None) -> str | None:
-    """The id of the adapter whose place the new one takes."""
-    return going.adapter.id if going is not None and going.replaces else None
+def _continued(going: Continuation | None) -> str | None:
+    """The id of the adapter that goes on learning."""
+    return None if going is None else going.adapter.id

@@ -29,7 +29,7 @@ CREATE TABLE named (
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW adapter_audiences AS
-SELECT adapters.number, adapters.id AS adapter_id, adapters.name, audience.value AS audience
+SELECT adapters.number, adapters.id AS adapter_id, lower(adapters.name) AS name, audience.value AS audience
 FROM adapters, json_each((
     SELECT json_group_array(guild) FROM (
         SELECT guild_id AS guild FROM shares WHERE shares.adapter_id = adapters.id
@@ -95,13 +95,22 @@ CREATE VIRTUAL TABLE adapter_near USING fts5(
 -- deleting from it takes an adapter out of all of these, and inserting puts it in, as it then is
 CREATE VIEW indexed AS SELECT id AS adapter_id FROM adapters;
 
+-- row by row, for SQLite looks up no more than the first column of a list of rows
+CREATE TRIGGER adapter_lists_delete INSTEAD OF DELETE ON adapter_lists BEGIN
+    DELETE FROM listed WHERE audience = old.audience AND facet = old.facet AND sort = old.sort AND shelf = old.shelf
+    AND key = old.key AND number = old.number;
+END;
+CREATE TRIGGER adapter_lists_update INSTEAD OF UPDATE OF key ON adapter_lists BEGIN
+    UPDATE listed SET key = new.key WHERE audience = old.audience AND facet = old.facet AND sort = old.sort
+    AND shelf = old.shelf AND key = old.key AND number = old.number;
+END;
+CREATE TRIGGER adapter_audiences_delete INSTEAD OF DELETE ON adapter_audiences BEGIN
+    DELETE FROM named WHERE audience = old.audience AND name = old.name AND number = old.number;
+END;
+
 CREATE TRIGGER indexed_delete INSTEAD OF DELETE ON indexed BEGIN
-    DELETE FROM listed WHERE (audience, facet, sort, shelf, key, number) IN (
-        SELECT audience, facet, sort, shelf, key, number FROM adapter_lists WHERE adapter_id = old.adapter_id
-    );
-    DELETE FROM named WHERE (audience, name, number) IN (
-        SELECT audience, lower(name), number FROM adapter_audiences WHERE adapter_id = old.adapter_id
-    );
+    DELETE FROM adapter_lists WHERE adapter_id = old.adapter_id;
+    DELETE FROM adapter_audiences WHERE adapter_id = old.adapter_id;
     INSERT INTO adapter_words (adapter_words, rowid, words, seen)
     SELECT 'delete', number, words, seen FROM adapter_texts WHERE adapter_id = old.adapter_id;
     INSERT INTO adapter_near (adapter_near, rowid, tokens)
@@ -114,7 +123,7 @@ CREATE TRIGGER indexed_insert INSTEAD OF INSERT ON indexed BEGIN
     AND NOT EXISTS (SELECT 1 FROM shelves WHERE shelves.base = adapters.base AND shelves.kind = adapters.kind);
     INSERT INTO listed
     SELECT audience, facet, sort, shelf, key, number FROM adapter_lists WHERE adapter_id = new.adapter_id;
-    INSERT INTO named SELECT audience, lower(name), number FROM adapter_audiences WHERE adapter_id = new.adapter_id;
+    INSERT INTO named SELECT audience, name, number FROM adapter_audiences WHERE adapter_id = new.adapter_id;
     INSERT INTO adapter_words (rowid, words, seen)
     SELECT number, words, seen FROM adapter_texts WHERE adapter_id = new.adapter_id;
     INSERT INTO adapter_near (rowid, tokens)
@@ -157,10 +166,8 @@ IS (new.name, new.description, new.trigger, new.trigger_words, new.owner_id, new
     new.public_at, new.hidden_at,
         new.likeness, new.agreed_at, length(new.uses))
 BEGIN
-    UPDATE listed SET key = CASE sort WHEN 1 THEN new.uses ELSE new.likes END
-    WHERE (audience, facet, sort, shelf, key, number) IN (
-        SELECT audience, facet, sort, shelf, key, number FROM adapter_lists WHERE adapter_id = old.id AND sort > 0
-    );
+    UPDATE adapter_lists SET key = CASE sort WHEN 1 THEN new.uses ELSE new.likes END
+    WHERE adapter_id = old.id AND sort > 0;
 END;
 
 CREATE TRIGGER tags_indexed_insert_before BEFORE INSERT ON tags

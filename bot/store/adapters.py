@@ -49,8 +49,6 @@ _PARENTS_SEEN = (
 SHOWN = f"({_UNREPORTED} AND {_PARENTS_SEEN})"
 VISIBLE = f"({OWN} OR ({SHOWN} AND ({NAMED} OR {HERE} OR {PUBLIC})))"
 
-_ORDER = "ORDER BY adapters.owner_id <> :viewer, adapters.created_at DESC, adapters.id"
-
 
 def _adapter(row: Row) -> Adapter:
     fields = dict(row)
@@ -147,10 +145,10 @@ def of_triggers(tx: Connection, triggers: Sequence[str], viewer_id: int, guild_i
     return _all(tx, f"{where} ORDER BY adapters.owner_id <> :viewer, {shared_at} DESC, adapters.id", values)
 
 
-def visible(tx: Connection, viewer_id: int, guild_id: int | None, limit: int) -> list[Adapter]:
-    """What the viewer can use: own first, newest first."""
-    values = {"viewer": viewer_id, "guild": guild_id, "limit": limit}
-    return _all(tx, f"{VISIBLE} {_ORDER} LIMIT :limit", values)
+def owned(tx: Connection, owner_id: int, limit: int) -> list[Adapter]:
+    """The member's own, the newest first."""
+    values = {"owner": owner_id, "limit": limit}
+    return _all(tx, "adapters.owner_id = :owner ORDER BY created_at DESC LIMIT :limit", values)
 
 
 def is_visible(tx: Connection, adapter_id: str, viewer_id: int, guild_id: int | None) -> bool:
@@ -164,6 +162,15 @@ def of_numbers(tx: Connection, numbers: Sequence[int], viewer_id: int, guild_id:
     values = {"numbers": msgspec.json.encode(numbers).decode(), "viewer": viewer_id, "guild": guild_id}
     where = f"adapters.number IN (SELECT value FROM json_each(:numbers)) AND {VISIBLE}"
     return {row["number"]: _adapter(row) for row in tx.execute(f"{_SELECT} WHERE {where}", values)}
+
+
+def usable_of(tx: Connection, numbers: Sequence[int], viewer_id: int, guild_id: int | None) -> set[int]:
+    """Those of these rows that the viewer can use."""
+    rows = tx.execute(
+        f"SELECT number FROM adapters WHERE number IN (SELECT value FROM json_each(:numbers)) AND {VISIBLE}",
+        {"numbers": msgspec.json.encode(numbers).decode(), "viewer": viewer_id, "guild": guild_id},
+    )
+    return {row[0] for row in rows}
 
 
 def delete(tx: Connection, adapter_id: str) -> None:

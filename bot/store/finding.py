@@ -8,7 +8,7 @@ names that differ by one are found by their beginnings with a character left out
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from sqlite3 import Connection, Row
 
 import msgspec
@@ -19,11 +19,12 @@ from bot.store.records import Adapter
 MOST_FOUND = 200  # of one search; who looks for more says more
 MOST_TYPED = 100
 _MOST_WORDS = 8
-_AT_ONCE = 100  # candidates out of each list
-_NEAR = 500  # candidates that may be meant by a typing error
+_AT_ONCE = 60  # candidates out of each list
+_NEAR = 300  # candidates that may be meant by a typing error
+_FEW = 10  # less than a page: then more is taken for what was meant
+_MOST_MISTYPED = 3  # words of a search
 _NEXT = "\U0010ffff"  # behind all that begin with a text
-# by how many digits the count of an adapter's uses has; what is used most is looked at first
-_FAME = ("f5 OR f6 OR f7 OR f8", "f4", "f3", "f2", "f1")
+_FAMOUS = "f3 OR f4 OR f5 OR f6 OR f7 OR f8"  # used a hundred times and more: these are looked at first
 _FORGIVEN_FROM = 4  # characters
 _TWO_FORGIVEN_FROM = 8
 
@@ -36,76 +37,58 @@ def complete(tx: Connection, typed: str, viewer_id: int, guild_id: int | None, l
     """
     owner, slash, name = typed.strip().lower()[:MOST_TYPED].rpartition("/")
     if slash:
-        numbers = _of_owner(tx, owner, name)
-    elif name:
-        numbers = _beginning(tx, name, viewer_id, guild_id)
-    else:
-        numbers = _own(tx, "", viewer_id)
-    found = adapters.of_numbers(tx, numbers, viewer_id, guild_id)
-    shown = [found[number] for number in dict.fromkeys(numbers) if number in found]
-    if not slash and not name:
+        return _shown(tx, _of_owner(tx, owner, name), viewer_id, guild_id, limit)
+    if not name:
+        shown = _shown(tx, _own(tx, "", viewer_id), viewer_id, guild_id, limit)
         known = {adapter.id for adapter in shown}
         popular = gallery.page(tx, gallery.Asked(sort="used"), viewer_id, guild_id, limit=limit)
-        shown += [adapter for _, adapter in popular if adapter.id not in known]
-    if len(shown) < limit and not slash and len(name) >= _FORGIVEN_FROM:
-        shown += near(tx, name, viewer_id, guild_id, without={adapter.id for adapter in shown})
-    return shown[:limit]
+        return [*shown, *(adapter for _, adapter in popular if adapter.id not in known)][:limit]
+    numbers = _beginning(tx, name, viewer_id, guild_id)
+    shown = _shown(tx, numbers, viewer_id, guild_id, limit)
+    if len(shown) < limit:
+        nearly = [number for number in _near(tx, name, viewer_id, guild_id) if number not in numbers]
+        shown += _shown(tx, nearly, viewer_id, guild_id, limit - len(shown))
+    return shown
+
+
+def near(tx: Connection, name: str, viewer_id: int, guild_id: int | None, limit: int) -> list[Adapter]:
+    """What the viewer may have meant by a name that is not there, the nearest first."""
+    return _shown(tx, _near(tx, name, viewer_id, guild_id), viewer_id, guild_id, limit)
 
 
 def search(tx: Connection, typed: str, viewer_id: int, guild_id: int | None) -> list[int]:
-    """Numbers of the adapters in whose name, tags, trigger words, description or owner's name all words begin a word.
+    """Numbers of the adapters in whose name, tags, trigger words, description or owner's name all words are.
 
-    At most :data:`MOST_FOUND`, the likeliest first.
+    At most :data:`MOST_FOUND`, the likeliest first. Where few have them, words are taken for beginnings, too, and then
+    for names that were mistyped.
     """
     words = re.findall(r"\w+", typed.lower()[:MOST_TYPED])[:_MOST_WORDS]
     if not words:
         return []
-    seen = " OR ".join(_audiences(viewer_id, guild_id))
-    wanted = " AND ".join(f"words : {_begins(word)}" for word in words)
-    numbers: list[int] = []
-    for fame in _FAME:
-        query = f"({wanted}) AND seen : ({seen}) AND seen : ({fame})"
-        rows = tx.execute(
-            "SELECT rowid FROM adapter_words WHERE adapter_words MATCH ? ORDER BY rowid DESC LIMIT ?",
-            (query, MOST_FOUND - len(numbers)),
-        )
-        numbers += [row[0] for row in rows]
-        if len(numbers) >= MOST_FOUND:
-            break
-    ranked = _rank(tx, numbers, words, viewer_id, guild_id)
-    if len(ranked) < _AT_ONCE:
-        known = set(ranked)
-        for word in words:
-            ranked += [number for number, _ in _near(tx, word, viewer_id, guild_id) if number not in known]
-    return list(dict.fromkeys(ranked))[:MOST_FOUND]
+    whole = " AND ".join(f'words : "{word}"' for word in words)
+    numbers = _matching(tx, f"{whole} AND seen : ({_FAMOUS})", viewer_id, guild_id, MOST_FOUND)
+    if len(numbers) < MOST_FOUND:
+        numbers += _matching(tx, whole, viewer_id, guild_id, MOST_FOUND)
+    if len(numbers) < _FEW:
+        begun = " AND ".join(f"words : {_begins(word)}" for word in words)
+        numbers += _matching(tx, begun, viewer_id, guild_id, MOST_FOUND)
+    ranked = _rank(tx, list(dict.fromkeys(numbers)), words)
+    if len(ranked) < _FEW:
+        for word in words[:_MOST_MISTYPED]:
+            ranked += _near(tx, word, viewer_id, guild_id)
+    found = list(dict.fromkeys(ranked))[:MOST_FOUND]
+    usable = adapters.usable_of(tx, found, viewer_id, guild_id)
+    return [number for number in found if number in usable]
 
 
-def near(
-    tx: Connection, name: str, viewer_id: int, guild_id: int | None, *, without: Collection[str] = ()
-) -> list[Adapter]:  # fmt: skip
-    """What the viewer may have meant by a name that is not there, the nearest first."""
-    numbers = [number for number, _ in _near(tx, name, viewer_id, guild_id)][:_AT_ONCE]
-    found = adapters.of_numbers(tx, numbers, viewer_id, guild_id)
-    return [found[number] for number in numbers if number in found and found[number].id not in without]
-
-
-def distance(typed: str, name: str) -> int:
-    """In how many characters ``typed`` differs from the nearest beginning of ``name``, two that are swapped being one.
-
-    The optimal string alignment of Damerau's errors, with the end of ``name`` free.
-    """
-    before: list[int] = []
-    last = list(range(len(name) + 1))
-    for row, character in enumerate(typed, 1):
-        current = [row]
-        for column, other in enumerate(name, 1):
-            cost = min(last[column] + 1, current[-1] + 1, last[column - 1] + (character != other))
-            swapped = row > 1 and column > 1 and typed[row - 2] == other and name[column - 2] == character
-            if swapped:
-                cost = min(cost, before[column - 2] + 1)
-            current.append(cost)
-        before, last = last, current
-    return min(last)
+def _shown(tx: Connection, numbers: Iterable[int], viewer_id: int, guild_id: int | None, limit: int) -> list[Adapter]:
+    """The first ``limit`` of these that the viewer can use, each once."""
+    left, shown = list(dict.fromkeys(numbers)), list[Adapter]()
+    while left and len(shown) < limit:
+        some, left = left[: limit - len(shown)], left[limit - len(shown) :]
+        found = adapters.of_numbers(tx, some, viewer_id, guild_id)
+        shown += [found[number] for number in some if number in found]
+    return shown
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -153,8 +136,8 @@ def _best(rows: Iterable[Row], name: str) -> list[int]:
     return [row[0] for row in sorted(rows, key=lambda row: (row[1].lower() != name, -row[2], row[1]))]
 
 
-def _near(tx: Connection, name: str, viewer_id: int, guild_id: int | None) -> list[tuple[int, int]]:
-    """(number, distance) of adapters whose names begin nearly like that, the nearest first."""
+def _near(tx: Connection, name: str, viewer_id: int, guild_id: int | None) -> list[int]:
+    """Adapters whose names begin nearly like that, the nearest first."""
     if len(name) < _FORGIVEN_FROM:
         return []
     longest = max(length for length in (4, 5, 6, 8) if length <= len(name))
@@ -170,12 +153,34 @@ def _near(tx: Connection, name: str, viewer_id: int, guild_id: int | None) -> li
     rows = tx.execute(
         "SELECT number, name, uses FROM"
         " (SELECT rowid FROM adapter_near WHERE adapter_near MATCH :query LIMIT :most) AS near"
-        f" CROSS JOIN adapters ON adapters.number = near.rowid WHERE {adapters.VISIBLE}",
-        {"query": query, "most": _NEAR, "viewer": viewer_id, "guild": guild_id},
+        " CROSS JOIN adapters ON adapters.number = near.rowid",
+        {"query": query, "most": _NEAR},
     )
     most = 2 if len(name) >= _TWO_FORGIVEN_FROM else 1
-    measured = [(distance(name, row[1].lower()), -row[2], row[0]) for row in rows]
-    return [(number, far) for far, _, number in sorted(measured) if far <= most]
+    measured = [(distance(name, row[1].lower(), most), -row[2], row[0]) for row in rows]
+    return [number for far, _, number in sorted(measured) if far <= most]
+
+
+def distance(typed: str, name: str, most: int) -> int:
+    """In how many characters ``typed`` differs from the nearest beginning of ``name``; ``most`` + 1 if in more.
+
+    Two that are swapped are one: the optimal string alignment of Damerau's errors, with the end of ``name`` free. Only
+    what lies within ``most`` of the diagonal is looked at.
+    """
+    far = most + 1
+    before: dict[int, int] = {}
+    last = {column: column for column in range(min(most, len(name)) + 1)}
+    for row, character in enumerate(typed, 1):
+        current: dict[int, int] = {}
+        for column in range(max(0, row - most), min(len(name), row + most) + 1):
+            cost = min(last.get(column, far), current.get(column - 1, far)) + 1
+            if column:
+                cost = min(cost, last.get(column - 1, far) + (character != name[column - 1]))
+            if row > 1 and column > 1 and typed[row - 2] == name[column - 1] and name[column - 2] == character:
+                cost = min(cost, before.get(column - 2, far) + 1)
+            current[column] = cost
+        before, last = last, current
+    return min([far, *last.values()])
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
@@ -186,16 +191,25 @@ def _audiences(viewer_id: int, guild_id: int | None) -> list[str]:
     return [f"m{viewer_id}", *([f"g{guild_id}"] if guild_id is not None else []), "p"]
 
 
+def _matching(tx: Connection, query: str, viewer_id: int, guild_id: int | None, limit: int) -> list[int]:
+    """The newest that match, among those that the viewer is shown."""
+    seen = " OR ".join(_audiences(viewer_id, guild_id))
+    rows = tx.execute(
+        "SELECT rowid FROM adapter_words WHERE adapter_words MATCH ? ORDER BY rowid DESC LIMIT ?",
+        (f"({query}) AND seen : ({seen})", limit),
+    )
+    return [row[0] for row in rows]
+
+
 def _begins(word: str) -> str:
     return f'"{word}"' if len(word) == 1 else f'"{word}" *'  # a letter alone begins nearly everything
 
 
-def _rank(tx: Connection, numbers: list[int], words: list[str], viewer_id: int, guild_id: int | None) -> list[int]:
-    """Those that the viewer can use: names that are what was typed, then those that have the words, then by use."""
+def _rank(tx: Connection, numbers: list[int], words: list[str]) -> list[int]:
+    """Names that are what was typed, then those that have the words, then by use."""
     rows = tx.execute(
-        "SELECT number, name, uses, likes FROM adapters"
-        f" WHERE number IN (SELECT value FROM json_each(:numbers)) AND {adapters.VISIBLE}",
-        {"numbers": msgspec.json.encode(numbers).decode(), "viewer": viewer_id, "guild": guild_id},
+        "SELECT number, name, uses, likes FROM adapters WHERE number IN (SELECT value FROM json_each(?))",
+        (msgspec.json.encode(numbers).decode(),),
     )
 
     def merit(row: Row) -> tuple[bool, int, int, int, int]:

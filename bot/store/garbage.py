@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from sqlite3 import Connection
 
-from bot.store import adapters, jobs, pictures
+from bot.store import adapters, jobs, pictures, versions
 
 
 def add(tx: Connection, blobs: Iterable[str], due_at: float) -> None:
@@ -20,7 +20,7 @@ def collectable(tx: Connection, now: float, limit: int = 500) -> list[str]:
     """Blobs that can be deleted now; those that came into use again are forgotten."""
     rows = tx.execute("SELECT blob FROM garbage WHERE due_at <= ? ORDER BY due_at LIMIT ?", (now, limit))
     blobs = [row[0] for row in rows]
-    named_again = adapters.blobs_in_use(tx, blobs) | pictures.blobs_in_use(tx, blobs)
+    named_again = adapters.blobs_in_use(tx, blobs) | versions.blobs_in_use(tx, blobs) | pictures.blobs_in_use(tx, blobs)
     forget(tx, named_again)
     needed = jobs.blobs_of_active(tx) | adapters.candidate_blobs(tx, now)
     return [blob for blob in blobs if blob not in named_again and blob not in needed]

@@ -10,7 +10,8 @@ import msgspec
 from bot.store.records import Picture
 
 
-def _picture(row: Row) -> Picture:
+def read_picture(row: Row) -> Picture:
+    """A row of the table of pictures."""
     fields = dict(row)
     fields["settings"] = msgspec.json.decode(fields["settings"])
     fields["explicit"] = bool(fields["explicit"])
@@ -29,7 +30,7 @@ def insert_all(tx: Connection, pictures: Iterable[Picture]) -> None:
 def of_job(tx: Connection, job_id: str) -> list[Picture]:
     """A job's pictures in order."""
     rows = tx.execute("SELECT * FROM pictures WHERE job_id = ? ORDER BY position", (job_id,))
-    return [_picture(row) for row in rows]
+    return [read_picture(row) for row in rows]
 
 
 def delete_of_job(tx: Connection, job_id: str) -> None:

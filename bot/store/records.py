@@ -89,6 +89,11 @@ class ImagineSpec(Record, tag="imagine", frozen=True):
         """Of the first picture, as used."""
         return self.drawings[0].prompt
 
+    def picks(self, place: int) -> tuple[AdapterPick, ...]:
+        """The adapters of one of the pictures."""
+        uses = {(use.name, use.weight, use.te_weight, use.blob) for use in self.drawings[place].adapters}
+        return tuple(pick for pick in self.adapters if (pick.written, pick.weight, pick.te_weight, pick.blob) in uses)
+
 
 class Parent(Record, frozen=True):
     """What an adapter was made of, and stands in its lineage, whatever becomes of it."""

@@ -186,7 +186,7 @@ class RemixButton(PictureButton, template=r"dr:remix:(?P<id>\d+)(?::(?P<place>\d
         """For whoever may use its adapters, which the form names as they write them."""
         job, picture = await self.picture(bot, interaction)
         viewer_id, guild_id, named = interaction.user.id, interaction.guild_id, []
-        for pick in redrawing.picks_of(job.imagine, picture.position):
+        for pick in job.imagine.picks(picture.position):
             adapter = await bot.services.adapters.by_id(pick.adapter_id, viewer_id=viewer_id, guild_id=guild_id)
             named.append((pick, adapter.name_for(viewer_id)))
         drawing = job.imagine.drawings[picture.position]

@@ -128,7 +128,7 @@ def fill(connection: sqlite3.Connection, library: Library) -> None:
         "INSERT INTO listed SELECT audience, facet, sort, shelf, key, number FROM adapter_lists"
         " ORDER BY audience, facet, sort, shelf, key, number"
     )
-    connection.execute("INSERT INTO named SELECT audience, lower(name), number FROM adapter_audiences ORDER BY 1, 2, 3")
+    connection.execute("INSERT INTO named SELECT audience, name, number FROM adapter_audiences ORDER BY 1, 2, 3")
     connection.execute("INSERT INTO adapter_words (rowid, words, seen) SELECT number, words, seen FROM adapter_texts")
     connection.execute("INSERT INTO adapter_near (rowid, tokens) SELECT number, tokens FROM adapter_misspellings")
     for _, sql in triggers:

@@ -113,24 +113,22 @@ async def test_new_photos_come_before_those_that_were_kept(world: World) -> None
     assert len(await photos_of(world, job.id)) == 4
 
 
-async def test_the_new_version_takes_the_old_ones_place_and_its_file_goes_a_day_later(world: World) -> None:
+async def test_the_new_version_takes_the_old_ones_place_which_is_kept(world: World) -> None:
     adapter = await trained(world)
     await world.share("ada", "thnos")
     job = await go_on(world)
     await deliver(world, job)
     after = await own(world)
-    assert (after.id, after.name, after.job_id) == (adapter.id, "thnos", job.id)
+    assert (after.id, after.name, after.job_id, after.version) == (adapter.id, "thnos", job.id, 2)
     assert after.blob != adapter.blob
     assert after.shared_with == (100,)
     assert await photos_of(world, adapter.job_id) == []  # those that were kept for the old one
     assert await photos_of(world, job.id) == []  # nobody said anew that they be kept
-    world.clock.now += DAY_S - 1
+    world.clock.now += 2 * DAY_S
     await world.sweeper.collect_garbage()
     assert await world.blobs.exists(adapter.blob)
-    world.clock.now += 1
-    await world.sweeper.collect_garbage()
-    assert not await world.blobs.exists(adapter.blob)
-    assert await world.blobs.exists(after.blob)
+    older = await world.adapters.resolve("thnos@1", viewer_id=ADA, guild_id=None)
+    assert (older.blob, older.version, older.shared_with) == (adapter.blob, 1, (100,))
 
 
 async def test_under_another_name_it_becomes_one_of_its_own(world: World) -> None:

@@ -150,7 +150,8 @@ def test_a_name_is_found_by_its_beginning_and_by_what_is_nearly_it(small: sqlite
     [("thons", "thnos", 1), ("thn", "thnos", 0), ("tnos", "thnos", 1), ("", "x", 0), ("abc", "", 3), ("ab", "ba", 1)],
 )
 def test_how_far_a_typed_beginning_is_from_a_name(typed: str, name: str, far: int) -> None:
-    assert finding.distance(typed, name) == far
+    assert finding.distance(typed, name, 3) == far
+    assert finding.distance(typed, name, 1) == min(far, 2)
 
 
 def plans(tx: sqlite3.Connection, request: object) -> list[str]:
