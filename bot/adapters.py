@@ -203,11 +203,20 @@ def require_visible(tx: Connection, adapter_id: str, viewer_id: int, guild_id: i
     """The adapter, if the viewer can use it. Raises UserError, which says whom to ask."""
     adapter = require(tx, adapter_id)
     if not adapters.is_visible(tx, adapter_id, viewer_id, guild_id):
+        if adapter.owner_id == viewer_id:
+            raise UserError(_taken_back(adapter))
         raise UserError(
             f"{quoted(adapter.name)} is {adapter.owner_name}'s, who does not share it here: ask them for"
             " `/adapter share`, or see with `/adapter list` what you can use."
         )
     return adapter
+
+
+def _taken_back(adapter: Adapter) -> str:
+    return (
+        f"{quoted(adapter.name)} has somebody's likeness in it that was taken back from you, so it draws nothing: ask"
+        " for that to be shared with you again, or delete it."
+    )
 
 
 def _resolve(tx: Connection, written: str, viewer_id: int, guild_id: int | None) -> Adapter:
@@ -219,7 +228,7 @@ def _resolve_name(tx: Connection, written: str, viewer_id: int, guild_id: int | 
     owner, slash, name = written.strip().lower().rpartition("/")
     own = adapters.own(tx, viewer_id, name)
     if own is not None and (not slash or own.owner_name.lower() == owner):
-        return own
+        return require_visible(tx, own.id, viewer_id, guild_id)
     found = adapters.of_name(tx, name, viewer_id, guild_id, owner if slash else None)
     if not found:
         raise UserError(_unknown(tx, written, viewer_id, guild_id))

@@ -39,15 +39,27 @@ PUBLIC = (
 )
 _UNREPORTED = "adapters.hidden_at IS NULL"  # what was reported is its owner's alone
 _SEEN = f"({OWN} OR ({_UNREPORTED} AND ({NAMED} OR {HERE} OR {PUBLIC})))"
-# a merge is shown no further than what is in it of others; what they have deleted is shown to nobody any more
-_PARENTS_SEEN = (
-    "(adapters.origin <> 'merged' OR NOT EXISTS (SELECT 1 FROM lineage"
-    " LEFT JOIN adapters AS parents ON parents.id = lineage.parent_id"
-    " WHERE lineage.child_id = adapters.id AND lineage.parent_owner <> adapters.owner_id"
-    f" AND (parents.id IS NULL OR NOT {_SEEN.replace('adapters.', 'parents.')})))"
+
+
+def _of_parents(condition: str) -> str:
+    """Whether the condition on `parents` holds for none of what is in an adapter and belongs to others."""
+    return (
+        "NOT EXISTS (SELECT 1 FROM lineage LEFT JOIN adapters AS parents ON parents.id = lineage.parent_id"
+        f" WHERE lineage.child_id = adapters.id AND lineage.parent_owner <> adapters.owner_id AND ({condition}))"
+    )
+
+
+_PARENT_SEEN = _SEEN.replace("adapters.", "parents.")
+# what is made of others is shown no further than they are; what they have deleted is shown to nobody any more
+SHOWN = f"({_UNREPORTED} AND {_of_parents(f'parents.id IS NULL OR NOT {_PARENT_SEEN}')})"
+# and the likeness of somebody that was taken back from whoever made it, here and where it was made, is taken back in it
+_KEPT = "(adapters.likeness = 'none' OR {})".format(
+    _of_parents(
+        "parents.id IS NULL OR (parents.likeness <> 'none'"
+        f" AND NOT {_PARENT_SEEN} AND NOT {_PARENT_SEEN.replace(':guild', 'adapters.guild_id')})"
+    )
 )
-SHOWN = f"({_UNREPORTED} AND {_PARENTS_SEEN})"
-VISIBLE = f"({OWN} OR ({SHOWN} AND ({NAMED} OR {HERE} OR {PUBLIC})))"
+VISIBLE = f"(({OWN} AND {_KEPT}) OR ({SHOWN} AND ({NAMED} OR {HERE} OR {PUBLIC})))"
 
 
 def _adapter(row: Row) -> Adapter:
@@ -139,7 +151,7 @@ def of_triggers(tx: Connection, triggers: Sequence[str], viewer_id: int, guild_i
         "max(ifnull((SELECT shared_at FROM shares WHERE guild_id = :guild AND adapter_id = adapters.id), 0),"
         " ifnull((SELECT shared_at FROM member_shares WHERE member_id = :viewer AND adapter_id = adapters.id), 0))"
     )
-    seen = f"({OWN} OR ({SHOWN} AND ({NAMED} OR {HERE})))"
+    seen = f"(({OWN} AND {_KEPT}) OR ({SHOWN} AND ({NAMED} OR {HERE})))"
     where = f"kind = 'textual_inversion' AND trigger IN (SELECT value FROM json_each(:triggers)) AND {seen}"
     values = {"triggers": msgspec.json.encode(triggers).decode(), "viewer": viewer_id, "guild": guild_id}
     return _all(tx, f"{where} ORDER BY adapters.owner_id <> :viewer, {shared_at} DESC, adapters.id", values)

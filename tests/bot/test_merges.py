@@ -245,6 +245,27 @@ async def test_a_merge_is_shown_no_further_than_what_is_in_it_of_others(world: W
         assert await sees(world, merged, "ada")
 
 
+async def test_a_likeness_that_is_taken_back_is_taken_back_in_what_was_made_of_it(world: World, merges: Merges) -> None:
+    await adapter(world, "a")
+    theirs = await shared(world, "b", "ben", likeness="self")
+    made = await make(world, await merges.merge_adapters(order(world, "<lora:a><lora:ben/b>")))
+    assert made is not None
+    assert made.likeness == "other"
+    assert await sees(world, made, "ada")
+    assert await sees(world, made, "ada", None)  # it was made on the server that has it still
+    await world.database.write(lambda tx: sharing.unshare(tx, theirs.id, GUILD))
+    assert not await sees(world, made, "ada")
+    with pytest.raises(UserError, match="somebody's likeness in it that was taken back"):
+        await world.adapters.resolve("ab", viewer_id=MEMBERS["ada"], guild_id=GUILD)
+    with pytest.raises(UserError, match="somebody's likeness in it that was taken back"):
+        await merges.merge_adapters(order(world, "<lora:a><lora:ab>", name="abc"))
+    await world.database.write(lambda tx: sharing.name_member(tx, theirs.id, MEMBERS["ada"], world.clock()))
+    assert await sees(world, made, "ada", None)
+    await world.adapters.delete("b", owner_id=MEMBERS["ben"])
+    assert not await sees(world, made, "ada")
+    await world.adapters.delete("ab", owner_id=MEMBERS["ada"])  # that is hers to do
+
+
 async def test_what_an_owner_deletes_is_shown_to_nobody_else_in_a_merge(world: World, merges: Merges) -> None:
     await adapter(world, "a")
     await shared(world, "b", "ben")
