@@ -10,9 +10,13 @@ from sqlite3 import Connection
 from bot.errors import UserError, quoted
 from bot.orders import Order, Origin
 from bot.rules import check_rules
-from bot.store import bases, jobs
+from bot.store import adapters, bases, jobs
+from bot.store.records import MergeSpec, Spec, TrainSpec
 from trainer.contract.events import BaseInfo
+from trainer.contract.merges import BakeAdapters, MergeModels
 from trainer.contract.names import Lane
+
+_MOST_ACTIVE = 1_000
 
 
 class Limits(Order, frozen=True):
@@ -21,6 +25,7 @@ class Limits(Order, frozen=True):
     train: int = 3
     imagine: int = 10
     merge: int = 3
+    checkpoints: int = 3  # whole models that a member has, or is making
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,20 @@ class Admission:
                 " wait for one to finish, or stop one with `/cancel`."
             )
 
+    def check_checkpoints(self, tx: Connection, origin: Origin) -> None:
+        """Raises UserError if the member has as many whole models as one may, older versions and those in the making too."""
+        limit = self.limits.checkpoints
+        if not limit:
+            raise UserError("Whole models are not kept here: make a LoRA instead, by `output: lora` or `/merge`.")
+        active = jobs.of_member(tx, origin.member_id, active=True, limit=_MOST_ACTIVE)
+        under_way = sum(makes_checkpoint(job.spec) for job in active)
+        count = adapters.count_checkpoints(tx, origin.member_id) + under_way
+        if count >= limit:
+            raise UserError(
+                f"You have {count} whole model{'' if count == 1 else 's'}, with versions and those in the making, and"
+                f" {limit} is the most: delete one with `/adapter delete`, or make a LoRA, by `output: lora` or `/merge`."
+            )
+
     def base(self, tx: Connection, wanted: str | None) -> str:
         """The base to use: the one that is wanted, else the default. Raises UserError."""
         known = [info.name for info in bases.known(tx)]
@@ -58,6 +77,17 @@ class Admission:
                 f"There is no model {quoted(wanted)}: choose one of {', '.join(f'`{name}`' for name in known[:10])}."
             )
         return wanted or known[0]
+
+
+def makes_checkpoint(spec: Spec) -> bool:
+    """Whether a whole model of gigabytes comes of it, and stays."""
+    match spec:
+        case TrainSpec():
+            return spec.recipe.output == "checkpoint"
+        case MergeSpec():
+            return not spec.is_export and isinstance(spec.work, MergeModels | BakeAdapters)
+        case _:
+            return False
 
 
 def info_of(tx: Connection, base: str) -> BaseInfo | None:

@@ -22,6 +22,7 @@ from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.merging import CheckpointCog, MergeCog
+from bot.cogs.models import ModelsCog
 from bot.cogs.photos import PhotosCog
 from bot.cogs.settings import SettingsCog
 from bot.cogs.styles import StyleCog
@@ -95,7 +96,7 @@ class DarkroomBot(commands.Bot):
             JobsCog(jobs),
             MergeCog(jobs, services.merges), CheckpointCog(jobs, services.merges),
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
-            FavouritesCog(services.favourites),
+            FavouritesCog(services.favourites), ModelsCog(services.models),
             SettingsCog(services.guilds), DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:

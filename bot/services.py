@@ -15,6 +15,7 @@ from bot.addresses.bringing import Bringer
 from bot.addresses.door import Addresses, keys_of
 from bot.admission import Admission, Limits
 from bot.backups import BackupMaker
+from bot.bases.overview import Models
 from bot.control import Control
 from bot.describing.reading import PictureReader
 from bot.dispatch import Dispatcher
@@ -72,6 +73,7 @@ class Services:
     sharing: Sharing
     importer: Importer
     bringer: Bringer
+    models: Models
     wildcards: Wildcards
     styles: Styles
     templates: Templates
@@ -152,7 +154,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             sweeper.wake()
 
         events.on_change = changed
-        limits = Limits(train=settings.darkroom_max_waiting_train, imagine=settings.darkroom_max_waiting_imagine)
+        limits = Limits(
+            train=settings.darkroom_max_waiting_train,
+            imagine=settings.darkroom_max_waiting_imagine,
+            checkpoints=settings.darkroom_max_checkpoints,
+        )
         fallback_base = EMBEDDED_BASE if settings.darkroom_bases is None and not settings.hub_ids else None
         admission = Admission(limits, fallback_base)
         trainings = Trainings(
@@ -190,6 +196,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             library=Library(database),
             sharing=Sharing(database),
             importer=importer,
+            models=Models(database, queue),
             bringer=Bringer(addresses, importer, incoming, most_bytes=settings.darkroom_max_import_bytes),
             wildcards=wildcards,
             styles=styles,

@@ -12,7 +12,7 @@ import structlog
 
 from bot import checks, entries, reviews
 from bot.adapters import check_name, check_trainable
-from bot.admission import Admission, info_of
+from bot.admission import Admission, info_of, makes_checkpoint
 from bot.continuing import Continuation, find_again, read_continuation
 from bot.decency.minors import check_words
 from bot.decency.orders import texts_of_training
@@ -188,6 +188,8 @@ class Trainings:
         chosen = self._check_recipe(tx, recipe, base)
         self._admission.check_room(tx, origin, "train")
         check_trainable(tx, origin.member_id, name, continues=continues)
+        if recipe.output == "checkpoint":
+            self._admission.check_checkpoints(tx, origin)
         return chosen
 
     def _check_recipe(self, tx: Connection, recipe: Recipe, base: str | None) -> str:
@@ -204,6 +206,8 @@ class Trainings:
                 _check_texts(tx, origin, texts)
                 check_trainable(tx, origin.member_id, spec.name, continues=spec.continues)
                 self._admission.check_room(tx, origin, "train")
+                if makes_checkpoint(spec):
+                    self._admission.check_checkpoints(tx, origin)
             known = adapters.own(tx, origin.member_id, spec.name)
             made = spec if known is None else msgspec.structs.replace(spec, adapter_id=known.id)  # its next version
             job = entries.new_job(

@@ -20,6 +20,7 @@ from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.merging import CheckpointCog, MergeCog
+from bot.cogs.models import ModelsCog
 from bot.cogs.photos import PhotosCog
 from bot.cogs.settings import SettingsCog
 from bot.cogs.styles import StyleCog
@@ -38,6 +39,7 @@ COGS: tuple[type[commands.Cog], ...] = (
     ImagineCog,
     AdapterCog,
     JobsCog,
+    ModelsCog,
     DescribeCog,
     FavouritesCog,
     GridCog,

@@ -114,6 +114,18 @@ def get(tx: Connection, adapter_id: str) -> Adapter | None:
     return found[0] if found else None
 
 
+def count_checkpoints(tx: Connection, owner_id: int) -> int:
+    """How many files of whole models the member has: each is of gigabytes, and so is each older version."""
+    return int(
+        tx.execute(
+            "SELECT (SELECT COUNT(*) FROM adapters WHERE owner_id = :owner AND kind = 'checkpoint') + (SELECT COUNT(*)"
+            " FROM versions JOIN adapters ON adapters.id = versions.adapter_id WHERE adapters.owner_id = :owner"
+            " AND json_extract(versions.adapter, '$.kind') = 'checkpoint')",
+            {"owner": owner_id},
+        ).fetchone()[0]
+    )
+
+
 def of_job(tx: Connection, job_id: str) -> Adapter | None:
     """The adapter that is this training's last word, or None."""
     found = _all(tx, "adapters.job_id = :job", {"job": job_id})

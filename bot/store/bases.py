@@ -36,3 +36,8 @@ def known(tx: Connection) -> list[BaseInfo]:
         with suppress(msgspec.ValidationError):  # of a version before or after this one: a worker says it anew
             found.append((msgspec.json.decode(info, type=BaseInfo), is_old))
     return [info for info, _ in sorted(found, key=lambda pair: (pair[1], pair[0].embedded, pair[0].name))]
+
+
+def count_adapters(tx: Connection) -> dict[str, int]:
+    """How many adapters members have for each base, whole models left out; kept by triggers."""
+    return {row[0]: row[1] for row in tx.execute("SELECT base, adapters FROM base_counts")}
