@@ -49,7 +49,7 @@ class Admission:
             )
 
     def check_checkpoints(self, tx: Connection, origin: Origin) -> None:
-        """Raises UserError if the member has as many whole models as one may, older versions and those in the making too."""
+        """Raises UserError if the member has as many whole models as one may, with older versions and those to come."""
         limit = self.limits.checkpoints
         if not limit:
             raise UserError("Whole models are not kept here: make a LoRA instead, by `output: lora` or `/merge`.")
@@ -59,7 +59,7 @@ class Admission:
         if count >= limit:
             raise UserError(
                 f"You have {count} whole model{'' if count == 1 else 's'}, with versions and those in the making, and"
-                f" {limit} is the most: delete one with `/adapter delete`, or make a LoRA, by `output: lora` or `/merge`."
+                f" {limit} is the most: delete one by `/adapter delete`, or make a LoRA by `output: lora` or `/merge`."
             )
 
     def base(self, tx: Connection, wanted: str | None) -> str:

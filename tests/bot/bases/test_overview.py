@@ -84,7 +84,7 @@ async def test_a_member_has_so_many_whole_models_those_in_the_making_included(wo
     await enter(world, "two", kind="checkpoint")
     await enter(world, "three", "ben", kind="checkpoint")
     await world.train(name="four", recipe=WHOLE)
-    with pytest.raises(UserError, match="You have 3 whole models, with versions and those in the making, and 3 is the most"):
+    with pytest.raises(UserError, match="You have 3 whole models, with versions and those in the making, and 3 is"):
         await world.trainings.submit(world.train_order(name="five", recipe=WHOLE))
     await world.train(name="five")
     merges = Merges(world.database, world.adapters, admission=world.jobs._admission, clock=world.clock)
