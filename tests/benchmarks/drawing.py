@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
 import torch
@@ -21,7 +20,9 @@ from trainer.adapters.uses import ReadAdapter
 from trainer.contract.drawings import AdapterUse, Drawing, DrawingSettings
 from trainer.generation.easel import Company, Easel
 from trainer.generation.painting import paint
-from trainer.generation.studio import Sample, Studio
+from trainer.generation.studio import Studio
+from trainer.generation.together import paint_together
+from trainer.models.emoji64.report import finish
 from trainer.models.loading import Base
 from trainer.models.registry import EMBEDDED_FOLDER, BaseFile, read_base
 from trainer.models.text import TextTower
@@ -100,23 +101,9 @@ def asked(case: Case, adapters: Sequence[FittedAdapter | None], weight: float = 
 
 def draw_together(easel: Easel, requests: Sequence[tuple[Drawing, Company]], most: int = 8) -> list[Image.Image]:
     """All of them in one studio."""
-    studio, done = Studio(most), {}
-    at_work: dict[int, tuple[Any, Sample]] = {}
-    for place, (drawing, company) in enumerate(requests):
-        painting = paint(easel, drawing, company)
-        at_work[place] = painting, next(painting)
-        studio.join(at_work[place][1])
-    while at_work:
-        studio.move_on([sample for _, sample in at_work.values()])
-        for place, (painting, sample) in list(at_work.items()):
-            if sample.is_done:
-                studio.leave(sample)
-                del at_work[place]
-                try:
-                    next(painting)
-                except StopIteration as end:
-                    done[place] = end.value.image
-    return [done[place] for place in range(len(requests))]
+    paintings = {place: paint(easel, drawing, company) for place, (drawing, company) in enumerate(requests)}
+    done = finish(paint_together(Studio(most), paintings))
+    return [done[place].image for place in paintings]
 
 
 def draw_by_pipeline(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple
 
 from trainer import messages
 from trainer.adapters.uses import ReadAdapter, read_adapter
@@ -18,19 +18,14 @@ from trainer.generation.distilled import adjust
 from trainer.generation.easel import Company, Easel
 from trainer.generation.images import Picture
 from trainer.generation.metadata import picture_files, write_png
-from trainer.generation.painting import count_steps, paint, resolve_settings
+from trainer.generation.painting import paint
 from trainer.generation.previews import Previewer
-from trainer.generation.studio import Sample, Studio
+from trainer.generation.resolving import count_steps, resolve_settings
+from trainer.generation.studio import Studio
+from trainer.generation.together import Turn, paint_together
 
 PREVIEW_EVERY = 8  # steps
 FindEasel = Callable[[AdapterUse | None], Easel]
-
-
-class _AtWork(NamedTuple):
-    """A painting and what is now denoised of it."""
-
-    painting: Generator[Sample, None, Picture]
-    sample: Sample
 
 
 def carry_out(studio: Studio, command: messages.StartImagining, find_easel: FindEasel) -> Steps:
@@ -58,7 +53,7 @@ def carry_out(studio: Studio, command: messages.StartImagining, find_easel: Find
         paintings = {
             place: paint(easel, drawings[place], companies[place], command.files, exact=request.exact) for place in here
         }
-        pictures |= yield from _paint_together(studio, paintings, progress)
+        pictures |= yield from _report(paint_together(studio, paintings), progress)
     files = picture_files(pictures[place] for place in range(len(request.drawings)))
     return messages.Drawn(request.job_id, files, settings, time.monotonic() - began)
 
@@ -90,11 +85,11 @@ class _Progress:
         self.previewer: Previewer | None = None  # of the base that is drawn with
         self._shown = 0
 
-    def report(self, samples: Sequence[Sample]) -> messages.Stepped:
+    def report(self, turn: Turn) -> messages.Stepped:
         """The steps that were taken, now and then with a rough picture of what is coming."""
-        step = self.finished + sum(sample.steps_done for sample in samples)
+        step = self.finished + turn.steps_done
         preview = None
-        coming = samples[0].picture if samples else None
+        coming = turn.samples[0].picture if turn.samples else None
         due = step // PREVIEW_EVERY > self._shown // PREVIEW_EVERY
         if due and coming is not None and self.previewer is not None:
             self._shown = step
@@ -102,38 +97,19 @@ class _Progress:
         return messages.Stepped(self.job_id, step, self.steps, preview)
 
 
-def _paint_together(
-    studio: Studio, paintings: Mapping[int, Generator[Sample, None, Picture]], progress: _Progress
+def _report(
+    turns: Generator[Turn, None, dict[int, Picture]], progress: _Progress
 ) -> Generator[messages.Report | Free | None, None, dict[int, Picture]]:
-    """Paint until all are done; whatever happens, nothing of them stays in the studio."""
-    done: dict[int, Picture] = {}
-    at_work: dict[int, _AtWork] = {}
-
-    def go_on(place: int, painting: Generator[Sample, None, Picture]) -> None:
-        try:
-            sample = next(painting)
-        except StopIteration as end:
-            done[place] = end.value
-            return
-        except PromptError as error:
-            raise UserFault(str(error)) from error
-        at_work[place] = _AtWork(painting, sample)
-        studio.join(sample)
-
-    try:
-        for place, painting in paintings.items():
-            go_on(place, painting)
-        while at_work:
-            computed = studio.move_on([each.sample for each in at_work.values()])
-            for place, (painting, sample) in list(at_work.items()):
-                if sample.is_done:
-                    studio.leave(sample)
-                    progress.finished += sample.plan.steps
-                    del at_work[place]
-                    go_on(place, painting)
-            report = progress.report([each.sample for each in at_work.values()])
-            yield report if computed else Free(report)
-    finally:
-        for each in at_work.values():
-            studio.leave(each.sample)
-    return done
+    """The same turns, reported."""
+    steps_done = 0
+    with closing(turns):  # a job that is stopped leaves the studio at once
+        while True:
+            try:
+                turn = next(turns)
+            except StopIteration as end:
+                progress.finished += steps_done
+                return end.value
+            except PromptError as error:
+                raise UserFault(str(error)) from error
+            report, steps_done = progress.report(turn), turn.steps_done
+            yield report if turn.computed else Free(report)

@@ -15,7 +15,8 @@ from trainer.contract.drawings import Drawing, DrawingSettings
 from trainer.generation.easel import Company, Easel
 from trainer.generation.images import Picture
 from trainer.generation.painting import paint
-from trainer.generation.studio import Sample, Studio
+from trainer.generation.studio import Studio
+from trainer.generation.together import paint_together
 from trainer.models.loading import Base
 from trainer.models.text import Vectors
 
@@ -64,14 +65,14 @@ def generate(base: Base, bank: AdapterBank, job: GenerationJob) -> Generator[Non
     Picture i has seed ``job.seed + i`` and noise of its own CPU generator, so it equals a job of that seed alone.
     """
     easel, company = LiveEasel(base, bank, job.adapters), Company((), job.inversions)
-    studio, paintings = Studio(), [paint(easel, each, company) for each in _drawings_of(job)]
-    samples = [next(painting) for painting in paintings]
-    for sample in samples:
-        studio.join(sample)
-    while not all(sample.is_done for sample in samples):
-        studio.move_on(samples)
+    paintings = {place: paint(easel, each, company) for place, each in enumerate(_drawings_of(job))}
+    turns = paint_together(Studio(), paintings)
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            return [end.value[place] for place in paintings]
         yield
-    return [_finish(painting) for painting in paintings]
 
 
 def _drawings_of(job: GenerationJob) -> list[Drawing]:
@@ -83,12 +84,3 @@ def _drawings_of(job: GenerationJob) -> list[Drawing]:
         Drawing(job.prompt, job.prompt, job.negative_prompt, job.seed + place, settings=settings)
         for place in range(job.count)
     ]
-
-
-def _finish(painting: Generator[Sample, None, Picture]) -> Picture:
-    """The picture of a painting whose one pass is done."""
-    try:
-        next(painting)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("a plain drawing has one pass")

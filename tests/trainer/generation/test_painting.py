@@ -22,8 +22,10 @@ from trainer.contract.drawings import AdapterUse, Drawing, DrawingSettings
 from trainer.generation.easel import Company, Easel
 from trainer.generation.images import Picture
 from trainer.generation.live import GenerationJob, generate
-from trainer.generation.painting import draw_noise, paint, resolve_settings, slerp
+from trainer.generation.painting import draw_noise, paint, slerp
+from trainer.generation.resolving import resolve_settings
 from trainer.generation.studio import Studio
+from trainer.generation.together import paint_together
 from trainer.models.emoji64.report import finish as run
 from trainer.models.loading import load_base
 from trainer.models.registry import EMBEDDED_FOLDER, read_base
@@ -37,16 +39,8 @@ def easel() -> Easel:
 
 
 def draw(easel: Easel, drawing: Drawing) -> Picture:
-    studio, painting = Studio(), paint(easel, drawing, COMPANY)
-    while True:
-        try:
-            sample = next(painting)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        studio.join(sample)
-        while not sample.is_done:
-            studio.move_on([sample])
-        studio.leave(sample)
+    done: dict[int, Picture] = run(paint_together(Studio(), {0: paint(easel, drawing, COMPANY)}))
+    return done[0]
 
 
 def drawing(**settings: object) -> Drawing:

@@ -20,9 +20,12 @@ from trainer.contract.drawings import Drawing, DrawingSettings, HighRes, Source,
 from trainer.errors import UserFault
 from trainer.generation.easel import Company, Easel
 from trainer.generation.images import Picture
-from trainer.generation.painting import count_steps, paint
+from trainer.generation.painting import paint
+from trainer.generation.resolving import count_steps
 from trainer.generation.samplers import first_step
 from trainer.generation.studio import Studio
+from trainer.generation.together import paint_together
+from trainer.models.emoji64.report import finish as run
 from trainer.models.loading import load_base
 from trainer.models.registry import EMBEDDED_FOLDER, read_base
 
@@ -63,18 +66,13 @@ def files(tmp_path: Path) -> Files:
 
 
 def draw(easel: Easel, drawing: Drawing, files: Files | None = None) -> Picture:
-    studio, painting, steps = Studio(), paint(easel, drawing, Company(()), files), 0
+    turns, steps = paint_together(Studio(), {0: paint(easel, drawing, Company(()), files)}), 0
     while True:
         try:
-            sample = next(painting)
+            steps = next(turns).steps_done
         except StopIteration as end:
             assert steps == count_steps(easel, drawing)
-            return end.value  # type: ignore[no-any-return]
-        studio.join(sample)
-        while not sample.is_done:
-            studio.move_on([sample])
-        steps += sample.steps_done
-        studio.leave(sample)
+            return end.value[0]
 
 
 FROM_PICTURE = Source(PICTURE)
@@ -202,22 +200,10 @@ def test_a_picture_keeps_its_shape(
 
 def test_several_kinds_share_a_batch(easel: Easel, files: Files) -> None:
     asked = [drawing(strength=0.5), drawing(Source(PICTURE, MASK), strength=0.8), drawing(None)]
-    studio, at_work, done = Studio(), {}, {}
+    paintings = {place: paint(easel, each, Company(()), files) for place, each in enumerate(asked)}
+    done = run(paint_together(Studio(), paintings))
     for place, each in enumerate(asked):
-        painting = paint(easel, each, Company(()), files)
-        at_work[place] = painting, next(painting)
-        studio.join(at_work[place][1])
-    while at_work:
-        studio.move_on([sample for _, sample in at_work.values()])
-        for place, (painting, sample) in list(at_work.items()):
-            if sample.is_done:
-                studio.leave(sample)
-                del at_work[place]
-                with pytest.raises(StopIteration) as end:
-                    next(painting)
-                done[place] = end.value.value.image
-    for place, each in enumerate(asked):
-        assert np.abs(pixels(done[place]) - pixels(draw(easel, each, files).image)).max() <= 1
+        assert np.abs(pixels(done[place].image) - pixels(draw(easel, each, files).image)).max() <= 1
 
 
 @pytest.mark.parametrize(
