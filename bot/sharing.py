@@ -17,7 +17,7 @@ from bot.store.database import Database
 from bot.store.records import Adapter, LikenessConsent
 
 MOST_NAMED = 25  # what Discord's menu of members holds
-MOST_ASKED = 10  # of what one is asked about oneself, shown at a time
+MOST_ASKED = 25  # of what one was asked about oneself, with a button each
 AGREEMENT = "This is me, and it may be used on the servers that its owner shares it with, until I take that back."
 
 
@@ -157,17 +157,18 @@ class Sharing:
 
         return await self._change(adapter_id, owner_id, step)
 
-    async def answer(self, adapter_id: str, member_id: int, *, agreed: bool) -> Adapter:
+    async def answer(self, adapter_id: str, member_id: int, *, agreed: bool) -> tuple[Adapter, LikenessConsent]:
         """What the person says whose likeness it is. Without their word it is taken back from all servers at once."""
 
-        def step(tx: Connection) -> Adapter:
+        def step(tx: Connection) -> tuple[Adapter, LikenessConsent]:
             require(tx, adapter_id)
             if member_id not in {each.member_id for each in sharing.consents_of(tx, adapter_id)}:
                 raise UserError(
                     "Nobody has asked you about this one: if it is your likeness, report it, or tell a moderator."
                 )
             sharing.answer(tx, adapter_id, member_id, self._clock(), agreed=agreed)
-            return require(tx, adapter_id)
+            answers = sharing.consents_of(tx, adapter_id)
+            return require(tx, adapter_id), next(each for each in answers if each.member_id == member_id)
 
         return await self._database.write(step)
 
@@ -180,7 +181,7 @@ class Sharing:
         return await self._database.read(find)
 
     async def asked_of(self, member_id: int) -> list[tuple[Adapter, LikenessConsent]]:
-        """What a member was asked about their own likeness, the newest first."""
+        """What a member was asked about their own likeness: what they may want to answer or take back comes first."""
 
         def find(tx: Connection) -> list[tuple[Adapter, LikenessConsent]]:
             return [(require(tx, each.adapter_id), each) for each in sharing.asked_of(tx, member_id, MOST_ASKED)]

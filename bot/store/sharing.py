@@ -111,9 +111,10 @@ def consents_of(tx: Connection, adapter_id: str) -> list[LikenessConsent]:
 
 
 def asked_of(tx: Connection, member_id: int, limit: int) -> list[LikenessConsent]:
-    """What a member was asked about their own likeness, the newest first."""
+    """What a member was asked about their own likeness, the newest first, and last what they do not agree to."""
     rows = tx.execute(
-        "SELECT * FROM likeness_consents WHERE member_id = ? ORDER BY asked_at DESC, adapter_id LIMIT ?",
+        "SELECT * FROM likeness_consents WHERE member_id = ?"
+        " ORDER BY refused_at IS NOT NULL, asked_at DESC, adapter_id LIMIT ?",
         (member_id, limit),
     )
     return [_consent(row) for row in rows]

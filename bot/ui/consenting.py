@@ -90,12 +90,10 @@ class AgreeButton(JobButton, template=r"dr:agree:(?P<id>\w+):(?P<place>[01])"):
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """The person alone may who was asked."""
         sharing, member_id = bot.services.sharing, interaction.user.id
-        await sharing.answer(self.subject_id, member_id, agreed=bool(self.place))
-        found = await sharing.asked_of(member_id)
+        answered = await sharing.answer(self.subject_id, member_id, agreed=bool(self.place))
         message = interaction.message
         if message is not None and message.flags.ephemeral:
-            embed, view = asked_list(found)
+            embed, view = asked_list(await sharing.asked_of(member_id))
         else:
-            adapter, asked = next(pair for pair in found if pair[0].id == self.subject_id)
-            embed, view = question(adapter, asked)
+            embed, view = question(*answered)
         await interaction.response.edit_message(embed=embed, view=view)

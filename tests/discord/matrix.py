@@ -169,6 +169,7 @@ PROBES: dict[Key, Probe] = {
     ("button", "UpscaleButton"): Probe("draw", press("upscale")),
     ("button", "HighResButton"): Probe("draw", press("highres")),
     ("button", "RemixButton"): Probe("draw", press("remix")),
+    ("button", "WordsButton"): Probe("draw", press("words", place=None)),
     ("button", "FavouriteButton"): Probe("see", press("favourite", place=None)),
     ("button", "DeleteButton"): Probe("delete", press("delete", place=None), spare=True),
     ("button", "ForgetButton"): Probe("own", press("forget", place=None, of="adapter_id"), spare=True),
