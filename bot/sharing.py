@@ -12,6 +12,7 @@ from sqlite3 import Connection
 
 from bot.adapters import require, require_own
 from bot.errors import UserError, quoted
+from bot.merging.reach import check_reach
 from bot.store import adapters, sharing
 from bot.store.database import Database
 from bot.store.records import Adapter, LikenessConsent
@@ -59,6 +60,7 @@ class Sharing:
                     f"{quoted(adapter.name)} is the likeness of a real person, which is never for everybody: share it"
                     " with members by name, or with a server."
                 )
+            check_reach(tx, adapter, None)
             sharing.publish(tx, adapter.id, self._clock())
 
         return await self._change(adapter_id, owner_id, step)
@@ -223,6 +225,7 @@ def _check_shown(adapter: Adapter) -> None:
 
 def _check_server(tx: Connection, adapter: Adapter, guild_id: int) -> None:
     _check_shown(adapter)
+    check_reach(tx, adapter, guild_id)
     if sharing.is_barred(tx, adapter.id, guild_id):
         raise UserError(
             f"Moderators took {quoted(adapter.name)} back from this server: ask one of them to say `/adapter share"

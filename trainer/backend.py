@@ -186,9 +186,12 @@ class TorchBackend:
     def merge(self, command: messages.StartMerging, on_progress: Callable[[int, int], None]) -> messages.Merged:
         """Merge on the processor, in a child of its own: no base is loaded, and the GPU is left alone."""
         from trainer.merging.work import carry_out
+        from trainer.models import hashes
         from trainer.models.registry import look_for_bases
         from trainer.models.vaes import look_for_vaes
 
+        if self._hashes is not None:
+            hashes.recall(self._hashes)
         bases, vaes = look_for_bases(self._folder, self._hub_ids), look_for_vaes(self._folder)
         return carry_out(command, bases.bases, vaes.vaes, on_progress)
 

@@ -68,14 +68,15 @@ def one_family(tx: Connection, found: Sequence[Found]) -> str:
     """
     known = {info.name: info for info in bases.known(tx)}
     first = found[0]
+    for each in found:
+        if not each.base:
+            raise UserError(f"No model here fits {quoted(each.written)}, so nothing can be made of it: leave it out.")
     for other in found[1:]:
         if not _alike(first.base, other.base, known):
             raise UserError(
                 f"{quoted(first.written)} is for the model `{first.base}` and {quoted(other.written)} for"
                 f" `{other.base}`: they can't be put together, so leave one of them out."
             )
-    if not first.base:
-        raise UserError(f"No model here fits {quoted(first.written)}, so nothing can be made of it: leave it out.")
     return first.base
 
 

@@ -12,6 +12,7 @@ from bot.errors import UserError
 from bot.merging.inheriting import inherit
 from bot.merging.merges import Merges
 from bot.merging.orders import ExtractOrder, MergeOrder, ModelsOrder
+from bot.sharing import Sharing
 from bot.store import adapters, bases, jobs, lineage, members, sharing
 from bot.store.records import Adapter, Job
 from tests.bot.worlds import GUILD, MEMBERS, World, base_info
@@ -264,6 +265,22 @@ async def test_a_likeness_that_is_taken_back_is_taken_back_in_what_was_made_of_i
     await world.adapters.delete("b", owner_id=MEMBERS["ben"])
     assert not await sees(world, made, "ada")
     await world.adapters.delete("ab", owner_id=MEMBERS["ada"])  # that is hers to do
+
+
+async def test_a_merge_is_shared_no_further_than_what_is_in_it_of_others(world: World, merges: Merges) -> None:
+    await adapter(world, "a")
+    theirs = await shared(world, "b", "ben")
+    made = await make(world, await merges.merge_adapters(order(world, "<lora:a><lora:ben/b>")))
+    assert made is not None
+    steps = Sharing(world.database, clock=world.clock)
+    await steps.with_server(made.id, GUILD, owner_id=MEMBERS["ada"])
+    with pytest.raises(UserError, match="`ab` is made of ben/b, which is not shared with this server"):
+        await steps.with_server(made.id, GUILD + 1, owner_id=MEMBERS["ada"])
+    with pytest.raises(UserError, match="which is not shared with everybody"):
+        await steps.with_everyone(made.id, owner_id=MEMBERS["ada"])
+    await steps.with_everyone(theirs.id, owner_id=MEMBERS["ben"])
+    await steps.with_everyone(made.id, owner_id=MEMBERS["ada"])
+    assert await sees(world, made, "cleo", None)
 
 
 async def test_what_an_owner_deletes_is_shown_to_nobody_else_in_a_merge(world: World, merges: Merges) -> None:
