@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from typing import Any, cast
 
 import aiohttp
 import discord
@@ -40,6 +41,7 @@ from bot.ui.choosing import ChooseMenu
 from bot.ui.favourites import FavouriteMenu
 from bot.ui.picture_buttons import PictureMenu
 from bot.ui.sharing import MembersMenu
+from bot.ui.typed import clean_options
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +58,11 @@ def configure_endpoints(api_base: str, gateway_url: str | None) -> None:
 
 class DarkroomTree(app_commands.CommandTree["DarkroomBot"]):
     """The commands, with one place where every fault of a command ends."""
+
+    async def interaction_check(self, interaction: discord.Interaction[DarkroomBot], /) -> bool:
+        """Nobody is kept out here; what was typed is cleaned before a command, or an autocomplete, reads it."""
+        clean_options(cast("dict[str, Any]", interaction.data or {}).get("options", []))
+        return True
 
     async def on_error(
         self, interaction: discord.Interaction[DarkroomBot], error: app_commands.AppCommandError, /

@@ -13,6 +13,7 @@ from __future__ import annotations
 import secrets
 
 from common.errors import DarkroomError, StartupFault
+from trainer.contract import looks
 
 __all__ = ["DarkroomError", "QueueDown", "StartupFault", "UserError", "new_reference", "quoted"]
 
@@ -36,5 +37,5 @@ def new_reference() -> str:
 
 def quoted(value: str, longest: int = 40) -> str:
     """``value`` in backticks for an error message: shortened, on one line, and unable to mention anybody."""
-    flat = " ".join(value.split()).replace("`", "'").replace("@", "@\u200b")
-    return f"`{flat[: longest - 1]}…`" if len(flat) > longest else f"`{flat or ' '}`"
+    flat = looks.cut(" ".join(looks.clean(value).split()).replace("`", "'"), longest).replace("@", "@\u200b")
+    return f"`{flat or ' '}`"

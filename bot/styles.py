@@ -17,6 +17,7 @@ from bot.pasted import Pasted, read_pasted
 from bot.store import bases, members, styles
 from bot.store.database import Database
 from bot.store.records import Style
+from trainer.contract import looks
 from trainer.contract.drawings import DrawingSettings
 from trainer.contract.events import BaseInfo
 from trainer.contract.prompt import MAX_PROMPT
@@ -76,8 +77,10 @@ class Styles:
             found = styles.find(tx, guild_id, editor.member_id, clean)
             style = Style(
                 id=0 if found is None else found.id, guild_id=guild_id, owner_id=editor.member_id,
-                owner_name=editor.member_name, name=clean, prompt=text.prompt.strip(),
-                negative_prompt=text.negative_prompt.strip(), settings=text.settings.strip(), changed_at=now,
+                owner_name=editor.member_name, name=clean,
+                prompt=looks.clean(text.prompt).strip(),
+                negative_prompt=looks.clean(text.negative_prompt).strip(), settings=text.settings.strip(),
+                changed_at=now,
             )  # fmt: skip
             if found is not None:
                 styles.update(tx, style)

@@ -103,7 +103,7 @@ class Templates:
         read: dict[tuple[str, str], ReadPrompt] = {}
         ignored: list[str] = []
         done = []
-        for shot in shots:
+        for shot in map(_clean, shots):
             chosen, unknown = await _choose(shot, lists)
             texts = chosen.prompt_written, chosen.negative_prompt
             if texts not in read:
@@ -134,6 +134,12 @@ def _with_first(order: ImagineOrder, shots: Sequence[Shot], ignored: tuple[str, 
     """The order with the prompt of its first picture."""
     first = {name: getattr(shots[0], name) for name in Shot.__struct_fields__ if name != "seed"}
     return msgspec.structs.replace(order, **first, ignored=order.ignored + ignored)
+
+
+def _clean(shot: Shot) -> Shot:
+    """Without what nobody sees in its prompts: forms bring it, too."""
+    prompt, negative = looks.clean(shot.prompt_written), looks.clean(shot.negative_prompt)
+    return msgspec.structs.replace(shot, prompt_written=prompt, negative_prompt=negative)
 
 
 def _as_written(shot: Shot) -> Shot:

@@ -231,7 +231,7 @@ class Delivery:
 
 
 def _embed(face: Face) -> discord.Embed:
-    embed = discord.Embed(title=face.title[:256], description=face.text[:4096], colour=face.colour)
+    embed = discord.Embed(title=looks.cut(face.title, 256), description=looks.cut(face.text, 4096), colour=face.colour)
     for name, value in face.fields:
         embed.add_field(name=name, value=value, inline=False)
     if face.footer:

@@ -55,7 +55,7 @@ def fitting(lines: Sequence[str], longest: int, more: str) -> str:
     for count in range(min(len(lines), LONGEST_LIST), -1, -1):
         left = [more.format(len(lines) - count)] if count < len(lines) else []
         text = "\n".join([*lines[:count], *left])
-        if len(text) <= longest:
+        if looks.units(text) <= longest:
             return text
     raise ValueError(f"not even {more!r} fits into {longest} characters")
 
@@ -142,8 +142,7 @@ def describe(job: Job) -> str:
         return f"learning {job.train.name}"
     if job.lane == "merge":
         return f"{'exporting' if job.is_export else 'making'} {job.merge.name}"
-    prompt = " ".join(job.imagine.prompt.split())
-    return prompt if len(prompt) <= 60 else prompt[:59] + "…"
+    return looks.cut(" ".join(looks.clean(job.imagine.prompt).split()), 60)
 
 
 def link(job: Job) -> str:

@@ -11,6 +11,7 @@ from bot.likeness import PERSONS
 from bot.sizes import ASPECTS, fit, read_size
 from bot.store.records import Adapter, Job
 from bot.ui import cards
+from trainer.contract import looks
 from trainer.contract.events import BaseInfo
 from trainer.contract.requests import Method, Preset
 from trainer.contract.samplers import suggest_samplers
@@ -38,7 +39,9 @@ PRESET_CHOICES = [app_commands.Choice[str](name=words, value=preset) for preset,
 def base_choices(bases: Sequence[BaseInfo], typed: str) -> list[app_commands.Choice[str]]:
     """Base models whose name holds what was typed."""
     return [
-        app_commands.Choice(name=f"{base.name} · {base.width} × {base.height}"[:_LONGEST], value=base.name[:_LONGEST])
+        app_commands.Choice(
+            name=looks.cut(f"{base.name} · {base.width} × {base.height}", _LONGEST), value=base.name[:_LONGEST]
+        )
         for base in bases
         if typed.strip().lower() in base.name.lower()
     ][:MOST]
@@ -50,7 +53,7 @@ def adapter_choices(adapters: Sequence[Adapter], viewer_id: int) -> list[app_com
     for adapter in adapters[:MOST]:
         name = adapter.name_for(viewer_id)
         words = " · ".join(filter(None, (name, adapter.class_word, adapter.base)))
-        choices.append(app_commands.Choice(name=words[:_LONGEST], value=name))
+        choices.append(app_commands.Choice(name=looks.cut(words, _LONGEST), value=name))
     return choices
 
 
@@ -58,7 +61,7 @@ def job_choices(jobs: Sequence[Job], typed: str) -> list[app_commands.Choice[str
     """Jobs by what they do."""
     described = [(cards.describe(job), job.id) for job in jobs]
     return [
-        app_commands.Choice(name=words[:_LONGEST], value=job_id)
+        app_commands.Choice(name=looks.cut(words, _LONGEST), value=job_id)
         for words, job_id in described
         if typed.strip().lower() in words.lower()
     ][:MOST]

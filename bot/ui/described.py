@@ -50,13 +50,13 @@ def message(parts: Sequence[Described]) -> tuple[str, list[discord.File]]:
     """The words of one message, and the files of what it has no room for."""
     words: list[str] = []
     files: list[discord.File] = []
-    left = LONGEST_SHOWN - sum(len(part.heading) + len(part.below) + 13 for part in parts)
+    left = LONGEST_SHOWN - sum(looks.units(part.heading) + looks.units(part.below) + 13 for part in parts)
     for number, part in enumerate(parts, 1):
         if part.heading:
             words.append(part.heading)
-        if part.text and len(part.text) <= left and "```" not in part.text:
+        if part.text and looks.units(part.text) <= left and "```" not in part.text:
             words.append(f"```\n{part.text}\n```")
-            left -= len(part.text)
+            left -= looks.units(part.text)
         elif part.text:
             name = FILE if len(parts) == 1 else f"settings-{number}.txt"
             files.append(discord.File(io.BytesIO(part.text.encode()), name))

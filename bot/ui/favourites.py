@@ -45,7 +45,7 @@ def under(page: Page) -> discord.ui.View:
     if page.kept:
         menu: discord.ui.Select[Any] = discord.ui.Select(custom_id=button_id("kept", "0"), placeholder=WHICH, row=0)
         for number, (job, kept) in enumerate(page.kept, page.number * ON_A_PAGE + 1):
-            label = f"{number}. {cards.describe(job)}{_which(job, kept)}"[:_LONGEST_LABEL]
+            label = looks.cut(f"{number}. {cards.describe(job)}{_which(job, kept)}", _LONGEST_LABEL)
             menu.add_option(label=label, value=f"{kept.job_id}:{kept.position}")
         items.append(menu)
     if page.number > 0:

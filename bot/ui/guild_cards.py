@@ -51,7 +51,8 @@ def _roles(roles: Sequence[int]) -> str:
 def _channels(settings: GuildSettings) -> str:
     allowed = ", ".join(f"<#{channel}>" for channel in settings.allowed_channels)
     forbidden = ", ".join(f"<#{channel}>" for channel in settings.forbidden_channels)
-    return f"{f'only {allowed}' if allowed else 'all'}{f', but not {forbidden}' if forbidden else ''}"[:_FIELD]
+    where = f"only {allowed}" if allowed else "all"
+    return looks.cut(f"{where}, but not {forbidden}" if forbidden else where, _FIELD)
 
 
 def _limits(settings: GuildSettings) -> str:

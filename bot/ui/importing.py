@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import discord
 
+from bot.errors import quoted
 from bot.importing.found import Found
 from bot.importing.importer import Imported
 from bot.store.records import Adapter
@@ -77,10 +78,10 @@ def _words(adapter: Adapter, found: Found) -> str:
     if adapter.kind == "textual_inversion":
         return ""
     if adapter.trigger_words:
-        shown = ", ".join(f"`{word}`" for word in adapter.trigger_words)
-        return f"{shown}: they are not put into prompts; a button under the pictures does that"[:_LONGEST_FIELD]
+        shown = looks.cut(", ".join(map(quoted, adapter.trigger_words)), _LONGEST_FIELD - 100)
+        return f"{shown}: they are not put into prompts; a button under the pictures does that"
     if found.proposed_words:
-        return f"its file names none; all its captions had {', '.join(f'`{word}`' for word in found.proposed_words)}"
+        return f"its file names none; all its captions had {', '.join(map(quoted, found.proposed_words))}"
     return "its file names none"
 
 

@@ -12,6 +12,7 @@ from bot.styles import LONGEST_SETTINGS, Styles, StyleText
 from bot.ui import keepsakes
 from bot.ui.answers import answer_fault, editor_of
 from bot.wildcards import Wildcards
+from trainer.contract import looks
 from trainer.contract.prompt import MAX_PROMPT
 
 _LONGEST_FIELD = 4_000  # Discord's limit
@@ -31,10 +32,10 @@ class ListForm(KeepsakeForm):
     """The lines of a list, an entry each."""
 
     def __init__(self, name: str, found: Wildcard | None, wildcards: Wildcards) -> None:
-        super().__init__(title=f"The list {name}"[:45], timeout=15 * 60)
+        super().__init__(title=looks.cut(f"The list {name}", 45), timeout=15 * 60)
         self._name, self._wildcards = name, wildcards
         text = "\n".join(found.lines) if found else ""
-        if len(text) > _LONGEST_FIELD:
+        if looks.units(text) > _LONGEST_FIELD:
             raise UserError(
                 f"The list `{name}` has {len(text):,} characters, more than a form has room for: attach it as a `.txt`"
                 " in `file`; `/wildcard show` gives you what is there."
@@ -56,7 +57,7 @@ class StyleForm(KeepsakeForm):
     """What a style puts into both prompts, and the settings that come with it."""
 
     def __init__(self, name: str, found: Style | None, styles: Styles, *, server: bool) -> None:
-        super().__init__(title=f"The style {name}"[:45], timeout=15 * 60)
+        super().__init__(title=looks.cut(f"The style {name}", 45), timeout=15 * 60)
         self._name, self._styles, self._server = name, styles, server
         was = found or StyleText()
         self._prompt = _field("prompt", was.prompt, MAX_PROMPT, "film still of {prompt}, 35 mm, grainy")

@@ -49,7 +49,10 @@ def lists(kept: Sequence[Wildcard]) -> discord.Embed:
 
 def list_choices(kept: Sequence[Wildcard]) -> list[app_commands.Choice[str]]:
     """Lists by name."""
-    return [app_commands.Choice(name=f"{each.name} · {_lines(each)}"[:100], value=each.name) for each in kept[:MOST]]
+    return [
+        app_commands.Choice(name=looks.cut(f"{each.name} · {_lines(each)}", _LONGEST_CHOICE), value=each.name)
+        for each in kept[:MOST]
+    ]
 
 
 def _lines(wildcard: Wildcard) -> str:
@@ -59,7 +62,7 @@ def _lines(wildcard: Wildcard) -> str:
 
 def _with_lines(words: str, wildcard: Wildcard) -> tuple[str, list[discord.File]]:
     text = "\n".join(wildcard.lines)
-    if len(text) <= _LONGEST_MESSAGE and "```" not in text:
+    if looks.units(text) <= _LONGEST_MESSAGE and "```" not in text:
         return f"{words}\n```\n{text}\n```", []
     return words, [discord.File(io.BytesIO(text.encode()), f"{wildcard.name.replace('/', '-')}.txt")]
 
@@ -108,7 +111,7 @@ def style_choices(found: Sequence[Style], before: str = "") -> list[app_commands
     """Styles by name; ``before`` are those that were chosen already."""
     values = [(f"{before}{each.name}", f"{before}{each.name}{_whose(each)}") for each in found[:MOST]]
     return [
-        app_commands.Choice(name=words[:_LONGEST_CHOICE], value=value)
+        app_commands.Choice(name=looks.cut(words, _LONGEST_CHOICE), value=value)
         for value, words in values
         if len(value) <= _LONGEST_CHOICE
     ]

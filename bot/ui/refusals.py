@@ -21,10 +21,10 @@ def with_draft(draft: Draft, draft_id: str) -> dict[str, Any]:
     """The parts of a message beside its sentence; a text that no embed holds is a file."""
     text = draft.text
     parts: dict[str, Any] = {}
-    if len(text) <= _LONGEST_SHOWN and "```" not in text:
+    if looks.units(text) <= _LONGEST_SHOWN and "```" not in text:
         parts["embed"] = discord.Embed(title=TITLE, description=f"```\n{text}\n```", colour=looks.WAITING)
     else:
         parts["file"] = discord.File(io.BytesIO(text.encode()), "prompt.txt")
-    if max(len(draft.prompt), len(draft.negative_prompt), len(draft.settings)) <= _LONGEST_FIELD:
+    if max(map(looks.units, (draft.prompt, draft.negative_prompt, draft.settings))) <= _LONGEST_FIELD:
         parts["view"] = view_of(button("edit", draft_id, EDIT, emoji="✏️", style=discord.ButtonStyle.primary))
     return parts

@@ -13,6 +13,7 @@ from bot.grids import Sides
 from bot.sources import submit
 from bot.styles import Styles
 from bot.ui.answers import DRAFT, accept, answer_fault, origin_of
+from trainer.contract import looks
 from trainer.contract.drawings import Source
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _field(custom_id: str, text: str, *, required: bool = True) -> discord.ui.Te
 
 async def open_form(interaction: discord.Interaction[Any], text: str, source: Source | None = None) -> None:
     """The remix form with ``text`` in it; what is longer than a form holds comes as a file."""
-    if len(text) <= LONGEST_FIELD:
+    if looks.units(text) <= LONGEST_FIELD:
         await interaction.response.send_modal(RemixForm(text, source))
         return
     words = (

@@ -8,6 +8,7 @@ import discord
 
 from bot.store.records import Adapter, Job
 from bot.ui.choosing import choice_menu
+from trainer.contract import looks
 from trainer.contract.names import Action, button_id
 
 _LONGEST_LABEL = 80
@@ -26,7 +27,7 @@ def button(
     action: Action, job_id: str, label: str, *, place: int | None = None, emoji: str | None = None,
     style: discord.ButtonStyle = discord.ButtonStyle.secondary, row: int | None = None,
 ) -> discord.ui.Button[discord.ui.View]:  # fmt: skip
-    shown = label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
+    shown = looks.cut(label, _LONGEST_LABEL)
     custom_id = button_id(action, job_id, place)
     return discord.ui.Button(label=shown, custom_id=custom_id, emoji=emoji, style=style, row=row)
 

@@ -15,6 +15,7 @@ from bot.photos import LEAST_PHOTOS
 from sandbox.members import File
 from tests.discord.backend import ENDLESS, OTHER_BASE, UNAVAILABLE
 from tests.discord.house import CHANNEL, PATIENCE_S, House, png, small_photos
+from trainer.contract.looks import clean
 from trainer.contract.prompt import strip_comments
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -385,5 +386,5 @@ async def test_any_prompt_goes_all_the_way(home: House, unit: str) -> None:
     assert not picture.record.mention_everyone
     answer = await (await home.ada.click(picture, "Settings")).response(PATIENCE_S)
     settings = answer.files[0].data.decode() if answer.files else answer.content.strip("`\n")
-    drawn = strip_comments(prompt).replace("{}", "")  # a choice of nothing
+    drawn = strip_comments(clean(prompt)).replace("{}", "")  # a choice of nothing
     assert settings.startswith(" ".join(drawn.split()))

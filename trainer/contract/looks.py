@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # 0xRRGGBB
 WAITING = 0x8A8F98
 WORKING = 0xE0A03B
@@ -15,9 +17,40 @@ LONGEST_PROMPT = 1_500  # of an embed's 4,096 characters: the whole prompt is un
 _CONFUSING = str.maketrans({character: f"\\{character}" for character in "\\*_~`|<>[]()#-"})
 
 
+_JOINERS = "\u200c\u200d"  # letters of Persian and families of emoji need them, so they stay
+_UNSEEN = re.compile(  # controls, what turns the writing round, what has no width, lone surrogates, tags
+    "[\x00-\x08\r\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
+_LINE_BREAK = re.compile("[\x0b\x0c\x85\u2028\u2029]")
+_ACCENT = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_STACKED = re.compile(f"({_ACCENT}{{4}}){_ACCENT}+")
+
+
+def clean(text: str) -> str:
+    """``text`` without what nobody sees and what turns the writing round (UAX #9); line breaks and tabs stay.
+
+    Of accents stacked on one letter four stay. All that members type passes through here, before anything else is done.
+    """
+    return _STACKED.sub(r"\1", _LINE_BREAK.sub("\n", _UNSEEN.sub("", text)))
+
+
 def plain(text: str) -> str:
     """``text`` as it is, whatever Markdown it holds."""
-    return text.translate(_CONFUSING)
+    return clean(text).translate(_CONFUSING)
+
+
+def units(text: str) -> int:
+    """How long Discord takes a text to be: in UTF-16 code units, of which an emoji has two or more."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def cut(text: str, longest: int) -> str:
+    """``text``, of at most so many UTF-16 code units; what is cut off is told by an ellipsis."""
+    if units(text) <= longest:
+        return text
+    kept = text.encode("utf-16-le", "surrogatepass")[: 2 * (longest - 1)].decode("utf-16-le", "ignore")
+    return kept.rstrip(_JOINERS) + "…"
 
 
 def sentence(text: str) -> str:
@@ -57,9 +90,9 @@ def quote(prompt: str) -> str:
 
 def one_line(text: str, longest: int) -> str:
     """``text`` as it is, on one line of at most so many characters; never cut between a backslash and what it hides."""
-    shown = plain(" ".join(text.split()))
-    if len(shown) <= longest:
+    shown = plain(" ".join(clean(text).split()))
+    if units(shown) <= longest:
         return shown
-    cut = shown[: longest - 1]
-    backslashes = len(cut) - len(cut.rstrip("\\"))
-    return cut[: len(cut) - backslashes % 2] + "…"
+    kept = cut(shown, longest).removesuffix("…")
+    backslashes = len(kept) - len(kept.rstrip("\\"))
+    return kept[: len(kept) - backslashes % 2] + "…"
