@@ -12,6 +12,7 @@ import msgspec
 
 from bot.addresses.door import Addresses
 from bot.addresses.page import Page
+from bot.decency.minors import check_words
 from bot.errors import UserError
 from bot.importing.entry import Wanted
 from bot.importing.found import Licence
@@ -80,6 +81,7 @@ class Bringer:
     async def _bring(self, text: str, origin: Origin, wanted: Wanted, on_progress: Telling) -> Imported:
         wanted = await self._importer.check_name(wanted, origin)
         page = await self._addresses.look_up(text)
+        check_words((page.title, wanted.name, *page.trigger_words))  # before anything of it is fetched
         wanted = _as_the_page_allows(wanted, page)
         try:
             async with self._room, asyncio.timeout(MOST_S):

@@ -47,6 +47,11 @@ def of_status(site: Site, status: int, headers: Mapping[str, str]) -> UserError:
 
 def needs_token(site: Site) -> UserError:
     """401: whoever asks is not known there, or not with this token."""
+    if site.token is None and site.token_setting == "HF_TOKEN":
+        return UserError(  # the same answer for what is not there, so that nobody finds out what is private
+            "There is no such model on Hugging Face, or not for everybody: look at the address again; or whoever runs"
+            " this bot can set HF_TOKEN, of an account that may have it."
+        )
     if site.token is None:
         return UserError(
             f"{site.name} gives this only to who is logged in: whoever runs this bot can set {site.token_setting}; or"

@@ -114,9 +114,9 @@ async def _known(look: Look, place: Path, folder: Path, name: str) -> Staged:
     """What was fetched, if it is a base at all; else it is cleared away. Raises UserError."""
     try:
         base = await look(place)
-    except UserError:
+    except UserError as error:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        raise
+        raise UserError(error.message.replace(place.name, name)) from error
     return Staged(place, folder, base, name)
 
 

@@ -15,6 +15,8 @@ import msgspec
 import structlog
 
 from bot import adapters as naming
+from bot.decency.minors import check_words
+from bot.decency.orders import words_of
 from bot.errors import UserError
 from bot.fetching import Fetcher, check_bytes
 from bot.importing import entry
@@ -22,6 +24,7 @@ from bot.importing.checking import FileCheck
 from bot.importing.entry import Wanted
 from bot.importing.found import Found, Page
 from bot.orders import Order, Origin, Upload
+from bot.rules import check_texts
 from bot.store import adapters, bases, garbage, members
 from bot.store.database import Database
 from bot.store.records import Adapter
@@ -114,6 +117,8 @@ class Importer:
         if known is not None:
             return known
         naming.check_free(tx, new.owner_id, new.name)
+        check_words(words_of(new))
+        check_texts(tx, new.guild_id, words_of(new))
         members.remember(tx, new.owner_id, new.owner_name, self._clock())
         adapters.insert(tx, new)
         return new

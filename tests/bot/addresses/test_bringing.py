@@ -20,7 +20,9 @@ from bot.importing.entry import Wanted
 from bot.importing.found import Licence
 from bot.importing.importer import Importer
 from bot.orders import Origin
+from bot.store import guilds
 from bot.store.database import Database
+from bot.store.records import BlockedWord
 from tests.bot.addresses.internet import Internet, civitai_file, civitai_model, civitai_version, endless
 from tests.bot.worlds import GUILD, MEMBERS
 from trainer.adapters.files import write_kohya_lora
@@ -131,6 +133,23 @@ async def test_a_site_that_is_too_slow_is_told(
     monkeypatch.setattr(bringing, "MOST_S", 0.0)
     publish(internet)
     with pytest.raises(UserError, match="too slow for a file as large"):
+        await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))
+
+
+async def test_what_is_refused_always_is_refused_before_it_is_fetched(internet: Internet, bringer: Bringer) -> None:
+    publish(internet, name="nude little girl")
+    with pytest.raises(UserError):
+        await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))
+    assert [request.path for request in internet.asked] == ["/api/v1/models/123"]
+
+
+async def test_words_that_a_server_has_blocked_are_no_trigger_words(
+    internet: Internet, bringer: Bringer, database: Database
+) -> None:
+    publish(internet)
+    word = BlockedWord(id=0, guild_id=GUILD, pattern="green fur", is_regex=False, added_by=1, added_at=0.0)
+    await database.write(lambda tx: guilds.add_word(tx, word))
+    with pytest.raises(UserError, match="not to be said here"):
         await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))
 
 

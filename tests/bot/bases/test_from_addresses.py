@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from aiohttp import web
+from safetensors.torch import save as save_file_bytes
+from typer.testing import CliRunner
 
 from bot.addresses import resuming
 from bot.addresses.door import Addresses, Keys
 from bot.bases import adding
 from bot.bases.adding import STAGE
+from bot.cli import app
 from bot.errors import UserError
 from tests.bot.addresses.internet import (
     Handler,
     Internet,
+    a_stand_in,
     an_internet,
     civitai_file,
     civitai_model,
@@ -184,3 +190,49 @@ async def test_no_file_of_a_repository_leaves_its_folder(
     with pytest.raises(UserError):
         await adding.stage_page(addresses, page, bases, look=look_here)
     assert not list(bases.parent.rglob("evil*"))
+
+
+class TestCommand:
+    """`darkroom models add` with an address, at a terminal."""
+
+    @pytest.fixture(autouse=True)
+    async def site(self, bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Internet]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("DARKROOM_BASES", str(bases))
+        async with a_stand_in("civitai.com") as (site, base):
+            monkeypatch.setenv("CIVITAI_BASE", base)
+            publish(site, SMALL_MODEL)
+            yield site
+
+    async def add(self, *arguments: str, typed: str = "") -> tuple[int, str]:
+        ended = await asyncio.to_thread(
+            CliRunner().invoke, app, ["models", "add", PAGE, *arguments], input=typed, env={"COLUMNS": "200"}
+        )
+        return ended.exit_code, ended.output
+
+    async def test_the_licence_is_shown_and_asked_for_and_then_the_name(self, bases: Path) -> None:
+        code, said = await self.add(typed="y\nmine\n")
+        assert code == 0, said
+        for words in (
+            "Moss Monster (v2.0) by ada", f"{PAGE}?modelVersionId=456", "made for SDXL 1.0",
+            "nobody has to be named, pictures may be sold, it may be merged", "Do you agree to this licence",
+            "Stable Diffusion 1.x, 512 × 512",
+        ):  # fmt: skip
+            assert words in said, said
+        assert [base.name for base in find_bases(bases)] == ["mine"]
+
+    async def test_who_does_not_agree_fetches_nothing(self, site: Internet, bases: Path) -> None:
+        code, _ = await self.add(typed="n\n")
+        assert (code, list(bases.rglob("*"))) == (1, [])
+        assert not [request for request in site.asked if "download" in request.path]
+
+    async def test_a_model_of_another_kind_is_told_by_its_name(self, site: Internet, bases: Path) -> None:
+        other = save_file_bytes({"joint_blocks.0.x": torch.zeros(1)})
+        publish(site, other, sizeKB=len(other) / 1024, hashes={"SHA256": hashlib.sha256(other).hexdigest()})
+        code, said = await self.add("--yes")
+        assert (code, [path for path in bases.rglob("*") if path.is_file()]) == (1, [])
+        assert "photon_v1 is Stable Diffusion 3, which can't be used here" in said
+
+    async def test_an_adapter_is_sent_to_where_it_belongs(self, site: Internet) -> None:
+        site.answer("civitai.com/api/v1/models/123", civitai_model())
+        assert "bring it by `/adapter import`" in (await self.add("--yes"))[1]
