@@ -10,7 +10,7 @@ from sqlite3 import Connection
 from bot.errors import UserError, quoted
 from bot.orders import Order, Origin
 from bot.rules import check_rules
-from bot.store import adapters, bases, jobs
+from bot.store import adapters, bases, erasures, jobs
 from bot.store.records import MergeSpec, Spec, TrainSpec
 from trainer.contract.events import BaseInfo
 from trainer.contract.merges import BakeAdapters, MergeModels
@@ -38,6 +38,7 @@ class Admission:
 
     def check_room(self, tx: Connection, origin: Origin, lane: Lane, *, pictures: int = 0) -> None:
         """Raises UserError if the guild does not allow it, or the member has as much under way as one may."""
+        _check_not_going(tx, origin.member_id)
         check_rules(tx, origin, lane, pictures=pictures, now=self.clock())
         limit: int = getattr(self.limits, lane)
         count = jobs.count_active(tx, origin.member_id, lane)
@@ -93,3 +94,13 @@ def makes_checkpoint(spec: Spec) -> bool:
 def info_of(tx: Connection, base: str) -> BaseInfo | None:
     """What workers have said of a base; None: nothing yet."""
     return next((info for info in bases.known(tx) if info.name == base), None)
+
+
+def _check_not_going(tx: Connection, member_id: int) -> None:
+    """Raises UserError while everything of a member is being deleted."""
+    erasure = erasures.of_member(tx, member_id)
+    if erasure is not None and erasure.erased_at is None:
+        raise UserError(
+            "Everything that Darkroom has of you is being deleted, as you asked: once that is done, in a minute or so,"
+            " you can begin anew."
+        )

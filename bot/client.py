@@ -25,6 +25,7 @@ from bot.cogs.jobs import JobsCog
 from bot.cogs.merging import CheckpointCog, MergeCog
 from bot.cogs.models import ModelsCog
 from bot.cogs.photos import PhotosCog
+from bot.cogs.privacy import PrivacyCog
 from bot.cogs.settings import SettingsCog
 from bot.cogs.styles import StyleCog
 from bot.cogs.train import TrainCog
@@ -103,7 +104,7 @@ class DarkroomBot(commands.Bot):
             JobsCog(jobs),
             MergeCog(jobs, services.merges), CheckpointCog(jobs, services.merges),
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
-            FavouritesCog(services.favourites), ModelsCog(services.models),
+            FavouritesCog(services.favourites), ModelsCog(services.models), PrivacyCog(services.privacy),
             SettingsCog(services.guilds), DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:

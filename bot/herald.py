@@ -50,6 +50,18 @@ class Herald:
         self._clock = clock
         self._shown_places: dict[str, int] = {}  # by job id: what its card says
 
+    async def delete_message(self, channel_id: int, message_id: int) -> None:
+        """Delete a message of the bot's own; one that is gone, or out of reach, is no error."""
+        channel = self._client.get_partial_messageable(channel_id)
+        try:
+            await channel.get_partial_message(message_id).delete()
+        except UNREACHABLE_CARD as error:
+            log.info("message.not_deleted", error=str(error))
+        except discord.HTTPException as error:
+            if error.code != _ARCHIVED:
+                raise
+            log.info("message.not_deleted", error=str(error))
+
     # -- cards of jobs that wait --------------------------------------------------------------------------------------
 
     async def finish_cards(self) -> None:

@@ -45,6 +45,9 @@ class Listener(Protocol):
     async def on_resumed(self, job: Job) -> None:
         """The training is held no more and waits for a worker. Told once, best effort."""
 
+    async def delete_message(self, channel_id: int, message_id: int) -> None:
+        """Delete a message of the bot's own; one that is gone, or out of reach, is no error."""
+
     async def ping(self, job: Job, *, nonce: str) -> None:
         """Tell the member once, by a message with a mention, that the result is there. Send it with this ``nonce``."""
 

@@ -106,6 +106,18 @@ class Queue:
         keys = (names.attempt_key(job_id), names.cancel_key(job_id), names.wish_key(job_id), names.progress_key(job_id))
         await _call(self._redis.delete(*keys))
 
+    async def rewrite(self) -> None:
+        """Let Redis write its file anew, without what was deleted; one that may not, or does so already, is left.
+
+        Raises QueueDown.
+        """
+        try:
+            await _call(cast(Any, self._redis).bgrewriteaof())
+        except QueueDown as error:
+            if not isinstance(error.__cause__, redis.exceptions.ResponseError):
+                raise
+            log.info("redis.not_rewritten", error=str(error))
+
     # -- backups ------------------------------------------------------------------------------------------------------
 
     async def next_backup(self, block_s: int = 5) -> str | None:

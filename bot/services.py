@@ -35,6 +35,7 @@ from bot.merging.merges import Merges
 from bot.outbox import Listener, Outbox
 from bot.photos import Photos
 from bot.pictures import Pictures
+from bot.privacy import Privacy
 from bot.queue import open_queue
 from bot.reviews import Reviews
 from bot.settings import Settings, prepare_data_folder
@@ -90,16 +91,18 @@ class Services:
     events: EventReader
     sweeper: Sweeper
     backups: BackupMaker
+    privacy: Privacy
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self, listener: Listener) -> None:
-        """Start the event listener, the dispatcher, the outbox, the hourly sweep and the maker of backups as tasks."""
+        """Start all loops as tasks: what runs for as long as the bot is connected."""
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "events": self.events.run,
             "dispatch": self.dispatcher.run,
             "outbox": lambda: self.outbox.run(listener),
             "sweep": self.sweeper.run,
             "backups": self.backups.run,
+            "privacy": lambda: self.privacy.run(listener),
         }
         self._tasks = [asyncio.create_task(_keep_running(name, run), name=name) for name, run in loops.items()]
         log.info("services.started")
@@ -145,7 +148,13 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         photos = Photos(fetcher, blobs, settings.darkroom_data / "incoming", explicit_from=explicit_from)
         photos.clear_incoming()
         outbox = Outbox(database)
-        sweeper = Sweeper(database, blobs, outbox, keep_versions=settings.darkroom_keep_versions)
+        sweeper = Sweeper(
+            database,
+            blobs,
+            outbox,
+            keep_versions=settings.darkroom_keep_versions,
+            keep_pictures_days=settings.darkroom_keep_pictures_days,
+        )
         events = EventReader(database, queue, blobs, outbox)
         dispatcher = Dispatcher(database, queue, blobs, outbox, caught_up=events.caught_up)
 
@@ -214,6 +223,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             events=events,
             sweeper=sweeper,
             backups=BackupMaker(database, queue, settings.darkroom_data / "backups"),
+            privacy=Privacy(database, queue, blobs, jobs),
         )
         stack.push_async_callback(services.stop)
         yield services

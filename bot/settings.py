@@ -20,6 +20,7 @@ class Settings(CommonSettings):
     discord_cdn_base: OptionalText = None  # None: Discord's own CDN hosts
     darkroom_max_waiting_train: Annotated[int, Field(ge=1)] = 3  # a member's trainings at a time: each takes minutes
     darkroom_max_waiting_imagine: Annotated[int, Field(ge=1)] = 10
+    darkroom_keep_pictures_days: Annotated[int, Field(ge=0)] = 0  # 0: until their member deletes them
     darkroom_keep_photos_days: Annotated[int, Field(ge=0, le=365)] = 30  # of trainings whose member asks for it
     darkroom_keep_versions: Annotated[int, Field(ge=0, le=100)] = 5  # of an adapter, besides the one in use
     darkroom_max_import_bytes: Annotated[int, Field(ge=1024)] = 1024**3  # the largest LyCORIS of SDXL are as large

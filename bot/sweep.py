@@ -11,7 +11,7 @@ import structlog
 
 from bot import lifecycle, versions
 from bot.outbox import Outbox
-from bot.store import consents, garbage, jobs
+from bot.store import consents, garbage, jobs, pictures
 from bot.store.database import Database
 from bot.store.records import Hold, Job
 from trainer.contract.blobs import Blobs
@@ -35,10 +35,15 @@ class Sweeper:
         outbox: Outbox,
         *,
         keep_versions: int = 5,
+        keep_pictures_days: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``keep_versions``: of an adapter, besides the one in use; an adapter of SDXL has 20 to 200 MB."""
+        """``keep_versions``: of an adapter, besides the one in use; an adapter of SDXL has 20 to 200 MB.
+
+        ``keep_pictures_days``: then pictures that nobody keeps are deleted; 0: never.
+        """
         self._keep_versions = keep_versions
+        self._keep_pictures_days = keep_pictures_days
         self._database = database
         self._blobs = blobs
         self._outbox = outbox
@@ -61,6 +66,7 @@ class Sweeper:
                     await self.delete_checkpoints()
                     await self.delete_orphaned_photos()
                     await self.delete_old_versions()
+                    await self.delete_old_pictures()
                     await self.collect_garbage()
                     last_full = time.monotonic()
             except Exception:
@@ -125,6 +131,20 @@ class Sweeper:
         gone = await self._database.write(lambda tx: versions.trim(tx, self._keep_versions, self._clock()))
         if gone:
             log.info("versions.deleted", versions=[f"{each.id}@{each.version}" for each in gone])
+
+    async def delete_old_pictures(self) -> list[str]:
+        """Delete pictures of long ago that are nobody's favourite and no adapter's cover; the ids of their jobs.
+
+        The messages that show them stay, for they are Discord's; their buttons say that the pictures were deleted.
+        """
+        if not self._keep_pictures_days:
+            return []
+        now = self._clock()
+        before = now - 86400.0 * self._keep_pictures_days
+        old = await self._database.read(lambda tx: pictures.unkept_before(tx, before))
+        for job_id in old:
+            await self._database.write(partial(lifecycle.throw_away_pictures, job_id=job_id, now=now))
+        return old
 
     async def collect_garbage(self) -> list[str]:
         """Delete files that no adapter, picture or unfinished job names any more; their paths."""

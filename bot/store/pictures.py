@@ -33,6 +33,18 @@ def of_job(tx: Connection, job_id: str) -> list[Picture]:
     return [read_picture(row) for row in rows]
 
 
+def unkept_before(tx: Connection, before: float, limit: int = 500) -> list[str]:
+    """Jobs whose pictures were all made before that time, and are nobody's favourites and no adapter's cover."""
+    rows = tx.execute(
+        "SELECT job_id FROM pictures WHERE created_at < ?"
+        " AND NOT EXISTS (SELECT 1 FROM favourites WHERE favourites.job_id = pictures.job_id)"
+        " AND NOT EXISTS (SELECT 1 FROM adapters WHERE adapters.cover_job = pictures.job_id)"
+        " GROUP BY job_id ORDER BY min(created_at) LIMIT ?",
+        (before, limit),
+    )
+    return [row[0] for row in rows]
+
+
 def delete_of_job(tx: Connection, job_id: str) -> None:
     """Delete the rows; the files are the caller's to throw away."""
     tx.execute("DELETE FROM pictures WHERE job_id = ?", (job_id,))

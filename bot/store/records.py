@@ -313,6 +313,17 @@ class LikenessConsent(Record, frozen=True):
     refused_at: float | None = None  # they did not, or do not any more
 
 
+class Erasure(Record, frozen=True):
+    """A member wants everything deleted that there is of them; this row is the last of it."""
+
+    member_id: int
+    asked_at: float
+    erased_at: float | None = None  # the rows are gone
+    jobs: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    messages: tuple[tuple[int, int], ...] = ()  # channel and message, still to be deleted
+
+
 class Wildcard(Record, frozen=True):
     """A list that prompts choose from."""
 

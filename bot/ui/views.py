@@ -93,6 +93,12 @@ def under_description() -> discord.ui.View:
     return view_of(button("paste", "0", "Draw this", emoji="🎨"))
 
 
+def under_erasing() -> discord.ui.View:
+    """Delete everything of whoever presses it."""
+    style = discord.ButtonStyle.danger
+    return view_of(button("erase", "0", "Delete everything of mine for good", style=style))
+
+
 def under_forgetting(adapter_id: str, name: str) -> discord.ui.View:
     """Delete an adapter for good."""
     return view_of(button("forget", adapter_id, f"Delete {name} for good", style=discord.ButtonStyle.danger))

@@ -7,7 +7,7 @@ folder="${REDIS_RUN_FOLDER:-/run/darkroom}"
 umask 077
 cat > "$folder/users.acl" <<ACL
 user default off
-user darkroom on #$hash ~darkroom:* ~arq:* resetchannels -@all +@read +@write +@transaction -@dangerous -@scripting +info +auth +hello +ping +select +client|setinfo +client|setname
+user darkroom on #$hash ~darkroom:* ~arq:* resetchannels -@all +@read +@write +@transaction -@dangerous -@scripting +info +bgrewriteaof +auth +hello +ping +select +client|setinfo +client|setname
 user health on nopass -@all +ping
 ACL
 exec redis-server --aclfile "$folder/users.acl" \

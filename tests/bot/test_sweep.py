@@ -43,7 +43,7 @@ async def test_photos_of_a_submission_that_died_half_way_go_after_an_hour(world:
     kept = await world.train(name="kept")
     collect = world.photos.collect
 
-    async def dies(job_id: str, uploads: object, scale: Scale) -> None:
+    async def dies(job_id: str, uploads: object, scale: Scale, **options: object) -> None:
         await collect(job_id, world.train_order().uploads, scale)
         raise UserError("the bot died here")
 

@@ -200,6 +200,7 @@ FREE_GROUPS = {"settings": "what a server allows; its managers alone, tests/disc
 FREE: dict[Key, str] = {
     ("button", "PageButton"): "whoever presses it sees their own favourites, in that place",
     ("button", "EditButton"): "a draft is its writer's; what is sent with it is probed as EditForm",
+    ("button", "EraseButton"): "everything of whoever presses it; it names nobody",
     ("button", "PasteButton"): "its own message's text; what is sent with it is probed as RemixForm",
     ("button", "StopBringingButton"): "one's own import, tests/bot/addresses/test_bringing.py",
     ("command", "models", ""): "lists what a gallery does, tests/bot/bases/test_overview.py",
@@ -221,6 +222,7 @@ FREE: dict[Key, str] = {
         for command in ("train", "jobs", "cancel", "favourites", "photos check", "imagine", "grid")
     },
     **{("command", f"adapter {name}", ""): "its name is probed" for name in ("show", "share", "unshare", "delete")},
+    **{("command", f"privacy {name}", ""): "one's own" for name in ("export", "delete")},
     ("command", "adapter consent", ""): "what one was asked oneself",
     ("command", "describe", ""): "a file of one's own",
     **{("command", f"{group} {name}", ""): "lists and styles, read anew by each who draws with them"

@@ -9,7 +9,7 @@ Action = Literal[
     "cancel", "settings", "again", "delete", "example", "share", "retry", "forget",
     "pause", "resume", "finish", "choose", "train", "drop", "crops",
     "picture", "pictures", "subtle", "strong", "upscale", "highres", "remix", "favourite", "favourites", "kept",
-    "edit", "paste", "words",
+    "edit", "paste", "words", "erase",
     "sharing", "server", "everyone", "private", "members", "agree",
 ]  # what buttons and menus do  # fmt: skip
 Wish = Literal["pause", "finish"]  # what a member may want of a running training, besides its end
