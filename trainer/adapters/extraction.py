@@ -84,7 +84,8 @@ def factorise(change: torch.Tensor, rank: int, seed: int) -> Factors:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             u, s, v = torch.svd_lowrank(matrix, q=rank + _OVERSAMPLING, niter=_POWER_ITERATIONS)
-    return Factors(u[:, :rank], s[:rank], v[:, :rank], change.shape)
+    # copies, or what is beyond the rank stays in memory, too
+    return Factors(u[:, :rank].clone(), s[:rank].clone(), v[:, :rank].clone(), change.shape)
 
 
 def _least_rank(factors: Mapping[str, Factors], total: float, wanted: float, most: int) -> int:

@@ -6,7 +6,8 @@ import math
 
 import torch
 
-_NEARLY_ONE_LINE = 1 - 1e-6  # of |cos θ|: from there on the arc is its chord, to float32's last digits
+_ALONG = 1 - 1e-6  # of cos θ: from there on the arc is its chord, to float32's last digits
+_AGAINST = -0.9995  # and from there on no way round is shorter than the others
 _PIECE = 2**18  # numbers
 
 
@@ -27,7 +28,7 @@ def slerp(a: torch.Tensor, b: torch.Tensor, multiplier: float) -> torch.Tensor:
     """
     lengths = (_dot(a, a) * _dot(b, b)) ** 0.5
     cosine = _dot(a, b) / lengths if lengths else 1.0
-    if abs(cosine) > _NEARLY_ONE_LINE:
+    if not _AGAINST < cosine < _ALONG:
         return weighted_sum(a, b, multiplier)
     angle = math.acos(cosine)
     shares = [math.sin(share * angle) / math.sin(angle) for share in (1 - multiplier, multiplier)]

@@ -36,7 +36,7 @@ class Pair:
     def delta(self) -> torch.Tensor:
         """Δ itself."""
         down, up = self.matrices
-        return (up @ down).reshape(self.shape)
+        return (up.float() @ down.float()).reshape(self.shape)
 
     def like(self, down: torch.Tensor, up: torch.Tensor) -> Pair:
         """Two matrices in this pair's shapes, of a rank of their own."""

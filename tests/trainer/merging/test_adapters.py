@@ -12,9 +12,11 @@ from tests.trainer.merging.files import count_calls
 from trainer.adapters.embedding_files import Embedding, read_embedding, write_embedding
 from trainer.adapters.files import read_lora, write_kohya_lora, write_lora
 from trainer.adapters.safetensors_file import tensor_bytes
+from trainer.adapters.slots import PartDelta, SlotBank
 from trainer.errors import UserFault
 from trainer.merging import AdapterFile, AdapterPlan, merge_adapters
 from trainer.merging.sparse import dare, ties, trim
+from trainer.models.loading import Base
 
 SHAPES = {
     "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q": torch.Size((24, 20)),
@@ -279,3 +281,27 @@ def test_a_word_beside_a_lora_goes_into_its_file(two: list[AdapterFile], tmp_pat
     assert merged.sentences[0] == "Exact sum of 0.6 · a, with the words thnos."
     with pytest.raises(UserFault, match="two of the adapters bring vectors for the word 'thnos'"):
         merge_adapters(AdapterPlan(), [AdapterFile(merged.path, "m"), thnos], tmp_path / "other.safetensors")
+
+
+def test_the_merge_draws_what_a_prompt_with_both_tags_draws(base: Base, tmp_path: Path) -> None:
+    shapes = {
+        f"unet.{name}": module.weight.shape
+        for name, module in base.unet.named_modules()
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d) and ("attn" in name or "resnets" in name)
+    }
+    a, b = random_lora(shapes, 4, 1), random_lora(dict(list(shapes.items())[::2]), 2, 2)
+    files = [save(tmp_path / "a.safetensors", a, weight=0.6), save(tmp_path / "b.safetensors", b, weight=0.4)]
+    found, _ = merge(AdapterPlan("exact", dtype="float32"), files, tmp_path)
+    bank = SlotBank(base.unet)
+    fitted = [bank.fit({key.removeprefix("unet."): t for key, t in each.items()}) for each in (a, b, found)]
+    latents = torch.randn(1, 12, 16, 16, generator=torch.Generator().manual_seed(0))
+    conditioning = base.encode_prompts(["thnos in a suit"])
+
+    def predict(*mix: tuple[PartDelta, float]) -> torch.Tensor:
+        bank.activate([mix])
+        with torch.no_grad():
+            return base.predict(latents, torch.tensor([500]), conditioning)
+
+    both, merged, plain = predict((fitted[0], 0.6), (fitted[1], 0.4)), predict((fitted[2], 1.0)), predict()
+    assert (both - plain).abs().max() > 0.1
+    assert (both - merged).abs().max() < 1e-3 * (both - plain).abs().max()
