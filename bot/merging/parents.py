@@ -12,6 +12,7 @@ from bot.errors import UserError, quoted
 from bot.orders import Origin
 from bot.store import bases
 from bot.store.records import Adapter, Parent
+from bot.versions import find, split_version
 from trainer.contract.drawings import AdapterUse
 from trainer.contract.events import BaseInfo
 from trainer.contract.merges import Model
@@ -38,7 +39,14 @@ def look_again(tx: Connection, found: Found, origin: Origin) -> Found:
     """The same as it is now, if the member may still use it, and it may be merged. Raises UserError."""
     if found.adapter is None:
         return found
-    adapter = require_visible(tx, found.adapter.id, origin.member_id, origin.guild_id)
+    _, version = split_version(found.written)
+    newest = require_visible(tx, found.adapter.id, origin.member_id, origin.guild_id)
+    adapter = find(tx, newest, version)
+    if adapter.hidden_at is not None:
+        raise UserError(
+            f"{quoted(found.written)} was reported, and nothing is made of it until moderators have decided: leave it"
+            " out."
+        )
     if adapter.owner_id != origin.member_id and not adapter.derivatives:
         raise UserError(
             f"{quoted(found.written)} may not be merged, for {adapter.owner_name} does not allow it: ask them, or leave"

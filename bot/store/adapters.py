@@ -41,17 +41,25 @@ _UNREPORTED = "adapters.hidden_at IS NULL"  # what was reported is its owner's a
 _SEEN = f"({OWN} OR ({_UNREPORTED} AND ({NAMED} OR {HERE} OR {PUBLIC})))"
 
 
-def _of_parents(condition: str) -> str:
-    """Whether the condition on `parents` holds for none of what is in an adapter and belongs to others."""
+def _of_parents(condition: str, of_any: str = "FALSE") -> str:
+    """Whether the condition on `parents` holds for none of what is in an adapter and belongs to others.
+
+    ``of_any``: what holds for nothing that is in it, whosever it is.
+    """
     return (
         "NOT EXISTS (SELECT 1 FROM lineage LEFT JOIN adapters AS parents ON parents.id = lineage.parent_id"
-        f" WHERE lineage.child_id = adapters.id AND lineage.parent_owner <> adapters.owner_id AND ({condition}))"
+        f" WHERE lineage.child_id = adapters.id AND ({of_any}"
+        f" OR (lineage.parent_owner <> adapters.owner_id AND ({condition}))))"
     )
 
 
 _PARENT_SEEN = _SEEN.replace("adapters.", "parents.")
-# what is made of others is shown no further than they are; what they have deleted is shown to nobody any more
-SHOWN = f"({_UNREPORTED} AND {_of_parents(f'parents.id IS NULL OR NOT {_PARENT_SEEN}')})"
+# what is made of others is shown no further than they are; what they have deleted is shown to nobody any more, and
+# neither is what was made of something that was reported
+SHOWN = "({} AND {})".format(
+    _UNREPORTED,
+    _of_parents(f"parents.id IS NULL OR NOT {_PARENT_SEEN}", of_any="parents.hidden_at IS NOT NULL"),
+)
 # and the likeness of somebody that was taken back from whoever made it, here and where it was made, is taken back in it
 _KEPT = "(adapters.likeness = 'none' OR {})".format(
     _of_parents(

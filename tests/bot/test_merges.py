@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from bot import versions
 from bot.adapters import require_visible
 from bot.errors import UserError
 from bot.merging.inheriting import inherit
@@ -292,6 +293,37 @@ async def test_what_an_owner_deletes_is_shown_to_nobody_else_in_a_merge(world: W
     await world.adapters.delete("b", owner_id=MEMBERS["ben"])
     assert not await sees(world, made, "cleo")
     assert await sees(world, made, "ada")
+
+
+async def test_what_was_reported_is_hidden_in_merges_and_not_merged(world: World, merges: Merges) -> None:
+    a = await adapter(world, "a")
+    await adapter(world, "b")
+    made = await make(world, await merges.merge_adapters(order(world, "<lora:a><lora:b>")))
+    assert made is not None
+    await world.database.write(lambda tx: sharing.share(tx, made.id, GUILD, world.clock()))
+    assert await sees(world, made, "cleo")
+    await world.database.write(lambda tx: adapters.update(tx, msgspec.structs.replace(a, hidden_at=world.clock())))
+    assert not await sees(world, made, "cleo")
+    assert await sees(world, made, "ada")
+    with pytest.raises(UserError, match="was reported, and nothing is made of it"):
+        await merges.merge_adapters(order(world, "<lora:a><lora:b>", name="again"))
+
+
+async def test_an_older_version_is_merged_where_it_is_asked_for(world: World, merges: Merges) -> None:
+    first = await adapter(world, "a")
+    await adapter(world, "b")
+    blob = await world.blobs.put(b"ada's second a", ".safetensors")
+    second = msgspec.structs.replace(first, blob=blob, job_id="1777")
+    await world.database.write(lambda tx: versions.add(tx, first, second, world.clock()))
+    older = await merges.merge_adapters(order(world, "<lora:a@1><lora:b>", name="old"))
+    newest = await merges.merge_adapters(order(world, "<lora:a><lora:b>", name="new"))
+    assert (_first(older), _first(newest)) == (first.blob, blob)
+    assert [job.merge.parents[0].name for job in (older, newest)] == ["ada/a@1", "ada/a@2"]
+
+
+def _first(job: Job) -> str:
+    assert isinstance(job.merge.work, MergeAdapters)
+    return job.merge.work.adapters[0].blob
 
 
 async def test_all_that_was_made_of_an_adapter_is_found(world: World, merges: Merges) -> None:
