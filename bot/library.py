@@ -12,6 +12,7 @@ import msgspec
 
 from bot import versions
 from bot.adapters import check_free, check_name, require_own, require_visible
+from bot.decency.minors import check_words
 from bot.errors import UserError, quoted
 from bot.rules import check_texts
 from bot.store import adapters, jobs, library, lineage
@@ -107,6 +108,7 @@ class Library:
 
         def change(tx: Connection) -> Adapter:
             adapter = require_own(tx, adapter_id, owner_id)
+            check_words((adapter.name, adapter.class_word, description, *tags, *words))
             check_texts(tx, guild_id, (description, *tags, *words))
             flags = {flag: flag in text.licence for flag in LICENCE}
             if adapter.origin != "trained":  # what it came from had its own terms, which nobody widens
@@ -128,6 +130,7 @@ class Library:
 
         def change(tx: Connection) -> Adapter:
             adapter = require_own(tx, adapter_id, owner_id)
+            check_words((name, adapter.class_word, adapter.description, *adapter.trigger_words))
             check_texts(tx, guild_id, (name,))
             if name != adapter.name:
                 check_free(tx, owner_id, name)

@@ -94,7 +94,9 @@ def _check_channel(rules: GuildSettings, origin: Origin) -> None:
 
 
 def _check_role(rules: GuildSettings, origin: Origin, lane: Lane) -> None:
-    needed, what = (rules.imagine_roles, "draw") if lane == "imagine" else (rules.train_roles, "train and merge")
+    needed, what = (
+        (rules.imagine_roles, "draw") if lane == "imagine" else (rules.train_roles, "train, merge and import")
+    )
     if needed and not set(needed) & set(origin.role_ids):
         roles = " or ".join(f"<@&{role}>" for role in needed[:5])
         raise UserError(f"To {what} here takes the role {roles}: ask for it, or {_ASK}.")

@@ -34,7 +34,7 @@ class SettingsCog(
         """As they stand."""
         await self._show(interaction, _manager_of(interaction))
 
-    @app_commands.command(description="Which roles may draw, or train and merge; without any, everybody may")
+    @app_commands.command(description="Which roles may draw, or train, merge and import; without any, everybody may")
     @app_commands.describe(
         may="What the role is about", role="The role", allowed="Whether it may; no takes it out of the list"
     )

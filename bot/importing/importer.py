@@ -24,7 +24,7 @@ from bot.importing.checking import FileCheck
 from bot.importing.entry import Wanted
 from bot.importing.found import Found, Page
 from bot.orders import Order, Origin, Upload
-from bot.rules import check_texts
+from bot.rules import check_rules, check_texts
 from bot.store import adapters, bases, garbage, members
 from bot.store.database import Database
 from bot.store.records import Adapter
@@ -108,6 +108,7 @@ class Importer:
         def check(tx: Connection) -> None:
             if adapters.of_job(tx, origin.job_id) is None:
                 naming.check_free(tx, origin.member_id, name)
+                check_rules(tx, origin, "merge", pictures=0, now=self._clock())
 
         await self._database.read(check)
         return msgspec.structs.replace(wanted, name=name)

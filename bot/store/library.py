@@ -8,8 +8,11 @@ from sqlite3 import Connection
 from bot.store.pictures import read_picture
 from bot.store.records import Picture
 
-# who sees a picture: as `pictures.may_see` of the service says, and nobody what was reported
-_SEEN = "pictures.hidden_at IS NULL AND (pictures.owner_id = :viewer OR jobs.guild_id = :guild)"
+# who sees a picture: as `pictures.may_see` of the service says, and nobody what was reported; a page can be opened in
+# any channel, so that nothing explicit is on one
+_SEEN = (
+    "pictures.hidden_at IS NULL AND NOT pictures.explicit AND (pictures.owner_id = :viewer OR jobs.guild_id = :guild)"
+)
 
 
 def count_use(tx: Connection, adapter_ids: Iterable[str]) -> None:
@@ -44,9 +47,10 @@ def of_picture(tx: Connection, job_id: str, position: int) -> list[str]:
 
 
 def picture(tx: Connection, job_id: str, position: int) -> Picture | None:
-    """A picture that was not reported, or None."""
+    """A picture that may be on a page, neither reported nor explicit; or None."""
     rows = tx.execute(
-        "SELECT * FROM pictures WHERE job_id = ? AND position = ? AND hidden_at IS NULL", (job_id, position)
+        "SELECT * FROM pictures WHERE job_id = ? AND position = ? AND hidden_at IS NULL AND NOT explicit",
+        (job_id, position),
     ).fetchall()
     return read_picture(rows[0]) if rows else None
 

@@ -18,7 +18,7 @@ def settings_card(settings: GuildSettings, blocked: Sequence[BlockedMember], wor
     """All of it; for a manager alone."""
     embed = discord.Embed(title="Darkroom on this server", colour=looks.DONE)
     rows = {
-        "Who may train and merge": _roles(settings.train_roles),
+        "Who may train, merge and import": _roles(settings.train_roles),
         "Who may draw": _roles(settings.imagine_roles),
         "Channels": _channels(settings),
         "A member within 24 hours": _limits(settings),

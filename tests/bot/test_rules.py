@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from bot import lifecycle
 from bot.errors import UserError
 from bot.guilds import Guilds, Manager, with_limits
 from bot.prompts import read_prompt
 from bot.requests import request_of
-from bot.store import adapters
+from bot.store import adapters, jobs, library, pictures
 from bot.store.records import GuildSettings, Job
 from bot.ui import cards
 from tests.bot.test_adapters import trained
@@ -53,7 +54,7 @@ async def test_roles_say_who_may_draw_and_who_may_train(world: World, guilds: Gu
     await draw(world, role_ids=(9, 8))
     await world.train("ada")
     await say(guilds, train_roles=(7,))
-    with pytest.raises(UserError, match="To train and merge here takes the role <@&7>"):
+    with pytest.raises(UserError, match="To train, merge and import here takes the role <@&7>"):
         await world.train("ada", "other")
 
 
@@ -232,3 +233,24 @@ async def test_why_something_is_not_shown_is_told_to_its_member_and_is_not_on_th
     assert why not in str(cards.failed(ended).to_dict())
     assert why in str(cards.refused(ended).to_dict())
     assert why in str(cards.jobs_list([], {}, {}, [ended]).to_dict())
+
+
+async def test_an_explicit_picture_is_recorded_as_one_and_is_on_no_page(world: World) -> None:
+    await change_adapter(world, age_restricted=True)
+    job = await draw_with_thnos(world, age_restricted=True)
+    await world.jobs.attach_card(job.id, 5)
+    await world.beat(imagine=1)
+    await world.dispatcher.tick()
+    outcome = await world.commit(await world.job(job.id), pictures=2)
+    nude, plain = outcome.pictures
+    marked = (msgspec.structs.replace(nude, explicit=True), plain)
+
+    def record(tx: Connection) -> tuple[list[bool], list[int]]:
+        lifecycle.record_outcome(tx, jobs.require(tx, job.id), msgspec.structs.replace(outcome, pictures=marked), 1.0)
+        adapter_id = job.imagine.adapters[0].adapter_id
+        library.add_pictures(tx, [(adapter_id, job.id, place) for place in (0, 1)])
+        shown = library.examples(tx, adapter_id, MEMBERS["ada"], GUILD, 10)
+        assert library.picture(tx, job.id, 0) is None
+        return [each.explicit for each in pictures.of_job(tx, job.id)], [each.position for each in shown]
+
+    assert await world.database.write(record) == ([True, False], [1])

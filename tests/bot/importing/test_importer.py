@@ -11,6 +11,7 @@ from safetensors.torch import save
 
 from bot.errors import UserError
 from bot.fetching import Fetcher
+from bot.guilds import Guilds, Manager
 from bot.importing.entry import Wanted
 from bot.importing.found import Licence, Page
 from bot.importing.importer import Importer
@@ -151,3 +152,16 @@ async def test_nothing_is_read_for_a_name_that_is_taken_and_nothing_stays_of_a_b
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file() and "sqlite" not in path.name) == [
         "downloaded"
     ]
+
+
+async def test_a_servers_rules_hold_for_imports_before_anything_is_fetched(
+    importer: Importer, world: World, tmp_path: Path
+) -> None:
+    guilds, manager = Guilds(world.database, world.clock), Manager(guild_id=GUILD, member_id=99)
+    await guilds.block(manager, world.origin().member_id)
+    with pytest.raises(UserError, match="You are blocked from Darkroom on this server"):
+        await importer.check_name(Wanted(name="thnos"), world.origin())
+    await guilds.unblock(manager, world.origin().member_id)
+    await guilds.change(manager, lambda settings: msgspec.structs.replace(settings, train_roles=(7,)))
+    with pytest.raises(UserError, match="To train, merge and import here takes the role <@&7>"):
+        await bring(importer, world, tmp_path, KOHYA_LORA)
