@@ -72,6 +72,7 @@ class _Model(msgspec.Struct, frozen=True, rename="camel"):
     type: str
     description: str | None = None
     creator: _Creator | None = None
+    availability: str | None = None
     mode: str | None = None  # Archived or TakenDown; healthy models have none
     nsfw: bool = False
     poi: bool = False
@@ -86,7 +87,7 @@ class _VersionAlone(msgspec.Struct, frozen=True, rename="camel"):
     model_id: int
 
 
-async def look_up(session: aiohttp.ClientSession, site: Site, address: CivitaiAddress) -> Page:
+async def look_up(session: aiohttp.ClientSession, site: Site, address: CivitaiAddress, *, for_operator: bool) -> Page:
     """The page at ``address``. Raises UserError: gone, not free yet, a pickle, another kind, marked as a minor."""
     model_id = address.model_id
     if model_id is None:
@@ -95,6 +96,8 @@ async def look_up(session: aiohttp.ClientSession, site: Site, address: CivitaiAd
     model = await ask(session, site, f"/api/v1/models/{model_id}", _Model)
     _check_model(site, model)
     version = _choose_version(site, model, address.version_id)
+    if not for_operator and "Private" in (model.availability, version.availability):
+        raise refusals.is_gone(site)  # to the operator's account alone
     kind = KINDS.get(model.type)
     if kind is None:
         raise UserError(

@@ -80,7 +80,7 @@ class Addresses:
 
     async def look_up(self, text: str) -> Page:
         """What the page at an address says of an adapter. Raises UserError: with the way out, also of a whole model."""
-        page = await self._look_up(text, whole=False)
+        page = await self._look_up(text, for_operator=False)
         if page.kind == "checkpoint":
             raise UserError(
                 f"{quoted(page.title)} is a whole model, which members can't bring: whoever runs this bot can add it by"
@@ -90,17 +90,17 @@ class Addresses:
 
     async def look_up_base(self, text: str) -> Page:
         """What the page at an address says of a base model. Raises UserError: also of an adapter."""
-        page = await self._look_up(text, whole=True)
+        page = await self._look_up(text, for_operator=True)
         if page.kind not in {"checkpoint", None}:
             raise UserError(f"{quoted(page.title)} is an adapter and no base model: bring it by `/adapter import`.")
         return page
 
-    async def _look_up(self, text: str, *, whole: bool) -> Page:
+    async def _look_up(self, text: str, *, for_operator: bool) -> Page:
         address = read_address(text)
         site = self._keys.site(address)
         if isinstance(address, CivitaiAddress):
-            return await civitai.look_up(self._session, site, address)
-        return await hub.look_up(self._session, site, address, whole=whole)
+            return await civitai.look_up(self._session, site, address, for_operator=for_operator)
+        return await hub.look_up(self._session, site, address, for_operator=for_operator)
 
     async def fetch(self, page: Page, path: Path, *, most_bytes: int, on_progress: Progress = ignore_progress) -> str:
         """Fetch the page's file into the new ``path``; its SHA-256. On any other end it is gone. Raises UserError."""

@@ -48,20 +48,26 @@ class _Repository(msgspec.Struct, frozen=True, rename="camel"):
     id: str
     sha: str | None = None
     author: str | None = None
+    private: bool | None = None
     disabled: bool | None = None
     tags: list[str] = []
     card_data: dict[str, Any] | None = None
     siblings: list[_Sibling] = []
 
 
-async def look_up(session: aiohttp.ClientSession, site: Site, address: HubAddress, *, whole: bool = False) -> Page:
-    """The page at ``address``; ``whole``: of a base in diffusers format all of its files. Raises UserError."""
+async def look_up(session: aiohttp.ClientSession, site: Site, address: HubAddress, *, for_operator: bool) -> Page:
+    """The page at ``address``. Raises UserError.
+
+    ``for_operator``: what is private to their account, too, and of a base in diffusers format all of its files.
+    """
     path = f"/api/models/{address.repo}/revision/{quote(address.revision, safe='')}?blobs=true"
     found = await ask(session, site, path, _Repository)
+    if found.private and not for_operator:
+        raise refusals.is_gone(site)
     if found.disabled:
         raise UserError(f"{site.name} has taken {quoted(address.repo)} down: take another one.")
     files = {file.rfilename: file for file in found.siblings}
-    chosen = _choose(address, files, whole)
+    chosen = _choose(address, files, whole=for_operator)
     commit = found.sha if found.sha and _COMMIT.fullmatch(found.sha) else address.revision
     card, tags = found.card_data or {}, set(found.tags)
     licence_name = _licence_name(card, tags)
@@ -83,7 +89,7 @@ async def look_up(session: aiohttp.ClientSession, site: Site, address: HubAddres
     )
 
 
-def _choose(address: HubAddress, files: dict[str, _Sibling], whole: bool) -> list[str]:
+def _choose(address: HubAddress, files: dict[str, _Sibling], *, whole: bool) -> list[str]:
     if address.file is not None:
         if address.file not in files:
             raise UserError(

@@ -29,13 +29,7 @@ def of_status(site: Site, status: int, headers: Mapping[str, str]) -> UserError:
     if code == "EntryNotFound":
         return UserError(f"There is no such file on {site.name}: look on the model's page what it is called now.")
     if status in {404, 410}:
-        elsewhere = (
-            ", or on civitai.red alone, whose address you would have to give" if site.host == "civitai.com" else ""
-        )
-        return UserError(
-            f"There is no such model on {site.name}: it was removed, or never published{elsewhere}; look at the page in"
-            " your browser."
-        )
+        return is_gone(site)
     if status == 451:
         return UserError(f"{site.name} may not give this model out: take another one.")
     if status == 429:
@@ -43,6 +37,15 @@ def of_status(site: Site, status: int, headers: Mapping[str, str]) -> UserError:
     if status == 416:
         return NoSuchPart(is_broken(site, "it has no such part of the file").message)
     return is_broken(site, f"it answered {status}")
+
+
+def is_gone(site: Site) -> UserError:
+    """404: nothing is there, or nothing that members may know of."""
+    elsewhere = ", or on civitai.red alone, whose address you would have to give" if site.host == "civitai.com" else ""
+    return UserError(
+        f"There is no such model on {site.name}: it was removed, or never published{elsewhere}; look at the page in"
+        " your browser."
+    )
 
 
 def needs_token(site: Site) -> UserError:

@@ -35,6 +35,7 @@ async def _ask(asked: Look, timeout_s: float) -> Seen:
         ended = await ask_child(INVENTORY, msgspec.json.encode(asked), timeout_s=timeout_s)
     except TimeoutError as error:
         raise UserError("The models took too long to read: is the disk busy, or far away?") from error
+    _check_installed(ended.stderr)
     if not ended.lines:
         raise UserError(f"The models can't be read: {_last_line(ended.stderr)}")
     return msgspec.json.decode(ended.lines[-1], type=Seen)
@@ -55,12 +56,20 @@ async def convert(source: Path, target: Path) -> Converted:
     finally:
         for half in target.parent.glob(f".{target.name}.*"):
             half.unlink(missing_ok=True)  # of a child that was killed
+    _check_installed(ended.stderr)
     if not ended.lines:
         raise UserError(f"{source.name} took more memory or time than any model of its size does: do not trust it.")
     converted = msgspec.json.decode(ended.lines[-1], type=Converted)
     if converted.error:
         raise UserError(converted.error)
     return converted
+
+
+def _check_installed(stderr: str) -> None:
+    if "ModuleNotFoundError: No module named 'torch'" in stderr:
+        raise UserError(
+            "What reads models is not installed here: run this where the worker is, such as after `make venv`."
+        )
 
 
 def _last_line(stderr: str) -> str:

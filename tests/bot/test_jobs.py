@@ -29,7 +29,7 @@ async def test_an_order_that_comes_twice_is_one_job(world: World) -> None:
 
 
 async def test_consent_is_stored_with_its_words_before_anything_is_fetched(world: World) -> None:
-    async def collect(job_id: str, uploads: object, scale: object) -> None:
+    async def collect(job_id: str, uploads: object, scale: object, **_: object) -> None:
         stored = await world.database.read(lambda tx: consents.get(tx, job_id))
         assert stored is not None
         assert (stored.member_id, stored.statement) == (MEMBERS["ada"], f"{CONSENT_STATEMENT} They show nobody real.")
@@ -81,7 +81,7 @@ async def test_photos_of_a_training_that_lost_the_race_for_its_name_are_deleted(
     late = world.train_order(name="thnos")
     collect = world.photos.collect
 
-    async def slow(job_id: str, uploads: object, scale: Scale) -> object:
+    async def slow(job_id: str, uploads: object, scale: Scale, **_: object) -> object:
         world.photos.collect = collect  # type: ignore[method-assign]
         await world.train(name="thnos")
         return await collect(job_id, late.uploads, scale)

@@ -179,7 +179,7 @@ async def test_the_doctor_names_what_is_wrong_and_the_way_out(
     healthy = settings_of(monkeypatch, DISCORD_TOKEN="t", REDIS_URL=redis_url, DARKROOM_DATA=str(tmp_path / "data"))
     console = Console(width=160, record=True, file=io.StringIO())
     assert show(await examine(healthy), console)
-    assert "studio on cpu: imagine, train; emoji-64, sd15; 1 running" in console.export_text()
+    assert "studio on cpu: imagine, train, merge; emoji-64, sd15; 1 running" in console.export_text()
     ill = settings_of(
         monkeypatch, DISCORD_TOKEN="", REDIS_URL=f"unix://{tmp_path}/gone.sock", DARKROOM_BASES=str(tmp_path / "none")
     )

@@ -95,6 +95,8 @@ async def test_the_safetensors_file_is_taken_before_a_pickle_and_the_primary_bef
         (civitai_model(type="Controlnet"), "of the type `Controlnet`"),
         (civitai_model(mode="TakenDown", modelVersions=[]), "taken `Moss Monster` down"),
         (civitai_model(mode="Archived"), "archived it"),
+        (civitai_model(availability="Private"), "no such model"),
+        (civitai_model(civitai_version(availability="Private")), "no such model"),
         (civitai_model(minor=True), "showing a minor"),
         (civitai_model(modelVersions=[]), "no version that is published"),
         (civitai_model(civitai_version(usageControl="Generation")), "used on Civitai alone"),

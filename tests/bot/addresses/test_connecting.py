@@ -6,8 +6,12 @@ import ipaddress
 
 import aiohttp
 import pytest
+import yarl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.addresses.connecting import NotOutside, is_outside, open_session
+from bot.addresses.sites import CIVITAI_FILES, Site
 from tests.bot.addresses.internet import Internet
 
 
@@ -62,3 +66,19 @@ async def test_proxies_of_the_environment_are_passed_over(internet: Internet, mo
         session.get("https://civitai.com/") as response,
     ):
         assert await response.read() == b"here"
+
+
+SITE = Site("Civitai", "civitai.com", CIVITAI_FILES, "CIVITAI_TOKEN", token="secret")
+PARTS = ["https://", "http:", "//", "civitai.com", "b2.civitai.com", "evil.example", "@", ":", "443", "/", "\\", "?",
+         "#", "%40", "%2f", ".", "[", "]", "\t", "\n", " ", "\u3002", "\u2044", "x"]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(PARTS), max_size=9).map("".join) | st.text(max_size=40).map("https://civitai.com".__add__)
+)
+def test_what_is_allowed_is_read_as_the_same_host_by_who_connects(url: str) -> None:
+    if SITE.allows(url):
+        read = yarl.URL(url, encoded=True)
+        assert (read.scheme, read.port, read.user, read.password) == ("https", 443, None, None)
+        assert read.host in {"civitai.com", *CIVITAI_FILES}
+        assert bool(SITE.headers(url)) == (read.host == "civitai.com")

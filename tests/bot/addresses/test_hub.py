@@ -112,3 +112,15 @@ async def test_an_adapter_is_no_base(internet: Internet, addresses: Addresses) -
     internet.answer(REPOSITORY, hub_repository())
     with pytest.raises(UserError, match="`/adapter import`"):
         await addresses.look_up_base(PAGE)
+
+
+async def test_what_is_private_to_the_operator_is_not_there_for_members(
+    internet: Internet, addresses: Addresses
+) -> None:
+    index = {"rfilename": "model_index.json", "size": 2}
+    secret = hub_repository(private=True, tags=[], siblings=[index, hub_file("unet/secret.safetensors")])
+    internet.answer(REPOSITORY, secret)
+    said = await refusal(addresses)
+    assert "no such model" in said
+    assert "secret" not in said
+    assert (await addresses.look_up_base(PAGE)).title == "moss"
