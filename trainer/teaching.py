@@ -36,8 +36,10 @@ from trainer.training.continuing import read_source
 from trainer.training.control import Control, Pause
 from trainer.training.dreambooth import DreamBoothLearner
 from trainer.training.estimating import estimate
+from trainer.training.hooks import Hooks
 from trainer.training.learner import Drawing, Learner
-from trainer.training.loop import Hooks, Learned, Snapshot, Training, TrainingJob, TrainStep, prepare_photos, resolve
+from trainer.training.loop import Learned, Snapshot, Training, TrainStep
+from trainer.training.preparing import TrainingJob, prepare_photos, resolve
 
 PATIENCE = 2  # looks without anything better, after which it is enough
 EXAMPLES = 3

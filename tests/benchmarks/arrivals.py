@@ -18,7 +18,8 @@ from trainer.adapters.bank import AdapterBank
 from trainer.contract.requests import Recipe
 from trainer.generation.live import generate
 from trainer.training.learner import Draw
-from trainer.training.loop import Training, TrainingJob, prepare_photos
+from trainer.training.loop import Training
+from trainer.training.preparing import TrainingJob, prepare_photos
 from trainer.training.recipes import MODULES
 
 GOAL = 0.8  # of the way from the bare base's pictures to real ones

@@ -31,9 +31,9 @@ from trainer.training.dataset import Batch, TrainingPhoto, add_class, cache_phot
 from trainer.training.dreambooth import DreamBoothLearner
 from trainer.training.inversion import InversionLearner
 from trainer.training.learner import Learner
-from trainer.training.loop import TrainingJob, make_learner, resolve
 from trainer.training.losses import batch_losses, batch_weights
 from trainer.training.pivotal import PivotalLearner
+from trainer.training.preparing import TrainingJob, make_learner, resolve
 from trainer.training.recipes import CONVOLUTIONS, FEED_FORWARD
 
 TRIGGER, CLASS_WORD = "thnos", "fox"  # which is one token, as textual_inversion.py wants it

@@ -21,7 +21,8 @@ from trainer.generation.sheets import draw_grid
 from trainer.models.emoji64 import grammar
 from trainer.models.emoji64.report import finish
 from trainer.training.captions import name_subject
-from trainer.training.loop import Training, TrainingJob, prepare_photos
+from trainer.training.loop import Training
+from trainer.training.preparing import TrainingJob, prepare_photos
 
 METHODS: dict[str, dict[str, Any]] = {
     "textual_inversion": {"method": "textual_inversion"},

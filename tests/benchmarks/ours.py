@@ -19,7 +19,9 @@ from trainer.contract.requests import Recipe
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import BaseFile, BaseSpec, read_base
 from trainer.models.text import TextTower
-from trainer.training.loop import Hooks, Training, TrainingJob, TrainStep, prepare_photos
+from trainer.training.hooks import Hooks
+from trainer.training.loop import Training, TrainStep
+from trainer.training.preparing import TrainingJob, prepare_photos
 from trainer.training.recipes import MODULES
 
 ENDLESS = 1_000_000  # steps: whoever measures stops when enough

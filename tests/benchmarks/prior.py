@@ -18,7 +18,9 @@ from tests.benchmarks.ours import recipe_of
 from trainer.adapters.bank import AdapterBank
 from trainer.models.loading import load_base
 from trainer.models.registry import EMBEDDED_FOLDER, read_base
-from trainer.training.loop import Hooks, Training, TrainingJob, prepare_photos
+from trainer.training.hooks import Hooks
+from trainer.training.loop import Training
+from trainer.training.preparing import TrainingJob, prepare_photos
 
 STEPS = 375  # of emoji-64's own recipe for six photos
 MEASURED_STEPS, MEASURED_PICTURES = 12, 8  # of the script's; its job is these scaled up, for it repeats them alike

@@ -11,7 +11,7 @@ from PIL import Image
 
 from trainer.errors import UserFault
 from trainer.training.captions import write_caption
-from trainer.training.loop import TrainingJob
+from trainer.training.preparing import TrainingJob
 
 
 class Captioner(Protocol):

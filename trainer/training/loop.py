@@ -8,25 +8,20 @@ checkpoint equals one that never stopped.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from trainer.adapters.bank import AdapterBank
-from trainer.contract.requests import Kind, Recipe
 from trainer.errors import UserFault
 from trainer.models.loading import Base, size_conditioning
 from trainer.training import captions, recipes
-from trainer.training.continuing import Source
-from trainer.training.control import Control, Pause
+from trainer.training.control import Pause
 from trainer.training.dataset import (
     Batch,
     CachedPhoto,
-    Focus,
     Size,
     TrainingPhoto,
     add_class,
@@ -34,13 +29,11 @@ from trainer.training.dataset import (
     draw_batch,
     plan_batches,
 )
-from trainer.training.dreambooth import DreamBoothLearner
-from trainer.training.inversion import InversionLearner
+from trainer.training.hooks import Hooks
 from trainer.training.learner import Learner
-from trainer.training.lora import LoraLearner
 from trainer.training.losses import batch_losses, batch_weights
 from trainer.training.memory_ladder import MemoryLadder
-from trainer.training.pivotal import PivotalLearner
+from trainer.training.preparing import TrainingJob, make_learner, resolve
 from trainer.training.prior import ClassLatents, class_latents
 from trainer.training.state import TrainingState
 
@@ -54,43 +47,12 @@ SHARE_OF_NEW = 0.05  # of a step's loss in the mean that is told
 
 
 @dataclass(frozen=True)
-class TrainingJob:
-    """What to teach, and how."""
-
-    trigger: str
-    class_word: str
-    kind: Kind
-    recipe: Recipe
-
-
-@dataclass(frozen=True)
 class TrainStep:
     """One step that was taken; ``loss`` is a moving mean of those that were looked at."""
 
     step: int
     steps: int
     loss: float
-
-
-Look = Callable[[Learner], Generator[None, None, list[float]]]
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """What a training may be given from outside; all of it optional."""
-
-    control: Control = field(default_factory=Control)
-    folder: Path | None = None  # where checkpoints are written; without it there are none, and no pause
-    checkpoint: Callable[[Path], None] = lambda path: None  # is told of each, every CHECKPOINT_EVERY steps
-    resume: Path | None = None  # a checkpoint
-    class_latents: Path | None = None  # the folder where those are kept
-    source: Source | None = None  # a finished adapter to go on from
-    checkpointing: bool = False  # gradient checkpointing: a third slower, in less than half the memory
-    lean: bool = False  # whether the base's encoders leave the memory while they are not needed
-    make_room: Callable[[], None] = lambda: None  # lets go of models that nobody works with
-    look: Look | None = None  # scores what is being learned
-    is_enough: Callable[[list[list[float]]], bool] = lambda scores: False  # whether the scores have stopped rising
-    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True)
@@ -122,50 +84,6 @@ class Learned:
     final_loss: float
     seconds: float  # over all attempts
     notes: tuple[str, ...]
-
-
-def prepare_photos(
-    job: TrainingJob,
-    images: Sequence[Image.Image],
-    own_captions: Sequence[str | None] = (),
-    focuses: Sequence[Focus | None] = (),
-) -> list[TrainingPhoto]:
-    """Photos with all captions that they may be shown with; ``own_captions`` were written for one photo each."""
-    subject = captions.name_subject(job.trigger, job.class_word, job.kind, job.recipe.method)
-    nothing = (None,) * len(images)
-    return [
-        TrainingPhoto(
-            image,
-            captions.captions_for(
-                job.trigger, subject, job.kind, own, job.recipe.captions, job.recipe.caption_template
-            ),
-            focus,
-        )
-        for image, own, focus in zip(images, own_captions or nothing, focuses or nothing, strict=True)
-    ]
-
-
-def make_learner(base: Base, bank: AdapterBank, job: TrainingJob, recipe: recipes.ResolvedRecipe) -> Learner:
-    """The method's own part."""
-    match recipe.method:
-        case "lora":
-            return LoraLearner(base, bank, recipe)
-        case "textual_inversion":
-            return InversionLearner(base, bank, recipe, job.trigger, job.class_word)
-        case "pivotal":
-            return PivotalLearner(base, bank, recipe, job.trigger, job.class_word)
-        case "dreambooth":
-            return DreamBoothLearner(base, bank, recipe)
-
-
-def resolve(base: Base, job: TrainingJob, photos: int, source: Source | None = None) -> recipes.ResolvedRecipe:
-    """The recipe for this base and so many photos, with nothing left open; the layers are those of ``source``."""
-    defaults = base.spec.defaults
-    resolution = min(defaults.width, defaults.height)
-    recipe = recipes.resolve_recipe(
-        job.recipe, defaults.recipe, photos, job.kind, family=base.spec.family, resolution=resolution
-    )
-    return recipe if source is None else source.fit(recipe, defaults.recipe.text_encoder_learning_rate)
 
 
 class Training:

@@ -25,8 +25,8 @@ from trainer.models.memory import GB, Limits, ModelSize, estimate_training, find
 from trainer.models.registry import find_bases
 from trainer.training.continuing import Source
 from trainer.training.estimating import estimate
-from trainer.training.loop import resolve
 from trainer.training.lora import LoraLearner
+from trainer.training.preparing import resolve
 from trainer.training.recipes import MODULES
 
 RESOLUTIONS: dict[Family, int] = {"sd1": 512, "sd2": 768, "sdxl": 1024}

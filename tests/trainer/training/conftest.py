@@ -14,7 +14,9 @@ from trainer.contract.requests import Kind, Recipe
 from trainer.models.emoji64.report import finish as run
 from trainer.models.loading import Base
 from trainer.training import prior
-from trainer.training.loop import Hooks, Learned, Training, TrainingJob, prepare_photos
+from trainer.training.hooks import Hooks
+from trainer.training.loop import Learned, Training
+from trainer.training.preparing import TrainingJob, prepare_photos
 
 Learn = Callable[..., bytes]
 

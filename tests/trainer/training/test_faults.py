@@ -17,8 +17,10 @@ from trainer.models.loading import Base, load_base
 from trainer.models.registry import read_base
 from trainer.training import loop
 from trainer.training.dataset import Batch, add_class, crop_photo, to_pixels
-from trainer.training.loop import Hooks, Training, prepare_photos
+from trainer.training.hooks import Hooks
+from trainer.training.loop import Training
 from trainer.training.losses import batch_weights
+from trainer.training.preparing import prepare_photos
 
 SIZES = ((64, 64), (96, 80), (80, 96), (128, 100))  # of one bucket, each its own
 GAMMA = 5.0

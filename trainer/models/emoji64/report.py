@@ -31,7 +31,8 @@ from trainer.models.emoji64.encoder import PictureEncoder, load_encoder
 from trainer.models.emoji64.evaluate import ATTRIBUTES, agreement, contact_sheet, to_tensor
 from trainer.models.loading import Base, load_base
 from trainer.models.registry import EMBEDDED_FOLDER, read_base
-from trainer.training.loop import Training, TrainingJob, prepare_photos
+from trainer.training.loop import Training
+from trainer.training.preparing import TrainingJob, prepare_photos
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
