@@ -153,3 +153,22 @@ def test_pictures_that_were_asked_for_before_they_were_listed_are_there(connecti
         prompt_written="<lora:thnos:0.8>", negative_prompt="rain", adapters=(AdapterPick(**pick),), seed=7, count=2,
         drawings=drawings, settings=settings, strict=True,
     )  # fmt: skip
+
+
+def test_faces_of_before_are_nobodys_but_their_owners_until_it_is_known_whose_they_are(
+    connection: sqlite3.Connection,
+) -> None:
+    migrate(connection, find_migrations()[:7])
+    connection.execute("INSERT INTO members VALUES (1, 'ada', 0.0)")
+    for name, kind in (("ben", "face"), ("thnos", "subject")):
+        connection.execute(
+            "INSERT INTO adapters (id, job_id, owner_id, name, kind, subject_kind, trigger, class_word, base, base_hash,"
+            " blob, size_bytes, rank, steps, photos, seconds, final_loss, trainer_version, created_at)"
+            " VALUES (?1, ?1, 1, ?1, 'lora', ?2, ?1, 'person', 'emoji-64', '00', 'b', 1, 2, 3, 4, 5, 6, '0', 7.0)",
+            (name, kind),
+        )
+        connection.execute("INSERT INTO shares VALUES (?, 100, 8.0)", (name,))
+    migrate(connection)
+    found = connection.execute("SELECT name, likeness FROM adapters ORDER BY name").fetchall()
+    assert found == [("ben", "other"), ("thnos", "none")]
+    assert connection.execute("SELECT adapter_id FROM shares").fetchall() == [("thnos",)]
