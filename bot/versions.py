@@ -22,6 +22,7 @@ _VERSION = re.compile(r"(?P<name>.*)@(?P<number>\d{1,4})", re.DOTALL)
 _OF_ALL = (
     "id", "owner_id", "owner_name", "guild_id", "name", "description", "credit", "commercial", "derivatives",
     "cover_job", "cover_position", "uses", "likes", "agreed_at", "public_at", "hidden_at", "shared_with", "named",
+    "barred",
 )  # fmt: skip
 
 

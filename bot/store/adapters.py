@@ -15,6 +15,7 @@ _SELECT = (
     "SELECT adapters.*, members.name AS owner_name,"
     " (SELECT group_concat(guild_id) FROM shares WHERE shares.adapter_id = adapters.id) AS shared,"
     " (SELECT group_concat(member_id) FROM member_shares WHERE member_shares.adapter_id = adapters.id) AS named,"
+    " (SELECT group_concat(guild_id) FROM barred WHERE barred.adapter_id = adapters.id) AS barred_from,"
     " (SELECT finished_at + 86400.0 * keep_photos_days FROM jobs WHERE jobs.id = adapters.job_id"
     " AND state = 'succeeded' AND photos_deleted_at IS NULL) AS photos_kept_until"
     " FROM adapters JOIN members ON members.id = adapters.owner_id"
@@ -72,7 +73,7 @@ VISIBLE = f"(({OWN} AND {_KEPT}) OR ({SHOWN} AND ({NAMED} OR {HERE} OR {PUBLIC})
 
 def _adapter(row: Row) -> Adapter:
     fields = dict(row)
-    shared, named = _ids(fields.pop("shared")), _ids(fields.pop("named"))
+    shared, named, barred = (_ids(fields.pop(name)) for name in ("shared", "named", "barred_from"))
     fields["candidates"] = msgspec.json.decode(fields["candidates"], type=tuple[Candidate, ...])
     fields["trigger_words"] = msgspec.json.decode(fields["trigger_words"], type=tuple[str, ...])
     if fields["identity"] is not None:
@@ -80,7 +81,7 @@ def _adapter(row: Row) -> Adapter:
     for flag in _FLAGS:
         fields[flag] = bool(fields[flag])
     del fields["number"]
-    return Adapter(**fields, shared_with=shared, named=named)
+    return Adapter(**fields, shared_with=shared, named=named, barred=barred)
 
 
 def _ids(joined: str | None) -> tuple[int, ...]:
@@ -108,7 +109,7 @@ def update(tx: Connection, adapter: Adapter) -> None:
 
 def _fields(adapter: Adapter) -> dict[str, object]:
     fields = msgspec.structs.asdict(adapter)
-    del fields["shared_with"], fields["named"], fields["owner_name"], fields["photos_kept_until"]
+    del fields["shared_with"], fields["named"], fields["barred"], fields["owner_name"], fields["photos_kept_until"]
     fields["candidates"] = msgspec.json.encode(adapter.candidates).decode()
     fields["trigger_words"] = msgspec.json.encode(adapter.trigger_words).decode()
     if adapter.identity is not None:

@@ -237,6 +237,7 @@ class Adapter(Record, frozen=True):
     photos_kept_until: float | None = None  # what it was trained on, to go on learning from; None: not any more
     shared_with: tuple[int, ...] = ()  # guild ids
     named: tuple[int, ...] = ()  # ids of the members who may use it anywhere
+    barred: tuple[int, ...] = ()  # guilds whose moderators took it back
     version: int = 1  # the newest
     origin: Origin = "trained"
     source: str | None = None  # the address that it was imported from

@@ -162,8 +162,8 @@ def test_faces_of_before_are_nobodys_but_their_owners_until_it_is_known_whose_th
     connection.execute("INSERT INTO members VALUES (1, 'ada', 0.0)")
     for name, kind in (("ben", "face"), ("thnos", "subject")):
         connection.execute(
-            "INSERT INTO adapters (id, job_id, owner_id, name, kind, subject_kind, trigger, class_word, base, base_hash,"
-            " blob, size_bytes, rank, steps, photos, seconds, final_loss, trainer_version, created_at)"
+            "INSERT INTO adapters (id, job_id, owner_id, name, kind, subject_kind, trigger, class_word, base,"
+            " base_hash, blob, size_bytes, rank, steps, photos, seconds, final_loss, trainer_version, created_at)"
             " VALUES (?1, ?1, 1, ?1, 'lora', ?2, ?1, 'person', 'emoji-64', '00', 'b', 1, 2, 3, 4, 5, 6, '0', 7.0)",
             (name, kind),
         )

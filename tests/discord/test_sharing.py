@@ -117,6 +117,8 @@ async def test_a_moderator_takes_back_and_lets_in_again(actors: dict[Who, Actor]
     assert not await may_draw(actors["member"])
     assert await may_draw(actors["elsewhere"])
     assert "Moderators took `thnos` back from this server" in await say(owner, "share", name="thnos")
+    card = await (await owner.slash("adapter show", name="thnos")).response(PATIENCE_S)
+    assert "but not on this one, where moderators took it back." in card.text
     assert "ada can share `thnos` with this server again." in await say(moderator, "share", name="ada/thnos")
     assert await may_draw(actors["member"])  # everybody has it, and so has this server again
     await say(owner, "unshare", name="thnos", **{"from": "all"})
