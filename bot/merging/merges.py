@@ -244,9 +244,12 @@ def _spec(
     """What is made answers to the words of the parent that weighs most; those of the others are offered."""
     everyone = [] if leading is None else [leading, *others]
     words = [word for adapter in everyone for word in (adapter.trigger, *adapter.trigger_words) if word]
+    method = _method(work, everyone)
     trigger = "" if leading is None else leading.trigger
+    if method == "textual_inversion":
+        trigger = name  # a new word
     return MergeSpec(
-        work=work, name=name, parents=parents, adapter_id=uuid4().hex, method=_method(work, everyone),
+        work=work, name=name, parents=parents, adapter_id=uuid4().hex, method=method,
         subject_kind="face" if any(each.subject_kind == "face" for each in everyone)
         else leading.subject_kind if leading is not None else "style",
         trigger=trigger, class_word="" if leading is None else leading.class_word,

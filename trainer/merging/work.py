@@ -77,7 +77,7 @@ class _Work:
 
     def _export(self, work: ExportFile) -> Merged:
         if work.adapter.kind == "checkpoint":
-            model = ModelFile(self._path(work.adapter.blob), work.adapter.name)
+            model = self._model(Model(work.adapter.name, self._request.base, work.adapter.blob))
             plan = merging.BakePlan(work.precision, metadata=self._describe("checkpoint"))
             return merging.bake(plan, model, [], self._out, self._on_progress)
         sdxl = self._base.family == "sdxl"
