@@ -11,6 +11,9 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from bot.describing.programs import read_settings
+from trainer.contract.infotext import Infotext
+
 A1111 = (
     "a fox in a süit, <lora:thnos:0.8>\nNegative prompt: rain\n"
     "Steps: 25, Sampler: DPM++ 2M, CFG scale: 7, Seed: 42, Size: 512x768, Model: sd15, Version: v1.10.1"
@@ -81,3 +84,10 @@ def graph(**changes: Any) -> str:
     """That of a picture with two LoRAs, and ``changes``: nodes by id (``n3``), None takes one out."""
     changed = {**TEXT_TO_IMAGE, **{key.removeprefix("n"): value for key, value in changes.items()}}
     return json.dumps({key: value for key, value in changed.items() if value is not None})
+
+
+def found(**fields: str) -> Infotext:
+    """The settings of a file's fields; ``__`` stands for ``-``."""
+    settings = read_settings({key.replace("__", "-"): text for key, text in fields.items()})
+    assert settings is not None
+    return settings
