@@ -21,6 +21,7 @@ from bot.orders import Origin
 
 MOST_S = 13 * 60.0  # the answer to a command can be edited for 15 minutes
 END_S = 5.0
+SPARE_BYTES = 1024**3  # of the disk, which stay free
 AT_A_TIME = 3  # of all members; each has one
 
 Telling = Callable[[Page, int, int | None], None]  # the page, bytes so far, bytes in all where they are known
@@ -94,6 +95,8 @@ class Bringer:
 
     async def _fetch(self, page: Page, origin: Origin, wanted: Wanted, on_progress: Telling) -> Imported:
         self._incoming.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self._incoming).free < SPARE_BYTES + (page.file.size_bytes or self._most_bytes):
+            raise UserError("The machine that runs this bot has no room for it just now: tell whoever runs it.")
         folder = Path(tempfile.mkdtemp(dir=self._incoming))
         try:
             path = folder / "in"

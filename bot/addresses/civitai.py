@@ -41,6 +41,8 @@ class _File(msgspec.Struct, frozen=True, rename="camel"):
     hashes: dict[str, Any] | None = None
     download_url: str | None = None
     primary: bool | None = None
+    pickle_scan_result: str | None = None
+    virus_scan_result: str | None = None
 
     @property
     def is_safetensors(self) -> bool:
@@ -176,7 +178,12 @@ def _choose_file(site: Site, model: _Model, version: _Version, file_id: int | No
         files = [file for file in version.files or () if file.id == file_id]
     safe = [file for file in files if file.is_safetensors]
     if safe:
-        return max(safe, key=lambda file: bool(file.primary))  # the first of equals
+        chosen = max(safe, key=lambda file: bool(file.primary))  # the first of equals
+        if "Danger" in (chosen.pickle_scan_result, chosen.virus_scan_result):
+            raise UserError(
+                f"{site.name}'s own scan warns of {quoted(chosen.name)}, so it is not taken: take another one."
+            )
+        return chosen
     if pickle := next((file.name for file in files if refusals.is_pickle_name(file.name)), None):
         raise refusals.is_pickle(pickle)
     raise UserError(

@@ -108,6 +108,9 @@ def told() -> Iterator[None]:
     except DarkroomError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
+    except OSError as error:  # a full disk, or one that may not be written
+        typer.echo(f"{error.filename or 'The disk'}: {error.strerror}.", err=True)
+        raise typer.Exit(1) from error
 
 
 async def _stage(settings: Settings, bases: Path, model: str, console: Console, *, yes: bool) -> Staged:

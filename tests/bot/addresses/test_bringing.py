@@ -153,6 +153,16 @@ async def test_words_that_a_server_has_blocked_are_no_trigger_words(
         await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))
 
 
+async def test_a_disk_that_is_full_is_told_before(
+    internet: Internet, bringer: Bringer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bringing, "SPARE_BYTES", 2**62)
+    publish(internet)
+    with pytest.raises(UserError, match="no room"):
+        await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="moss"))
+    assert [request.path for request in internet.asked] == ["/api/v1/models/123"]
+
+
 async def test_a_bad_name_is_told_before_anybody_is_asked(internet: Internet, bringer: Bringer) -> None:
     with pytest.raises(UserError):
         await bringer.bring(PAGE, origin=ORIGIN, wanted=Wanted(name="../etc"))

@@ -97,6 +97,7 @@ async def test_the_safetensors_file_is_taken_before_a_pickle_and_the_primary_bef
         (civitai_model(mode="Archived"), "archived it"),
         (civitai_model(availability="Private"), "no such model"),
         (civitai_model(civitai_version(availability="Private")), "no such model"),
+        (civitai_model(civitai_version(files=[civitai_file(virusScanResult="Danger")])), "own scan warns"),
         (civitai_model(minor=True), "showing a minor"),
         (civitai_model(modelVersions=[]), "no version that is published"),
         (civitai_model(civitai_version(usageControl="Generation")), "used on Civitai alone"),
