@@ -14,8 +14,7 @@ from bot import checks, entries, reviews
 from bot.adapters import check_name, check_trainable
 from bot.admission import Admission, info_of, makes_checkpoint
 from bot.continuing import Continuation, find_again, read_continuation
-from bot.decency.minors import check_words
-from bot.decency.orders import texts_of_training
+from bot.decency.orders import check_training, texts_of_training
 from bot.errors import DarkroomError, UserError
 from bot.findings import scale_of
 from bot.likeness import read_likeness
@@ -141,7 +140,8 @@ class Trainings:
             going = await self._database.read(lambda tx: read_continuation(tx, order, name, self._clock()))
             order = going.order
         texts = texts_of_training(order.name, order.class_word, order.captions, order.recipe)
-        await self._database.read(lambda tx: _check_texts(tx, order.origin, texts))
+        person = _is_person(order.kind, order.likeness or "none")
+        await self._database.read(lambda tx: _check_texts(tx, order.origin, texts, person=person))
         return order, going
 
     async def _collect(self, order: TrainOrder, base: str) -> StoredPhotos:
@@ -203,7 +203,7 @@ class Trainings:
         def accept(tx: Connection) -> Job:
             if jobs.get(tx, origin.job_id) is None:
                 texts = texts_of_training(spec.name, spec.class_word, spec.captions, spec.recipe)
-                _check_texts(tx, origin, texts)
+                _check_texts(tx, origin, texts, person=_is_person(spec.kind, spec.likeness))
                 check_trainable(tx, origin.member_id, spec.name, continues=spec.continues)
                 self._admission.check_room(tx, origin, "train")
                 if makes_checkpoint(spec):
@@ -237,15 +237,20 @@ class Trainings:
         return paths
 
 
-def _check_texts(tx: Connection, origin: Origin, texts: tuple[str, ...]) -> None:
+def _is_person(kind: Kind, likeness: Likeness) -> bool:
+    """Whether it is the likeness of a real person, or may be."""
+    return kind == "face" or likeness != "none"
+
+
+def _check_texts(tx: Connection, origin: Origin, texts: tuple[str, ...], *, person: bool) -> None:
     """What a training is called and what its captions say. Raises UserError."""
-    check_words(texts)
+    check_training(texts, person=person)
     check_texts(tx, origin.guild_id, texts)
 
 
 def _may_be_explicit(tx: Connection, origin: Origin, kind: Kind, likeness: Likeness) -> bool:
     """Whether its photos and its examples may be: where the place allows it, and never of a real person."""
-    return kind != "face" and likeness == "none" and allows_explicit(tx, origin)
+    return not _is_person(kind, likeness) and allows_explicit(tx, origin)
 
 
 def _continued(going: Continuation | None) -> str | None:

@@ -33,6 +33,7 @@ _WAYS = (
     rf"(?:looks|looking|look|appears|seems)(?: like| to be| about| around| only)* {_UNDER_18}(?= |$){_NOT_A_MEASURE}",
     r"(?:she|he|who|im|i m|they|he s|she s|shes|hes|girl|boy|model)"
     rf"(?: is| are| was| turned| turns| just turned| only| just| about)+ {_UNDER_18}(?= |$){_NOT_A_MEASURE}",
+    rf"(?:barely|only|just|not even|just turned) {_UNDER_18}(?= |$){_NOT_A_MEASURE}",
     rf"{_UNDER_18} (?:f|female|females|male)",
     r"(?:under|below|younger than|less than|not|not yet)(?: the)?(?: age)?(?: of)?"
     r" (?:18|eighteen|1[0-7]|sixteen|seventeen)",

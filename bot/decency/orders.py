@@ -38,6 +38,16 @@ def texts_of_training(
     return tuple(dict.fromkeys(text for text in (name, class_word, recipe.caption_template, *captions) if text))
 
 
+def check_training(texts: tuple[str, ...], *, person: bool) -> None:
+    """What a training is called, and what its captions say; ``person``: a real one's likeness. Raises UserError."""
+    check_words(texts)
+    if person and (word := sexual_word(texts)) is not None:
+        raise UserError(
+            f"The likeness of a real person is not learned with `{word}`, in any channel: take it out of the name, the"
+            " class word and the captions."
+        )
+
+
 def is_person(adapter: Adapter) -> bool:
     """Whether it is the likeness of a real person, or may be."""
     return adapter.subject_kind == "face" or adapter.likeness != "none"

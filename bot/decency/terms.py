@@ -44,10 +44,11 @@ MINORS = _list(
     deaged, girlchild, boychild, manchild, womanchild, girl child, boy child, sweet sixteen, school age
     school aged, cheerleader from school, boyhood, girlhood, childhood
 
-    kinder, kindes, kindlich, kleines kind, kleinkind, kleinkinder, mädchen, maedchen, junges mädchen, bub
-    buben, kleiner junge, kleinen jungen, jungs, säugling, baby mädchen, teenie, minderjährig, minderjährige
-    minderjaehrig, minderjährigen, schulmädchen, schulkind, schüler, schülerin, schuelerin, jugendliche
-    jugendlicher, grundschülerin
+    ein kind, das kind, nacktes kind, naakt kind, het kind, kinderen, ein junge, der junge, nackter junge
+    naga dziewczyna, kinder, kindes, kindlich, kleines kind, kleinkind, kleinkinder, mädchen, maedchen
+    junges mädchen, bub, buben, kleiner junge, kleinen jungen, jungs, säugling, baby mädchen, teenie
+    minderjährig, minderjährige, minderjaehrig, minderjährigen, schulmädchen, schulkind, schüler, schülerin
+    schuelerin, jugendliche, jugendlicher, grundschülerin
 
     enfant, enfants, fillette, fillettes, petite fille, jeune fille, petit garçon, garçonnet, garçon, gamine
     gamin, bébé, mineure, mineures, mineur, écolière, ecoliere, collégienne, lycéenne, adolescente, ado
@@ -125,7 +126,8 @@ SEXUAL = _list(
 
     naakt, naakte, bloot, blote, zonder kleren, seks, seksueel, erotisch, borsten
 
-    nagą, nagiej, nagie, nagość, rozebrana, rozebrany, bez ubrania, seksowna, erotyczne, piersi
+    naga dziewczyna, naga kobieta, nagą, nagiej, nagie, nagość, rozebrana, rozebrany, bez ubrania, seksowna
+    erotyczne, piersi
 
     naken, nakna, naket, nagen, nøgen, nøgne, utan kläder, alaston, alasti, seksi
 
@@ -181,7 +183,7 @@ HARMLESS = _list(
 MINORS_ANYWHERE = re.compile(
     "少女|幼女|幼児|幼い|子供|子ども|こども|女児|男児|小学生|中学生|高校生|女子校生|少年|園児|赤ちゃん|赤ん坊|ロリ|ショタ|未成年|女の子|男の子"
     "|儿童|兒童|小孩|女童|男童|幼童|孩子|萝莉|蘿莉|正太|婴儿|嬰兒|小女生|初中生|女孩|男孩"
-    "|소녀|소년|어린이|어린아이|초등학생|중학생|고등학생|여고생|미성년|로리|쇼타|꼬마|유아|아기"
+    "|소녀|소년|어린이|어린아이|아이(?![스디콘템폰패돌브라])|초등학생|중학생|고등학생|여고생|미성년|로리|쇼타|꼬마|유아|아기"
     "|طفل|طفلة|أطفال|فتاة صغيرة|قاصر|बच्चा|बच्ची|बच्चे|लड़की|लड़का|नाबालिग|เด็ก|ילדה|ילד|קטינה|کودک|دختربچه"
 )
 SEXUAL_ANYWHERE = re.compile(

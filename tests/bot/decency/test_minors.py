@@ -16,6 +16,9 @@ FALSE_ALARMS = {  # what docs/decency.md counts
     "R18 Audi race car and a kid in ear defenders",
     "topless mountain, kids hiking above the clouds",
     "a topless jeep, family with kids",
+    "a baby's bare bottom of a boat hull",
+    "naked oak in winter, swing without a child",
+    "middle-sex county fair, kids on ponies",
 }
 
 
@@ -51,7 +54,7 @@ def test_the_docs_state_the_rates_of_the_lists() -> None:
     evasions, harmless, unseen = (len(_lines(name)) for name in ("evasions", "harmless", "unseen"))
     assert f"{evasions} of {evasions} evasions" in docs
     assert f"{len(FALSE_ALARMS)} of {harmless} harmless prompts" in docs
-    assert f"{unseen} of {unseen} that words can't tell" in docs
+    assert f"{unseen} of {unseen} that words can't tell pass" in docs
 
 
 @pytest.mark.parametrize("line", ["nude woman", "two men, erotic art", "naked 30 year old", "a 21yo model, nude"])

@@ -72,6 +72,7 @@ async def test_the_likeness_of_a_person_is_not_drawn_that_way(world: World, chan
         {"class_word": "child", "captions": ("nude", None, None)},
         {"name": "kids", "recipe": Recipe(captions="template", caption_template="a naked {}")},
         {"name": "lolicon"},
+        {"kind": "face", "likeness": "self", "captions": ("nude", None, None)},
     ],
 )
 async def test_a_training_is_refused_before_its_photos_are_fetched(world: World, changes: dict[str, object]) -> None:
