@@ -184,3 +184,17 @@ async def test_no_is_an_answer_and_the_panel_outlives_the_bot(place: House, acto
     assert f"<@{place.cleo.id}> anywhere" in panel.text
     assert await may_draw(actors["moderator"], "<lora:ada/cleo-face> in a suit")
     await place.result(await place.cleo.click(card, EXAMPLES[0]))
+
+
+async def test_what_waits_is_refused_on_its_card_when_access_is_lost(place: House, actors: dict[Who, Actor]) -> None:
+    await say(actors["owner"], "share", name="thnos")
+    await place.stop_worker()
+    waiting = await actors["member"].slash("imagine", prompt=WEARING)
+    card = await waiting.response(PATIENCE_S)
+    await say(actors["owner"], "unshare", name="thnos")
+    await place.start_worker()
+    refused = await place.sandbox.wait_for(
+        lambda message: message.id == card.id and "was taken back or deleted" in message.text, timeout_s=PATIENCE_S
+    )
+    assert labels(refused) == ["Try again"]
+    assert "does not share it here" in (await pressed(place.ben, refused, "Try again")).content
