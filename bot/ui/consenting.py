@@ -25,7 +25,7 @@ Asked = Sequence[tuple[Adapter, LikenessConsent]]
 def question(adapter: Adapter, asked: LikenessConsent) -> tuple[discord.Embed, discord.ui.View]:
     """Where the person sees it, as it stands; only they can answer."""
     who, owner = f"<@{asked.member_id}>", f"<@{adapter.owner_id}>"
-    lines = [f"{owner} trained `{adapter.name}` on photos of {who}, and asks whether servers may have it:"]
+    lines = [f"{owner} says that `{adapter.name}` is the likeness of {who}, and asks whether servers may have it:"]
     lines += [f"> {asked.statement}"]
     if asked.given_at is not None:
         lines += [f"{who} agreed. {owner} can share it with servers until that is taken back."]
