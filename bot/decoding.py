@@ -11,6 +11,7 @@ import io
 import json
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,12 @@ from bot.errors import UserError, quoted
 from bot.findings import SHEET_NAME, Scale, photo_name, report_on
 from bot.inspection import inspect
 from common.explicit import Classifier
+from bot.shrinking import shrink
 
 MOST_PHOTO_BYTES = 25 * 1024 * 1024
-MOST_PIXELS = 50_000_000  # decoded this is 200 MB; phones make 12 to 50 megapixels
+# Phones make 12 to 50 megapixels, mostly as JPEG, which is decoded at a part of its size. A pixel of the others takes
+# 4, 9 and 16 bytes while it is decoded, and one photo is to take no more than 300 MiB
+MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 40_000_000, "HEIF": 25_000_000, "WEBP": 12_000_000}
 LEAST_SIDE = 32
 LONGEST_SIDE = 2048  # more than any base learns from
 MOST_PHOTOS_IN_ZIP = 100
@@ -89,7 +93,7 @@ def normalise(data: bytes, filename: str) -> Image.Image:
     Image.MAX_IMAGE_PIXELS = None  # ours is the stricter check, and it comes before any pixel is decoded
     try:
         with Image.open(io.BytesIO(data), formats=(picture_format,)) as image:
-            _check_size(image, shown)
+            _check_size(image, shown, MOST_PIXELS[picture_format])
             image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG then decodes at half, quarter or eighth size
             image.load()
             return _clean(image)
@@ -101,12 +105,13 @@ def normalise(data: bytes, filename: str) -> Image.Image:
         raise UserError(f"{shown} is damaged and can't be opened: save it anew as a JPEG and send that.") from error
 
 
-def _check_size(image: Image.Image, shown: str) -> None:
+def _check_size(image: Image.Image, shown: str, most_pixels: int) -> None:
     width, height = image.size
-    if width * height > MOST_PIXELS:
+    if width * height > most_pixels:
         megapixels = f"{width * height / 1e6:.0f} megapixels ({width} × {height})"
         raise UserError(
-            f"{shown} has {megapixels}, and {MOST_PIXELS // 1_000_000} are the most: make it smaller and send it again."
+            f"{shown} has {megapixels}, and {most_pixels // 1_000_000} are the most of its kind: make it smaller and"
+            " send it again."
         )
     if min(width, height) < LEAST_SIDE:
         raise UserError(
@@ -116,15 +121,10 @@ def _check_size(image: Image.Image, shown: str) -> None:
 
 
 def _clean(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    try:
+    image = shrink(image, LONGEST_SIDE)  # first of all: whatever follows copies it
+    with suppress(Exception):  # EXIF of cameras is broken in ways without end; then it stays as it lies
         image = ImageOps.exif_transpose(image)
-    except Exception:  # EXIF of cameras is broken in ways without end; then it stays as it lies
-        image = image.copy()
-    if image.mode.startswith("I"):  # 16 bits a channel
-        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-    image = _to_srgb(image, profile)
+    image = _to_srgb(image, image.info.get("icc_profile"))
     image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         image = image.convert("RGB")

@@ -20,6 +20,7 @@ from trainer.contract.adapter_shapes import Misshapen, check_layer
 from trainer.contract.safetensors_header import BadHeader, Entries, header_length, parse_header, write_header
 
 LONGEST_KEY = 256
+MOST_LAYERS = 4_000  # SDXL has 1,300 that an adapter can change
 MOST_VECTORS = 75  # more than one chunk of a prompt can't hold
 MOST_ALPHA = 1e5  # of what is divided by a rank: people write 1 to 1,280
 SNIFFED_BYTES = 64 * 1024
@@ -128,6 +129,9 @@ def _write_copy(file: BinaryIO, start: int, entries: Entries, metadata: dict[str
 
 def _look(entries: Entries, metadata: dict[str, str], widths: Sequence[int]) -> Found:
     """What the header promises. Raises :class:`_Unfit`."""
+    layers = len({split[0] for name in entries if (split := split_key(name))})
+    if layers > MOST_LAYERS:  # each costs time to know
+        raise _Unfit(f"changes {layers:,} layers, and no model here has more than {MOST_LAYERS:,}")
     identity = identify(entries, public_metadata(metadata))  # what it says of its base may be a path
     if kind := next((kind for name in entries if (kind := other_algorithm(name))), None):
         raise _Unfit(

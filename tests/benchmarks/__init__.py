@@ -19,6 +19,7 @@
 | ``drawing.py`` | the same requests through our studio and through diffusers' pipeline |
 | ``crowd.py`` | fifty requests of twenty members, and how long they wait |
 | ``library.py``, ``library_rows.py`` | ``python -m tests.benchmarks.library --json``, among a million adapters |
+| ``files.py`` | ``python -m tests.benchmarks.files --json``: strangers' files, hostile and genuine |
 | ``generation.py`` | ``python -m tests.benchmarks.generation --json`` |
 """
 

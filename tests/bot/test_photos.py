@@ -212,7 +212,7 @@ async def test_checking_photos_keeps_nothing(cdn: Cdn, photos: Photos, blobs: Bl
         (
             "big.png",
             huge_png(13_000),
-            "`big.png` has 169 megapixels (13000 × 13000), and 50 are the most: make it smaller",
+            "`big.png` has 169 megapixels (13000 × 13000), and 40 are the most of its kind: make it smaller",
         ),
         ("dance.gif", encoded(picture(), "GIF", save_all=True, append_images=[picture(mode="L")]), "is a GIF"),
         ("a.pdf", b"%PDF-1.7 and more", "is a PDF"),

@@ -14,21 +14,24 @@ from tests.bot.importing.genuine import TINY_WIDTHS
 
 ROOT = Path(__file__).parents[3]
 _LAUNCH = """
-import resource, subprocess, sys
+import resource, subprocess, sys, time
+began = time.perf_counter()
 ended = subprocess.run([sys.executable, *sys.argv[1:]], stdin=sys.stdin)
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(ended.returncode, used.ru_maxrss, used.ru_utime + used.ru_stime, file=sys.stderr)
+wall_s = time.perf_counter() - began
+print(ended.returncode, used.ru_maxrss, used.ru_utime + used.ru_stime, wall_s, file=sys.stderr)
 """
 
 
 @dataclass(frozen=True)
 class Measured:
-    """``peak_mib`` of memory, ``cpu_s`` of processor time."""
+    """``peak_mib`` of memory, ``cpu_s`` of processor time, ``wall_s`` from its start to its end."""
 
     stdout: bytes
     returncode: int
     peak_mib: float
     cpu_s: float
+    wall_s: float
 
 
 def run_measured(*arguments: str, request: bytes = b"") -> Measured:
@@ -42,8 +45,8 @@ def run_measured(*arguments: str, request: bytes = b"") -> Measured:
     ended = subprocess.run(
         [sys.executable, "-c", _LAUNCH, *arguments], input=request, capture_output=True, env=environment, check=True
     )
-    returncode, peak_kib, cpu_s = ended.stderr.decode().splitlines()[-1].split()
-    return Measured(ended.stdout, int(returncode), int(peak_kib) / 1024, float(cpu_s))
+    returncode, peak_kib, cpu_s, wall_s = ended.stderr.decode().splitlines()[-1].split()
+    return Measured(ended.stdout, int(returncode), int(peak_kib) / 1024, float(cpu_s), float(wall_s))
 
 
 def check_measured(files: dict[str, bytes], folder: Path) -> tuple[dict[str, Said], Measured]:
