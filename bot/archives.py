@@ -19,15 +19,15 @@ _ABOUT_ALL = frozenset({"readme", "read me", "license", "licence", "credits", "c
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of a zip: its name for messages, its bytes, and the caption beside it."""
+    """A photo: its name for messages, where it lies, and the caption beside it in a zip."""
 
     filename: str
-    data: bytes
+    path: Path
     caption: str | None
 
 
-def read_zip(path: Path, filename: str, *, most_photos: int, most_photo_bytes: int) -> list[Entry]:
-    """The photos of a zip in the order of their names. Raises UserError."""
+def read_zip(path: Path, filename: str, folder: Path, *, most_photos: int, most_photo_bytes: int) -> list[Entry]:
+    """The photos of a zip in the order of their names, unpacked into files of ``folder``. Raises UserError."""
     shown = quoted(filename)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -39,9 +39,12 @@ def read_zip(path: Path, filename: str, *, most_photos: int, most_photo_bytes: i
                 raise UserError(
                     f"{shown} holds {len(photos)} files, and {most_photos} photos are the most: leave some out."
                 )
+            unpacked = [folder / f"unpacked-{index:03}" for index in range(len(photos))]
+            for info, file in zip(photos, unpacked, strict=True):
+                file.write_bytes(_read(archive, info, shown, most_photo_bytes))
             return [
-                Entry(_basename(info), _read(archive, info, shown, most_photo_bytes), _caption_of(info, captions))
-                for info in photos
+                Entry(_basename(info), file, _caption_of(info, captions))
+                for info, file in zip(photos, unpacked, strict=True)
             ]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         raise UserError(

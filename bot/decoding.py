@@ -23,8 +23,8 @@ from bot.crops import draw_sheet, preview
 from bot.errors import UserError, quoted
 from bot.findings import SHEET_NAME, Scale, photo_name, report_on
 from bot.inspection import inspect
-from common.explicit import Classifier
 from bot.shrinking import shrink
+from common.explicit import Classifier
 
 MOST_PHOTO_BYTES = 25 * 1024 * 1024
 # Phones make 12 to 50 megapixels, mostly as JPEG, which is decoded at a part of its size. A pixel of the others takes
@@ -145,40 +145,50 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return converted if converted is not None else image
 
 
-def read_sources(sources: list[dict[str, str]]) -> list[Entry]:
-    """The files to decode: the photos themselves, or those in the one zip. Raises UserError."""
+def read_sources(sources: list[dict[str, str]], folder: Path) -> list[Entry]:
+    """The photos themselves, or those in the one zip, unpacked into ``folder``. Raises UserError."""
     paths = [(Path(source["path"]), source["filename"]) for source in sources]
-    if len(paths) == 1 and paths[0][0].read_bytes()[:4] == b"PK\x03\x04":
+    if len(paths) == 1 and _begins(paths[0][0]) == b"PK\x03\x04":
         path, filename = paths[0]
-        entries = read_zip(path, filename, most_photos=MOST_PHOTOS_IN_ZIP, most_photo_bytes=MOST_PHOTO_BYTES)
+        entries = read_zip(path, filename, folder, most_photos=MOST_PHOTOS_IN_ZIP, most_photo_bytes=MOST_PHOTO_BYTES)
         if len(entries) < LEAST_PHOTOS:
             raise UserError(
                 f"{quoted(filename)} holds {len(entries)} photo{'' if len(entries) == 1 else 's'}: a training needs"
                 f" {LEAST_PHOTOS} to {MOST_PHOTOS_IN_ZIP}, so add some more."
             )
         return entries
-    return [Entry(filename, path.read_bytes(), None) for path, filename in paths]
+    return [Entry(filename, path, None) for path, filename in paths]
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 def decode_all(request: dict[str, Any]) -> None:
     """Decode what ``request`` names into PNG files of its folder and look through them, writing JSON lines."""
     folder, scale = Path(request["folder"]), msgspec.convert(request["scale"], Scale)
-    explicit_from, classifier = request.get("explicit_from"), None
-    captions, inspected, previews = [], [], []
-    for index, entry in enumerate(read_sources(request["sources"])):
+    entries = read_sources(request["sources"], folder)
+    inspected, previews = [], []
+    for index, entry in enumerate(entries):
         _say(reading=entry.filename)
-        image = normalise(entry.data, entry.filename)
-        if explicit_from is not None:
-            _say(looking=True)
-            classifier = classifier or Classifier()
-            check_explicit(classifier.score(image), explicit_from, entry.filename)
+        image = normalise(entry.path.read_bytes(), entry.filename)
         image.save(folder / photo_name(index), format="PNG", compress_level=3)
-        captions.append(entry.caption)
         inspected.append(inspect(image, entry.filename))
         previews.append(preview(image))
+    if request.get("explicit_from") is not None:
+        _look_for_explicit(entries, folder, request["explicit_from"])
     report = report_on(inspected, scale)
     (folder / SHEET_NAME).write_bytes(draw_sheet(previews, report))
-    _say(captions=captions, report=report)
+    _say(captions=[entry.caption for entry in entries], report=report)
+
+
+def _look_for_explicit(entries: list[Entry], folder: Path, explicit_from: float) -> None:
+    """Raises UserError: one is. After all are small, for what looks takes 100 MB, and a large photo more."""
+    _say(looking=True)
+    classifier = Classifier()
+    for index, entry in enumerate(entries):
+        check_explicit(classifier.score((folder / photo_name(index)).read_bytes()), explicit_from, entry.filename)
 
 
 def check_explicit(score: float, explicit_from: float, filename: str) -> None:

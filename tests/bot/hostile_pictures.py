@@ -154,3 +154,18 @@ def decode_measured(pictures: list[Callable[[], bytes]], folder: Path) -> tuple[
     measured = run_measured("-c", _BATCH, request=request)
     lines = measured.stdout.decode().splitlines()
     return len(set(paths) & set(lines)) if lines[-1:] == ["done"] else 0, measured
+
+
+def decode_together(pictures: list[Callable[[], bytes]], folder: Path) -> Measured:
+    """The photos of one order, with a look at what is explicit in them, as the bot asks for it."""
+    sources = []
+    for number, make in enumerate(pictures):
+        (folder / f"{number}").write_bytes(make())
+        sources.append({"path": str(folder / f"{number}"), "filename": "x.jpg"})
+    request = {"sources": sources, "folder": str(folder), "scale": {}, "explicit_from": 0.8}
+    return run_measured("-m", "bot.decoding", request=json.dumps(request).encode())
+
+
+def largest() -> Callable[[], bytes]:
+    """A PNG of nearly as many pixels as are taken, each of four bytes."""
+    return partial(_png, 6300, 6300, 8, 6, rows=500)
