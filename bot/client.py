@@ -19,6 +19,7 @@ from discord.http import Route
 from bot.cogs.adapters import AdapterCog
 from bot.cogs.describe import DescribeCog
 from bot.cogs.favourites import FavouritesCog
+from bot.cogs.gallery import GalleryCog
 from bot.cogs.grid import GridCog
 from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
@@ -35,11 +36,13 @@ from bot.herald import Herald
 from bot.metrics import ACKNOWLEDGED
 from bot.services import Services
 from bot.settings import Settings
-from bot.ui import buttons
+from bot.ui import adapter_buttons, buttons
+from bot.ui.albums import AlbumButton, DiscardMenu
 from bot.ui.answers import answer_fault
 from bot.ui.bringing import StopBringingButton
 from bot.ui.choosing import ChooseMenu
 from bot.ui.favourites import FavouriteMenu
+from bot.ui.gallery import GalleryButton, OpenMenu
 from bot.ui.picture_buttons import PictureMenu
 from bot.ui.sharing import MembersMenu
 from bot.ui.typed import clean_options
@@ -104,12 +107,15 @@ class DarkroomBot(commands.Bot):
             JobsCog(jobs),
             MergeCog(jobs, services.merges), CheckpointCog(jobs, services.merges),
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
-            FavouritesCog(services.favourites), ModelsCog(services.models), PrivacyCog(services.privacy),
+            FavouritesCog(services.favourites, services.pictures),
+            GalleryCog(adapters, services.library, services.browsing, jobs),
+            ModelsCog(services.models), PrivacyCog(services.privacy),
             SettingsCog(services.guilds), DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:
             await self.add_cog(cog)
-        self.add_dynamic_items(*buttons.ALL, StopBringingButton, ChooseMenu, PictureMenu, FavouriteMenu, MembersMenu)
+        self.add_dynamic_items(*buttons.ALL, *adapter_buttons.ALL, GalleryButton, OpenMenu, AlbumButton, DiscardMenu)
+        self.add_dynamic_items(StopBringingButton, ChooseMenu, PictureMenu, FavouriteMenu, MembersMenu)
         await self.tree.sync()
         await self.herald.finish_cards()
         self.services.start(self.herald)

@@ -79,7 +79,7 @@ class Library:
                 adapter=adapter,
                 recipe=job.train.recipe if job is not None and job.lane == "train" else None,
                 tags=library.tags(tx, adapter.id),
-                cover=_cover(tx, adapter) or next(iter(examples), None),
+                cover=chosen_cover(tx, adapter) or next(iter(examples), None),
                 examples=examples,
                 parents=tuple(lineage.parents_of(tx, adapter.id)),
                 liked=library.likes(tx, adapter.id, viewer_id),
@@ -211,7 +211,7 @@ def read_trigger_words(text: str) -> tuple[str, ...]:
     return words
 
 
-def _cover(tx: Connection, adapter: Adapter) -> Picture | None:
+def chosen_cover(tx: Connection, adapter: Adapter) -> Picture | None:
     """The picture that the owner chose, as long as it is there."""
     if adapter.cover_job is None or adapter.cover_position is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from sqlite3 import Connection
 
 from bot import lifecycle
@@ -11,6 +12,26 @@ from bot.errors import UserError
 from bot.store import jobs, pictures
 from bot.store.database import Database
 from bot.store.records import Job, Picture
+
+ON_A_PAGE = 9  # a square of pictures, which a phone shows at once
+
+
+@dataclass(frozen=True)
+class AlbumEntry:
+    """What one order has drawn: how many pictures, and the first of them."""
+
+    job: Job
+    first: Picture
+    count: int
+
+
+@dataclass(frozen=True)
+class AlbumPage:
+    """A page of what a member has drawn, the newest first; ``number`` counts from 0."""
+
+    entries: tuple[AlbumEntry, ...]
+    number: int
+    has_more: bool
 
 
 class Pictures:
@@ -40,6 +61,19 @@ class Pictures:
         """
 
         return await self._database.read(lambda tx: require_seen(tx, job_id, member_id, guild_id))
+
+    async def album(self, owner_id: int, number: int) -> AlbumPage:
+        """A page of what the member has drawn, wherever it was."""
+
+        def find(tx: Connection) -> AlbumPage:
+            found = pictures.orders(tx, owner_id, offset=number * ON_A_PAGE, limit=ON_A_PAGE + 1)
+            entries = tuple(
+                AlbumEntry(jobs.require(tx, job_id), pictures.of_job(tx, job_id)[0], count)
+                for job_id, count in found[:ON_A_PAGE]
+            )
+            return AlbumPage(entries, number, len(found) > ON_A_PAGE)
+
+        return await self._database.read(find)
 
     async def delete(self, job_id: str, member_id: int, *, guild_id: int | None = None, moderator: bool = False) -> Job:
         """Delete a job's pictures from the store and return the job, whose message is to be deleted by the caller.

@@ -16,6 +16,7 @@ from bot.addresses.door import Addresses, keys_of
 from bot.admission import Admission, Limits
 from bot.backups import BackupMaker
 from bot.bases.overview import Models
+from bot.browsing import Browsing
 from bot.control import Control
 from bot.describing.reading import PictureReader
 from bot.dispatch import Dispatcher
@@ -40,6 +41,7 @@ from bot.queue import open_queue
 from bot.reviews import Reviews
 from bot.settings import Settings, prepare_data_folder
 from bot.sharing import Sharing
+from bot.showcase import Showcase
 from bot.store.database import open_database
 from bot.store.lock import hold_data_folder
 from bot.styles import Styles
@@ -71,6 +73,8 @@ class Services:
     reviews: Reviews
     adapters: Adapters
     library: Library
+    browsing: Browsing
+    showcase: Showcase
     sharing: Sharing
     importer: Importer
     bringer: Bringer
@@ -203,6 +207,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             reviews=Reviews(database, blobs, photos, outbox, on_change=dispatcher.wake),
             adapters=adapters,
             library=Library(database),
+            browsing=Browsing(database),
+            showcase=Showcase(database),
             sharing=Sharing(database),
             importer=importer,
             models=Models(database, queue),

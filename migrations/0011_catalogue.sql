@@ -234,3 +234,14 @@ CREATE TABLE browses (
     seen_at REAL NOT NULL
 ) STRICT;
 CREATE INDEX browses_by_time ON browses (seen_at);
+
+-- pictures that a server's members have starred so often that they hang in its showcase; each once
+CREATE TABLE showcased (
+    guild_id INTEGER NOT NULL,
+    job_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    PRIMARY KEY (guild_id, job_id, position),
+    FOREIGN KEY (job_id, position) REFERENCES pictures (job_id, position) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX showcased_by_picture ON showcased (job_id, position);

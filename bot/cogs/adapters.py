@@ -17,7 +17,7 @@ from bot.exporting.exports import Exports
 from bot.importing.importer import Importer
 from bot.jobs import Jobs
 from bot.sharing import Sharing
-from bot.ui import cards, views
+from bot.ui import adapter_page, cards, views
 from bot.ui.choices import adapter_choices
 
 
@@ -53,14 +53,12 @@ class AdapterCog(
         embed = cards.adapters_list(found, interaction.user.id, interaction.guild_id)
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
-    @app_commands.command(description="How an adapter was made and how to use it")
+    @app_commands.command(description="An adapter's page: pictures, how to use it, how it was made")
     @app_commands.describe(name="Its name; another member's is written ada/thnos")
     async def show(self, interaction: discord.Interaction[Any], name: str) -> None:
         """All that is known of it."""
         adapter = await self._adapters.resolve(name, viewer_id=interaction.user.id, guild_id=interaction.guild_id)
-        recipe = await self._adapters.recipe(adapter)
-        embed = cards.adapter_card(adapter, recipe, interaction.user.id, interaction.guild_id)
-        await interaction.response.send_message(embed=embed, ephemeral=True)
+        await adapter_page.show(interaction.client, interaction, adapter.id)
 
     @app_commands.command(description="Delete one of your adapters for good")
     @app_commands.describe(name="One of yours")

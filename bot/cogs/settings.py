@@ -11,6 +11,7 @@ from discord.ext import commands
 
 from bot.errors import UserError
 from bot.guilds import MOST_CHANNELS, MOST_ROLES, Guilds, Manager, with_limits, with_member
+from bot.showcase import FEWEST_STARS, MOST_STARS
 from bot.ui.guild_cards import settings_card, words_card
 from trainer.contract import looks
 
@@ -116,6 +117,23 @@ class SettingsCog(
         """The pictures, for words are blocked by ``forbid``."""
         manager = _manager_of(interaction)
         await self._guilds.change(manager, lambda settings: msgspec.structs.replace(settings, explicit=allowed))
+        await self._show(interaction, manager)
+
+    @app_commands.command(description="A channel for pictures that members star; without a channel there is none")
+    @app_commands.describe(channel="Where they hang", stars="How many others have to make one their favourite")
+    async def showcase(
+        self,
+        interaction: discord.Interaction[Any],
+        channel: discord.TextChannel | None = None,
+        stars: app_commands.Range[int, FEWEST_STARS, MOST_STARS] = 3,
+    ) -> None:
+        """For pictures that are starred from now on."""
+        manager = _manager_of(interaction)
+        channel_id = None if channel is None else channel.id
+        await self._guilds.change(
+            manager,
+            lambda settings: msgspec.structs.replace(settings, showcase_channel=channel_id, showcase_stars=stars),
+        )
         await self._show(interaction, manager)
 
     @app_commands.command(description="Let a member start nothing here any more, also after leaving and coming back")

@@ -45,6 +45,16 @@ def unkept_before(tx: Connection, before: float, limit: int = 500) -> list[str]:
     return [row[0] for row in rows]
 
 
+def orders(tx: Connection, owner_id: int, *, offset: int, limit: int) -> list[tuple[str, int]]:
+    """Jobs of a member whose pictures are there, with how many, the newest first."""
+    rows = tx.execute(
+        "SELECT job_id, COUNT(*) FROM pictures WHERE owner_id = ? GROUP BY job_id"
+        " ORDER BY MAX(created_at) DESC, job_id DESC LIMIT ? OFFSET ?",
+        (owner_id, limit, offset),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def delete_of_job(tx: Connection, job_id: str) -> None:
     """Delete the rows; the files are the caller's to throw away."""
     tx.execute("DELETE FROM pictures WHERE job_id = ?", (job_id,))

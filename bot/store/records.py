@@ -281,6 +281,15 @@ class Picture(Record, frozen=True):
     explicit: bool = False  # for age-restricted channels alone
 
 
+class Browse(Record, frozen=True):
+    """A list that a member looks through."""
+
+    id: str
+    member_id: int
+    asked: str  # JSON
+    starts: tuple[tuple[int, int], ...] = ()  # behind which place the second page begins, the third, and so on
+
+
 class Favourite(Record, frozen=True):
     """A picture that a member keeps."""
 
@@ -377,6 +386,8 @@ class GuildSettings(Record, frozen=True):
     most_storage_bytes: int | None = None  # of a member's adapters and pictures
     account_days: int = 0  # how old a member's Discord account has to be
     explicit: bool = True  # whether age-restricted channels may show what is explicit
+    showcase_channel: int | None = None  # where pictures hang that got so many stars; None: nowhere
+    showcase_stars: int = 3
 
 
 class BlockedMember(Record, frozen=True):

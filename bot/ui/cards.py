@@ -211,33 +211,8 @@ def _line(adapter: Adapter, viewer_id: int) -> str:
     return f"`{tag(adapter, viewer_id)}` {what}{mark}"
 
 
-def adapter_card(adapter: Adapter, recipe: Recipe, viewer_id: int, guild_id: int | None) -> discord.Embed:
-    """All there is to know of an adapter."""
-    embed = discord.Embed(
-        title=adapter.name,
-        description=_how_to_use(adapter, viewer_id),
-        colour=looks.DONE,
-    )
-    own = adapter.owner_id == viewer_id
-    shared = reach.who_can_use(adapter, guild_id) if own else reach.shared_how(adapter, viewer_id, guild_id)
-    rank = [("Rank", str(adapter.rank))] if adapter.rank else []  # a textual inversion and a whole model have none
-    for name, value in (
-        ("By", f"<@{adapter.owner_id}>"),
-        ("Kind", f"{adapter.method}, of a {adapter.subject_kind}"),
-        ("Base", f"{adapter.base} ({adapter.base_hash})"),
-        ("Trained on", f"{adapter.photos} photos, {adapter.steps:,} steps, {looks.duration(adapter.seconds)}"),
-        *rank,
-        ("Weights", _weights(adapter)),
-        ("File", looks.size(adapter.size_bytes)),
-        ("Who can use it", shared),
-        ("Photos", _photos(adapter)),
-        ("Made", f"<t:{int(adapter.created_at)}:R>"),
-    ):
-        embed.add_field(name=name, value=value)
-    return embed.add_field(name=RECIPE, value=f"```\n{write_advanced(recipe)}\n```", inline=False)
-
-
-def _how_to_use(adapter: Adapter, viewer_id: int) -> str:
+def how_to_use(adapter: Adapter, viewer_id: int) -> str:
+    """What this viewer writes in a prompt."""
     if adapter.kind == "textual_inversion":
         return (
             f"Write `{adapter.trigger}` in a prompt, or `({adapter.trigger}:1.2)` for more of it;"
@@ -249,13 +224,13 @@ def _how_to_use(adapter: Adapter, viewer_id: int) -> str:
     )
 
 
-def _weights(adapter: Adapter) -> str:
+def weights(adapter: Adapter) -> str:
     """Those that are recommended."""
     low, best, high = adapter.weight_low, adapter.weight_best, adapter.weight_high
     return f"{low:g} to {high:g}, {best:g} at best" if low < high else f"{best:g}"
 
 
-def _photos(adapter: Adapter) -> str:
+def photos_kept(adapter: Adapter) -> str:
     """How long they are kept; with an adapter that is deleted they go at once."""
     return "deleted" if adapter.photos_kept_until is None else f"kept until <t:{int(adapter.photos_kept_until)}:D>"
 
@@ -313,7 +288,7 @@ def training_settings(adapter: Adapter, recipe: Recipe) -> str:
         "Name": adapter.name, "Trigger": adapter.trigger, "Class word": adapter.class_word,
         "Kind": adapter.subject_kind, "Method": adapter.method, "Base": f"{adapter.base} ({adapter.base_hash})",
         "Photos": adapter.photos, "Steps": adapter.steps, **({"Rank": adapter.rank} if adapter.rank else {}),
-        "Weights": _weights(adapter),
+        "Weights": weights(adapter),
         "Final loss": f"{adapter.final_loss:.4f}", "Seconds": round(adapter.seconds),
         "Trainer": adapter.trainer_version, "File": adapter.blob,
     }  # fmt: skip

@@ -24,6 +24,7 @@ def settings_card(settings: GuildSettings, blocked: Sequence[BlockedMember], wor
         "A member within 24 hours": _limits(settings),
         "Account": f"at least {settings.account_days} days old" if settings.account_days else "of any age",
         "Explicit pictures": "in age-restricted channels" if settings.explicit else "nowhere",
+        "Showcase": _showcase(settings),
         "Blocked words": f"{words:,}; `/settings words` shows them" if words else "none",
         "Blocked members": _blocked(blocked),
     }
@@ -42,6 +43,13 @@ def words_card(words: Sequence[BlockedWord]) -> discord.Embed:
 def _word(word: BlockedWord) -> str:
     shown = looks.plain(word.pattern)
     return f"{shown} · regular expression" if word.is_regex else shown
+
+
+def _showcase(settings: GuildSettings) -> str:
+    if settings.showcase_channel is None:
+        return "none"
+    count = settings.showcase_stars
+    return f"<#{settings.showcase_channel}>, for pictures with {count} star{'' if count == 1 else 's'}"
 
 
 def _roles(roles: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ from bot import redrawing
 from bot.errors import UserError
 from bot.orders import ImagineOrder
 from bot.store.records import Job, Picture
-from bot.ui import cards, described, picture_views
+from bot.ui import cards, described, picture_views, showcase
 from bot.ui.answers import accept, answer_fault, is_moderator, origin_of
 from bot.ui.described import Described
 from bot.ui.job_button import JobButton
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from bot.client import DarkroomBot
 
 
+_KEPT = {
+    True: "Among your favourites: `/favourites` shows them.", False: "Not among your favourites any more.",
+}  # fmt: skip
 _MOST_PASTED_BYTES = 32_000  # what a form holds, in the longest characters
 
 
@@ -206,9 +209,34 @@ class FavouriteButton(PictureButton, template=r"dr:favourite:(?P<id>\d+)(?::(?P<
         if self.place is not None:
             view = picture_views.of_picture(job, self.place, favourite=kept)
             await interaction.response.edit_message(view=view)
-            return
-        words = "Among your favourites: `/favourites` shows them." if kept else "Not among your favourites any more."
-        await interaction.response.send_message(words, ephemeral=True)
+        else:
+            await interaction.response.send_message(_KEPT[kept], ephemeral=True)
+        await showcase.exhibit_all(bot, job.id)
+
+
+class StarButton(PictureButton, template=r"dr:star:(?P<id>\d+):(?P<place>\d{1,3})"):
+    """Keeps a picture that hangs in the showcase, where all see the button."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """For whoever clicks."""
+        job, picture = await self.picture(bot, interaction)
+        kept = await bot.services.favourites.toggle(
+            job.id, picture.position, member_id=interaction.user.id, guild_id=interaction.guild_id
+        )
+        await interaction.response.send_message(_KEPT[kept], ephemeral=True)
+
+
+class MadeButton(PictureButton, template=r"dr:made:(?P<id>\d+):(?P<place>\d{1,3})"):
+    """Tells which adapters made a picture, with the way to their pages."""
+
+    async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+        """Pages open for whoever may use the adapter; of the others the picture's settings say the name anyway."""
+        job, picture = await self.picture(bot, interaction)
+        picks = job.imagine.picks(picture.position)
+        if not picks:
+            raise UserError("This picture was drawn with no adapter: the base model alone made it.")
+        words = "\n".join(f"`{pick.written}` at {pick.weight:g}" for pick in picks)
+        await interaction.response.send_message(words, view=picture_views.to_pages(picks), ephemeral=True)
 
 
 class EditButton(JobButton, template=r"dr:edit:(?P<id>[0-9a-f]{16})(?P<place>)"):
@@ -266,5 +294,5 @@ class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d{1
 
 ALL: tuple[type[JobButton], ...] = (
     SettingsButton, PanelButton, AgainButton, SubtleButton, StrongButton, UpscaleButton, HighResButton, RemixButton,
-    FavouriteButton, EditButton, PasteButton, WordsButton, DeleteButton,
+    FavouriteButton, StarButton, MadeButton, EditButton, PasteButton, WordsButton, DeleteButton,
 )  # fmt: skip

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import discord
 
 from bot.redrawing import is_enlarged, words_to_toggle
-from bot.store.records import Job
+from bot.store.records import AdapterPick, Job
 from bot.ui.views import button, view_of
 from trainer.contract.names import Action, button_id
 
@@ -49,13 +50,24 @@ def _words(job: Job) -> list[_Item]:
 
 def of_picture(job: Job, place: int, *, favourite: bool) -> discord.ui.View:
     """All that can be done with one of several pictures."""
+    has_adapters = bool(job.imagine.picks(place))
+    made = [button("made", job.id, "Adapters", place=place, emoji="🧩", row=1)] if has_adapters else []
     keeping = "No favourite any more" if favourite else FAVOURITE
     return view_of(
         *_redrawing(job, place, row=0),
         button("remix", job.id, "Remix", place=place, emoji="✏️", row=1),
         button("settings", job.id, "Settings", place=place, emoji="⚙️", row=1),
         button("favourite", job.id, keeping, place=place, emoji="⭐", row=1),
+        *made,
     )
+
+
+def to_pages(picks: Sequence[AdapterPick]) -> discord.ui.View:
+    """A menu of adapters that opens their pages."""
+    menu: discord.ui.Select[Any] = discord.ui.Select(custom_id=button_id("open", "0"), placeholder="Open a page")
+    for adapter_id, written in {pick.adapter_id: pick.written for pick in picks}.items():
+        menu.add_option(label=written[:100], value=adapter_id)
+    return view_of(menu)
 
 
 def _redrawing(job: Job, place: int, *, row: int) -> list[_Item]:

@@ -58,9 +58,9 @@ class RemixForm(DraftForm):
 class EditForm(DraftForm):
     """A draft with its prompts and its settings apart."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, *, title: str = "Edit and try again") -> None:
         """With the sides of a grid, where it is one."""
-        super().__init__(title="Edit and try again", timeout=15 * 60)
+        super().__init__(title=title[:45], timeout=15 * 60)
         self._draft = draft
         self._prompt = _field("prompt", draft.prompt)
         self._negative_prompt = _field("negative_prompt", draft.negative_prompt, required=False)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from bot.ui.refusals import EDIT
 from sandbox.exchange import Exchange
-from sandbox.members import File
+from sandbox.members import File, Message
 from tests.discord.backend import BASE
 from tests.discord.cast import ASKED, MAY_USE, SERVER, Actor, Step, Who
 from tests.discord.house import PATIENCE_S, png, small_photos
@@ -92,6 +92,23 @@ def completes(command: str, option: str = "name") -> Act:
 async def _list(scene: Scene, actor: Actor) -> bool:
     answer = await (await actor.slash("adapter list")).response(PATIENCE_S)
     return "thnos:" in answer.text
+
+
+def _found(command: str, **options: object) -> Act:
+    """Whether it is on the first page of a list."""
+
+    async def act(scene: Scene, actor: Actor) -> bool:
+        shown = await (await actor.slash(command, **options)).response(PATIENCE_S)
+        return "thnos`" in (await _filled(actor, shown)).text
+
+    return act
+
+
+async def _filled(actor: Actor, shown: Message) -> Message:
+    """An answer that was put off, once it is there."""
+    return await actor.home.sandbox.wait_for(
+        lambda message: message.id == shown.id and bool(message.embeds), seen_by=actor.member, timeout_s=PATIENCE_S
+    )
 
 
 async def _word(scene: Scene, actor: Actor) -> bool:
@@ -174,6 +191,9 @@ PROBES: dict[Key, Probe] = {
     ("button", "RemixButton"): Probe("draw", press("remix")),
     ("button", "WordsButton"): Probe("draw", press("words", place=None)),
     ("button", "FavouriteButton"): Probe("see", press("favourite", place=None)),
+    ("button", "StarButton"): Probe("see", press("star")),
+    ("button", "MadeButton"): Probe("see", press("made")),
+    ("menu", "DiscardMenu"): Probe("own", lambda scene, actor: actor.choose("dr:discard:0", scene.picture), spare=True),
     ("button", "DeleteButton"): Probe("delete", press("delete", place=None), spare=True),
     ("button", "ForgetButton"): Probe("own", press("forget", place=None, of="adapter_id"), spare=True),
     ("button", "ShareButton"): Probe("own", press("share", place=None, of="training")),
@@ -182,6 +202,27 @@ PROBES: dict[Key, Probe] = {
     ("button", "EveryoneButton"): Probe("own", press("everyone", place=0, of="adapter_id")),
     ("button", "PrivateButton"): Probe("own", press("private", place=None, of="adapter_id")),
     ("button", "AgreeButton"): Probe("asked", press("agree", place=1, of="adapter_id")),
+    ("button", "OpenPageButton"): Probe("use", press("page", place=None, of="adapter_id")),
+    ("button", "UseButton"): Probe("use", press("use", place=None, of="adapter_id")),
+    ("button", "LikeButton"): Probe("use", press("like", place=None, of="adapter_id")),
+    ("button", "ExamplesButton"): Probe("draw", press("examples", place=None, of="adapter_id")),
+    ("button", "RecipeButton"): Probe("use", press("recipe", place=None, of="adapter_id")),
+    ("button", "WriteButton"): Probe("own", press("write", place=None, of="adapter_id")),
+    ("button", "RenameButton"): Probe("own", press("rename", place=None, of="adapter_id")),
+    ("button", "CoverButton"): Probe("own", press("cover", place=None, of="adapter_id")),
+    ("button", "VersionsButton"): Probe("own", press("versions", place=None, of="adapter_id")),
+    ("button", "RemoveButton"): Probe("own", press("remove", place=None, of="adapter_id")),
+    ("command", "gallery", ""): Probe("use", _found("gallery")),
+    ("command", "search", "words"): Probe("use", _found("search", words="thnos")),
+    ("completion", "search", "words"): Probe("use", completes("search", "words")),
+    ("menu", "OpenMenu"): Probe("use", lambda scene, actor: actor.choose("dr:open:0", scene.adapter_id)),
+    ("menu", "CoverMenu"): Probe(
+        "own", lambda scene, actor: actor.choose(f"dr:cover:{scene.adapter_id}:0", f"{scene.picture}:0")
+    ),
+    ("menu", "UseVersionMenu"): Probe("own", lambda scene, actor: actor.choose(f"dr:version:{scene.adapter_id}", "1")),
+    ("menu", "DeleteVersionMenu"): Probe(
+        "own", lambda scene, actor: actor.choose(f"dr:unversion:{scene.adapter_id}", "1"), spare=True
+    ),
     ("menu", "PictureMenu"): Probe("see", lambda scene, actor: actor.choose(f"dr:pictures:{scene.picture}:0", "0")),
     ("menu", "FavouriteMenu"): Probe("see", lambda scene, actor: actor.choose("dr:kept:0", f"{scene.picture}:0")),
     ("menu", "ChooseMenu"): Probe("own", lambda scene, actor: actor.choose(f"dr:choose:{scene.training}", "1")),
@@ -211,6 +252,15 @@ FREE: dict[Key, str] = {
     **{("command", "adapter import", option): "of the new one" for option in ("name", "person", "trigger", "address")},
     ("form", "DraftForm"): "the base of others",
     ("form", "Form"): "the base of others",
+    ("button", "GalleryButton"): "who opened the list; what is on it is asked anew: tests/bot/test_browsing.py",
+    ("button", "AlbumButton"): "one's own pictures",
+    ("command", "pictures", ""): "one's own",
+    ("command", "search", ""): "its words are probed",
+    **{("command", "gallery", option): "what is shown is probed"
+       for option in ("base", "owner", "tag", "sort", "kind")},
+    **{("completion", "gallery", option): "bases and tags" for option in ("base", "tag")},
+    ("form", "PageForm"): "opened by its button, and its owner is asked anew: tests/bot/test_versions.py",
+    ("form", "RenameForm"): "likewise",
     ("form", "KeepsakeForm"): "the base of others",
     ("form", "TrainForm"): "a new name",
     ("form", "CaptionsForm"): "captions",

@@ -10,6 +10,8 @@ Action = Literal[
     "pause", "resume", "finish", "choose", "train", "drop", "crops",
     "picture", "pictures", "subtle", "strong", "upscale", "highres", "remix", "favourite", "favourites", "kept",
     "edit", "paste", "words", "erase",
+    "page", "use", "like", "examples", "recipe", "report", "write", "cover", "rename", "versions", "remove",
+    "version", "unversion", "gallery", "open", "made", "star", "discard", "album",
     "sharing", "server", "everyone", "private", "members", "agree",
 ]  # what buttons and menus do  # fmt: skip
 Wish = Literal["pause", "finish"]  # what a member may want of a running training, besides its end

@@ -1,0 +1,53 @@
+"""Putting pictures into a server's showcase, with the way to their settings and adapters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import discord
+import structlog
+
+from bot.showcase import Exhibit
+from bot.ui import adapter_page, cards
+from bot.ui.views import button, view_of
+from trainer.contract import looks
+
+if TYPE_CHECKING:
+    from bot.client import DarkroomBot
+
+log = structlog.get_logger(__name__)
+
+
+def embed(exhibit: Exhibit, filename: str) -> discord.Embed:
+    """Who drew it, what was asked for, and where."""
+    job = exhibit.job
+    shown = discord.Embed(description=f"⭐ {cards.link(job)}\nby <@{job.owner_id}>", colour=looks.DONE)
+    return shown.set_image(url=f"attachment://{filename}")
+
+
+def under(exhibit: Exhibit) -> discord.ui.View:
+    """For everybody there."""
+    job_id, place = exhibit.job.id, exhibit.picture.position
+    return view_of(
+        button("remix", job_id, "Remix", place=place, emoji="✏️"),
+        button("settings", job_id, "Settings", place=place, emoji="⚙️"),
+        button("made", job_id, "Adapters", place=place, emoji="🧩"),
+        button("star", job_id, "Favourite", place=place, emoji="⭐"),
+    )
+
+
+async def exhibit_all(bot: DarkroomBot, job_id: str) -> None:
+    """Put what has got enough stars into the channel. A channel that can't be reached is logged, and tried again."""
+    for exhibit in await bot.services.showcase.claim(job_id):
+        file = await adapter_page.picture_file(bot.services.blobs, exhibit.picture, "picture")
+        if file is None:
+            continue
+        channel = bot.get_partial_messageable(exhibit.channel_id)
+        nonce = f"s{exhibit.job.id}-{exhibit.picture.position}"[-25:]
+        try:
+            await channel.send(
+                embed=embed(exhibit, file.filename), file=file, view=under(exhibit), nonce=nonce
+            )  # fmt: skip
+        except discord.HTTPException as error:
+            log.warning("showcase.not_reached", channel=exhibit.channel_id, job=exhibit.job.id, error=str(error))
+            await bot.services.showcase.give_up(exhibit)
