@@ -101,7 +101,8 @@ def usage(tx: Connection, guild_id: int, member_id: int, since: float, now: floa
     row = tx.execute(
         f"SELECT TOTAL({_STANDS}) AS jobs,"
         f" TOTAL(IIF({_STANDS}, COALESCE(json_array_length(spec, '$.drawings'), 0), 0)) AS pictures,"
-        " TOTAL(IIF(started_at IS NULL, 0, MAX(0, COALESCE(finished_at, :now) - started_at))) AS gpu_seconds,"
+        " TOTAL(IIF(started_at IS NULL OR lane = 'merge', 0, MAX(0, COALESCE(finished_at, :now) - started_at)))"
+        " AS gpu_seconds,"  # merges run on the processor
         " MIN(created_at) AS first_at"
         " FROM jobs WHERE owner_id = :member AND guild_id = :guild AND created_at > :since",
         {"member": member_id, "guild": guild_id, "since": since, "now": now},
