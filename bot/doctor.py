@@ -15,6 +15,7 @@ from bot.embedded import find_redis_server, socket_path
 from bot.errors import QueueDown, StartupFault
 from bot.queue import open_queue
 from bot.settings import Settings, prepare_data_folder
+from trainer.contract.events import BaseInfo
 
 Verdict = Literal["ok", "look", "fault"]
 LEAST_FREE_BYTES = 5 * 1024**3  # a full checkpoint and some hundred adapters
@@ -101,12 +102,19 @@ async def _redis_and_workers(settings: Settings) -> list[Finding]:
         return [Finding("Redis", "fault", str(error), "start it, or correct REDIS_URL")]
     findings = [Finding("Redis", "ok", "answers")]
     for beat in heartbeats:
-        bases = ", ".join(base.name + (f" ({base.tuning})" if base.tuning else "") for base in beat.bases) or "no base"
+        bases = ", ".join(map(describe_base, beat.bases)) or "no base"
         found = f"{beat.worker_id} on {beat.device}: {', '.join(beat.lanes)}; {bases}; {len(beat.running)} running"
         findings.append(Finding("Worker", "ok", found))
     if not heartbeats:
         findings.append(Finding("Workers", "look", "none is alive", "start one with `darkroom worker`"))
     return findings
+
+
+def describe_base(base: BaseInfo) -> str:
+    """Its name, how it is laid out, and the VAEs that may be chosen."""
+    details = [base.tuning, f"VAEs {', '.join(base.vaes)}" if base.vaes else ""]
+    known = "; ".join(filter(None, details))
+    return f"{base.name} ({known})" if known else base.name
 
 
 def show(findings: Sequence[Finding], console: Console) -> bool:

@@ -10,18 +10,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from bot.cli import app
-from bot.doctor import examine, show
+from bot.doctor import describe_base, examine, show
 from bot.embedded import embedded_redis, find_redis_server
 from bot.errors import StartupFault
 from bot.queue import open_queue
 from bot.settings import Settings, load_settings
 from bot.supervise import child_environment, up
-from tests.bot.worlds import World
+from tests.bot.worlds import World, base_info
 
 ROOT = Path(__file__).parents[2]
 
@@ -190,6 +191,13 @@ async def test_the_doctor_names_what_is_wrong_and_the_way_out(
         "Redis",
     ]
     assert all(finding.way_out for finding in findings if finding.verdict != "ok")
+
+
+def test_the_doctor_says_what_a_worker_knows_of_a_base() -> None:
+    plain = base_info("sd15")
+    assert describe_base(plain) == "sd15"
+    known = msgspec.structs.replace(plain, tuning="channels_last, 1.2 times as fast", vaes=("ft-mse", "kl-f8"))
+    assert describe_base(known) == "sd15 (channels_last, 1.2 times as fast; VAEs ft-mse, kl-f8)"
 
 
 async def test_the_doctor_names_the_bases_in_all_their_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
