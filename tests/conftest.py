@@ -8,7 +8,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("darkroom", deadline=None)  # no test asserts a time on the clock
+hypothesis.settings.load_profile("darkroom")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test downloads anything

@@ -71,27 +71,45 @@ def write_kohya_lora(
     """A LoRA as kohya writes it and A1111, Forge and ComfyUI read it, in ``dtype``, its alpha beside it.
 
     ``weights`` are of scale 1. ``lora_alpha`` is written where it is given, and B divided by what readers will make of
-    it; else alpha is the rank, and in float8 what lowers the values again that were lifted into its range. ``sdxl``:
-    the names are SDXL's, see :mod:`trainer.contract.kohya_names`. ``metadata`` as
-    :func:`trainer.adapters.kohya_metadata.describe_for_kohya` makes them; the two hashes by which A1111 knows a file
-    again are added. A DoRA's magnitudes go over the outputs, as in the paper: ComfyUI and Forge see that by the shape,
-    A1111 1.10 takes them for LyCORIS' older ones over the inputs, diffusers drops them from this format.
+    it; else alpha is the greatest rank. All layers have one alpha, since diffusers takes one for all; in float8 it
+    lowers again what was lifted into its range. ``sdxl``: the names are SDXL's, see
+    :mod:`trainer.contract.kohya_names`. ``metadata`` as :func:`trainer.adapters.kohya_metadata.describe_for_kohya`
+    makes them; the two hashes by which A1111 knows a file again are added. A DoRA's magnitudes go over the outputs, as
+    in the paper: ComfyUI and Forge see that by the shape, A1111 1.10 takes them for LyCORIS' older ones over the
+    inputs, diffusers drops them from this format.
     """
     tensors = bundle(embeddings)
     ranks = {(part, module): len(tensor) for part, module, kind, tensor in _split(weights) if kind == DOWN}
     ends = {DOWN: "lora_down.weight", UP: "lora_up.weight", MAGNITUDE: "dora_scale"}
+    alpha = float(lora_alpha or max(ranks.values()))
+    lifts, lifted = _lifts(weights, ranks, alpha) if dtype == FLOAT8 else ({}, 1.0)
     for part, module, kind, tensor in _split(weights):
-        name = kohya_names.to_kohya(part, module, sdxl=sdxl)
-        alpha = lora_alpha or ranks[part, module]
-        gain = lift(tensor) if dtype == FLOAT8 and kind != MAGNITUDE else 1.0
-        if kind != MAGNITUDE:
-            before = tensors.get(f"{name}.alpha", torch.tensor(float(alpha)))
-            tensors[f"{name}.alpha"] = before / gain
-            tensor = tensor * (ranks[part, module] / alpha if kind == UP else 1.0) * gain
+        name, own = kohya_names.to_kohya(part, module, sdxl=sdxl), lifts.get((part, module), 1.0)
+        if kind == DOWN:
+            tensor = tensor * own
+            tensors[f"{name}.alpha"] = torch.tensor(alpha / lifted)
+        elif kind == UP:
+            tensor = tensor * (ranks[part, module] / alpha * lifted / own)
         else:
             tensor = tensor.reshape(-1, *(1,) * (tensor.ndim - 1 or 1))  # (out, 1) or (out, 1, 1, 1)
         tensors[f"{name}.{ends[kind]}"] = _round(tensor, kind, dtype)
     return tensor_bytes(tensors, {**metadata, **_hashes(tensors, metadata)})
+
+
+def _lifts(
+    weights: Mapping[str, torch.Tensor], ranks: Mapping[tuple[str, str], int], alpha: float
+) -> tuple[dict[tuple[str, str], float], float]:
+    """By how much each layer's A is lifted for float8, and by how much A and B of every layer are together.
+
+    The greatest B is lifted to the top of the range, the others of as much less as their layers change less.
+    """
+    lifts = {(part, module): lift(tensor) for part, module, kind, tensor in _split(weights) if kind == DOWN}
+    greatest = max(
+        float(tensor.abs().max()) * ranks[part, module] / alpha / lifts[part, module]
+        for part, module, kind, tensor in _split(weights)
+        if kind == UP
+    )
+    return lifts, lift(torch.tensor(greatest))
 
 
 def _round(tensor: torch.Tensor, kind: str, dtype: torch.dtype) -> torch.Tensor:

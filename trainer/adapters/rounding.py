@@ -31,14 +31,3 @@ def fit(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         return tensor
     result = tensor.to(dtype)
     return result if torch.isfinite(result.float()).all() else tensor
-
-
-def round_factors(down: torch.Tensor, up: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """A and B as a reader will find them: in ``dtype``, or as float32 what float8 makes of them.
-
-    In a file of float8 an alpha stands beside them that lowers again what was lifted.
-    """
-    if dtype != FLOAT8:
-        return fit(down, dtype), fit(up, dtype)
-    gains = lift(down), lift(up)
-    return fit(down * gains[0], dtype).float() / gains[0], fit(up * gains[1], dtype).float() / gains[1]

@@ -35,7 +35,7 @@ class AdapterSource:
         self.keys_used = len(file.entries) - len(self.left_out)
         if not self._plans:
             raise BadAdapterFile("it is no LoRA")
-        self.embeddings: tuple[Embedding, ...] = unbundle({key: file.read(key).float() for key in bundled})
+        self.embeddings: tuple[Embedding, ...] = unbundle({key: self._read(key) for key in bundled})
         self.magnitudes = {
             (place.part, place.module) for place in plan.places.values() if place.role in ("magnitude", "dora_scale")
         }
@@ -53,8 +53,14 @@ class AdapterSource:
     def read(self, layer: Layer) -> dict[str, torch.Tensor]:
         """The layer's tensors by their ends, :data:`DOWN`, :data:`UP` and perhaps :data:`MAGNITUDE`, in float32."""
         plan = self._plans[layer]
-        found = plan.read({key: self._file.read(key).float() for key in plan.places}, self._file.metadata)
+        found = plan.read({key: self._read(key) for key in plan.places}, self._file.metadata)
         return {end: tensor for end in (DOWN, UP, MAGNITUDE) for key, tensor in found.items() if key.endswith(end)}
+
+    def _read(self, key: str) -> torch.Tensor:
+        tensor = self._file.read(key).float()
+        if not torch.isfinite(tensor).all():
+            raise BadAdapterFile(f"the tensor {key[:80]!r} holds a value that is not finite")
+        return tensor
 
     def read_named(self, layer: Layer) -> dict[str, torch.Tensor]:
         """The same. Raises :class:`UserFault` that names the adapter."""

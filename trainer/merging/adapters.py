@@ -11,7 +11,7 @@ from trainer.adapters.embedding_files import Embedding
 from trainer.adapters.extraction import energy, factorise, share_out
 from trainer.adapters.layouts.reading import DOWN, UP
 from trainer.adapters.lora_files import write_lora
-from trainer.adapters.rounding import round_factors
+from trainer.adapters.rounding import fit
 from trainer.contract.adapter_metadata import public_metadata
 from trainer.contract.adapter_shapes import MAX_RANK
 from trainer.errors import UserFault
@@ -112,7 +112,9 @@ def _merge_layer(plan: AdapterPlan, layer: Layer, pairs: Weighted, names: Sequen
 
 
 def _round(pair: Pair, plan: AdapterPlan) -> Pair:
-    return Pair(*round_factors(pair.down, pair.up, DTYPES[plan.dtype]))
+    """As a reader of the file will find it."""
+    dtype = DTYPES[plan.dtype]
+    return Pair(fit(pair.down, dtype), fit(pair.up, dtype))
 
 
 def _sparse(plan: AdapterPlan, layer: Layer, pairs: Weighted, names: Sequence[str]) -> torch.Tensor:

@@ -10,7 +10,6 @@ import torch
 from trainer.adapters.embedding_files import read_embedding, write_diffusers_embedding, write_embedding
 from trainer.adapters.layouts.reading import DOWN, MAGNITUDE, UP
 from trainer.adapters.lora_files import write_kohya_lora, write_lora
-from trainer.adapters.rounding import round_factors
 from trainer.contract.adapter_metadata import PEFT_CONFIG, public_metadata
 from trainer.contract.adapter_shapes import MAX_RANK
 from trainer.errors import BadAdapterFile, UserFault
@@ -34,11 +33,16 @@ def export_adapter(plan: ExportPlan, adapter: AdapterFile, out: Path, on_progres
     if adapter.kind == "textual_inversion":
         return _export_embedding(plan, adapter, out)
     with open_adapters([adapter]) as [source]:
-        weights, losses = _fit_layers(plan, source, on_progress)
+        watch = _Watch(on_progress, 2 * len(source.layers))
+        weights = _cut_layers(plan, source, watch)
         rank = max(len(tensor) for key, tensor in weights.items() if key.endswith(DOWN))
         metadata = _metadata(plan, source.metadata, rank)
-        data = _write(plan, adapter, weights, metadata, source)
-        write_file(out, data)
+        write_file(out, _write(plan, adapter, weights, metadata, source))
+        try:
+            losses = _measure(source, out, watch)
+        except BaseException:
+            out.unlink()
+            raise
         beside = _write_beside(plan, source, metadata, out)
     words = ", ".join(each.trigger for each in source.embeddings) if beside else ""
     said = [f"The vectors of {words} are in a file of their own, as diffusers reads them."] if words else []
@@ -61,25 +65,41 @@ def _check(plan: ExportPlan, adapter: AdapterFile) -> None:
         raise UserFault(f"{adapter.name} is a textual inversion, which has no rank; export it without one")
 
 
-def _fit_layers(
-    plan: ExportPlan, source: AdapterSource, on_progress: OnProgress
-) -> tuple[dict[str, torch.Tensor], Losses]:
-    """The weights as the file will have them, in float32, and how far they are from the adapter's own."""
+class _Watch:
+    """Every layer is met twice: it is cut, and read again from what was written."""
+
+    def __init__(self, on_progress: OnProgress, of: int) -> None:
+        self._on_progress, self._of, self._done = on_progress, of, 0
+        on_progress(0, of)
+
+    def step(self) -> None:
+        """One more."""
+        self._done += 1
+        self._on_progress(self._done, self._of)
+
+
+def _cut_layers(plan: ExportPlan, source: AdapterSource, watch: _Watch) -> dict[str, torch.Tensor]:
     weights: dict[str, torch.Tensor] = {}
-    losses = Losses()
-    layers = list(source.layers)
-    for done, layer in enumerate(layers):
-        on_progress(done, len(layers))
+    for layer in source.layers:
         found, name = source.read_named(layer), ".".join(layer)
-        pair = Pair(found[DOWN], found[UP])
-        cut = truncate(pair, plan.rank, plan.kept)
-        fitted = Pair(*round_factors(cut.down, cut.up, DTYPES[plan.dtype]))
-        losses.add(name, distance(fitted, pair), pair_energy(pair))
-        weights |= {f"{name}.{DOWN}": fitted.down, f"{name}.{UP}": fitted.up}
+        cut = truncate(Pair(found[DOWN], found[UP]), plan.rank, plan.kept)
+        weights |= {f"{name}.{DOWN}": cut.down, f"{name}.{UP}": cut.up}
         if MAGNITUDE in found:
             weights[f"{name}.{MAGNITUDE}"] = found[MAGNITUDE]
-    on_progress(len(layers), len(layers))
-    return weights, losses
+        watch.step()
+    return weights
+
+
+def _measure(source: AdapterSource, written: Path, watch: _Watch) -> Losses:
+    """How far what a reader finds in the file is from the adapter."""
+    losses = Losses()
+    with open_adapters([AdapterFile(written, source.adapter.name)]) as [copy]:
+        for layer in source.layers:
+            found, wanted = copy.pair(layer), source.pair(layer)
+            if found is not None and wanted is not None:
+                losses.add(".".join(layer), distance(found, wanted), pair_energy(wanted))
+            watch.step()
+    return losses
 
 
 def _metadata(plan: ExportPlan, own: Mapping[str, str], rank: int) -> dict[str, str]:

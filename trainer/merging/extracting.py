@@ -8,9 +8,7 @@ from pathlib import Path
 import torch
 
 from trainer.adapters.extraction import extract_lora
-from trainer.adapters.layouts.reading import DOWN, UP
 from trainer.adapters.lora_files import write_lora
-from trainer.adapters.rounding import round_factors
 from trainer.contract.adapter_metadata import public_metadata
 from trainer.contract.adapter_shapes import MAX_RANK
 from trainer.errors import UserFault
@@ -46,8 +44,7 @@ def extract(
         watch.end()
     if not found.weights:
         raise UserFault(f"{tuned.name} has nothing over {original.name} that a LoRA could carry; take two that differ")
-    rounded = _round(found.weights, plan)
-    write_file(out, write_lora(rounded, public_metadata(plan.metadata), dtype=DTYPES[plan.dtype]))
+    write_file(out, write_lora(found.weights, public_metadata(plan.metadata), dtype=DTYPES[plan.dtype]))
     error = max(0.0, 1 - found.fidelity) ** 0.5
     said = [
         f"A LoRA of rank {found.rank} that keeps {say_share(found.fidelity)} of what {tuned.name} has over"
@@ -119,13 +116,3 @@ class _Watch:
     def end(self) -> None:
         """All."""
         self._on_progress(self._of, self._of)
-
-
-def _round(weights: Mapping[str, torch.Tensor], plan: ExtractionPlan) -> dict[str, torch.Tensor]:
-    modules = [key.removesuffix(f".{DOWN}") for key in weights if key.endswith(f".{DOWN}")]
-    rounded: dict[str, torch.Tensor] = {}
-    for module in modules:
-        names = f"{module}.{DOWN}", f"{module}.{UP}"
-        pair = round_factors(weights[names[0]], weights[names[1]], DTYPES[plan.dtype])
-        rounded |= dict(zip(names, pair, strict=True))
-    return rounded

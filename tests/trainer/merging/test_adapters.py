@@ -14,7 +14,7 @@ from trainer.adapters.files import read_lora, write_kohya_lora, write_lora
 from trainer.adapters.safetensors_file import tensor_bytes
 from trainer.adapters.slots import PartDelta, SlotBank
 from trainer.errors import UserFault
-from trainer.merging import AdapterFile, AdapterPlan, merge_adapters
+from trainer.merging import AdapterFile, AdapterPlan, ExportPlan, export_adapter, merge_adapters
 from trainer.merging.sparse import dare, ties, trim
 from trainer.models.loading import Base
 
@@ -225,6 +225,18 @@ def test_adapters_that_can_not_be_put_together_are_named(two: list[AdapterFile],
     broken.write_bytes(b"no adapter")
     with pytest.raises(UserFault, match="broken can't be used"):
         merge(AdapterPlan(), [two[0], AdapterFile(broken, "broken")], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "key", ["unet.conv_in.lora_A.weight", "unet.conv_in.lora_magnitude_vector", "bundle_emb.x.emb_params"]
+)
+def test_values_that_are_not_finite_are_named(two: list[AdapterFile], tmp_path: Path, key: str) -> None:
+    good = random_lora({"unet.conv_in": torch.Size((8, 4, 3, 3))}, 2)
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(tensor_bytes(good | {key: torch.full((2, 8), float("nan"))}, {}))
+    with pytest.raises(UserFault, match=f"bad can't be used: .*{key}' holds a value that is not finite"):
+        export_adapter(ExportPlan(), AdapterFile(bad, "bad"), tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 # -- words ------------------------------------------------------------------------------------------------------------

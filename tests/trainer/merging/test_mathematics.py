@@ -15,7 +15,7 @@ SEEDS = st.integers(0, 100_000)
 SHARES = st.floats(0, 1)
 WEIGHTS = st.floats(-2, 2)
 SIDES = st.integers(1, 8)
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 def random(seed: int, *shape: int) -> torch.Tensor:

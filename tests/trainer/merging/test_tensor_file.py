@@ -16,7 +16,7 @@ from trainer.merging.tensor_file import TensorFile, write_streaming
 
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.int64, torch.int32,
           torch.uint8, torch.bool]  # fmt: skip
-in_one_folder = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_one_folder = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TENSORS = st.dictionaries(
     st.text(min_size=1, max_size=12).filter(lambda name: name != "__metadata__"),
     st.tuples(st.sampled_from(DTYPES), st.lists(st.integers(0, 4), max_size=3).map(tuple)),
