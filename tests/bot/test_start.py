@@ -200,6 +200,18 @@ def test_the_doctor_says_what_a_worker_knows_of_a_base() -> None:
     assert describe_base(known) == "sd15 (channels_last, 1.2 times as fast; VAEs ft-mse, kl-f8)"
 
 
+async def test_the_doctor_says_whether_explicit_pictures_are_told(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = {"REDIS_URL": redis_url, "DARKROOM_DATA": str(tmp_path / "data")}
+    on = settings_of(monkeypatch, DARKROOM_EXPLICIT_FROM="0.6", **common)
+    [found] = [finding for finding in await examine(on) if finding.subject == "Explicit pictures"]
+    assert (found.verdict, found.found) == ("ok", "told from a score of 0.6 on")
+    off = settings_of(monkeypatch, DARKROOM_CLASSIFIER="off", **common)
+    [found] = [finding for finding in await examine(off) if finding.subject == "Explicit pictures"]
+    assert (found.verdict, found.way_out) == ("look", "set DARKROOM_CLASSIFIER=on")
+
+
 async def test_the_doctor_names_the_bases_in_all_their_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bases = tmp_path / "bases"
     (bases / "sd15").mkdir(parents=True)
