@@ -155,6 +155,8 @@ def _check(order: ExportOrder, adapter: Adapter) -> None:
             f"{quoted(adapter.name)} has rank {adapter.rank}, and more holds no more: choose a lower `rank`, or"
             " leave it out."
         )
+    if adapter.kind == "lora" and order.form == "diffusers" and order.precision == "float8_e4m3fn":
+        raise UserError("float8 has a place in kohya's form alone: choose another `dtype`, or leave `form` out.")
     if adapter.kind == "checkpoint" and order.form == "diffusers":
         raise UserError(
             f"{quoted(adapter.name)} is a whole model, which is one file in the original layout: leave `form` out."
@@ -178,7 +180,8 @@ def _describe(spec: MergeSpec) -> str:
     if work.adapter.kind == "checkpoint":
         return f"`{spec.name}` as one file in the original layout, for A1111, Forge and ComfyUI, {work.precision}"
     rank = f" of rank {work.rank}" if work.rank is not None else ""
-    return f"`{spec.name}`{rank} for {_READ_BY[work.form]}, {work.precision}"
+    precision = "" if work.adapter.kind == "textual_inversion" else f", {work.precision}"  # vectors stay as they are
+    return f"`{spec.name}`{rank} for {_READ_BY[work.form]}{precision}"
 
 
 def _way_out(job: Job, size_bytes: int) -> str:

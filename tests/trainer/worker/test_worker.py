@@ -154,7 +154,7 @@ async def test_room_falls_and_rises_with_what_runs(site: Site) -> None:
     await site.start()
     await site.queue.enqueue(site.picture("endless"))
     await site.runs("7:1")
-    assert (await site.heartbeat()).free == {"imagine": 1, "train": 1}
+    assert (await site.heartbeat()).free == {"imagine": 1, "train": 1, "merge": 1}
     await site.says("7", Started)  # a job that is cancelled before that never starts
     await site.queue.request_cancel("7")
     await site.says("7", Started, Cancelled)
@@ -168,7 +168,7 @@ async def test_what_there_is_no_room_for_waits(site: Site) -> None:
         await site.queue.enqueue(site.picture("endless", job_id))
     await site.says("1", Started)
     await site.says("2", Started)
-    assert (await site.heartbeat()).free == {"imagine": 0, "train": 1}
+    assert (await site.heartbeat()).free == {"imagine": 0, "train": 1, "merge": 1}
     assert await site.story("3") == []
     assert await site.queue.is_queued("3", 1)
     await site.queue.request_cancel("1")
@@ -392,7 +392,7 @@ async def test_a_whole_models_training_leaves_no_room_for_pictures(site: Site) -
     await site.queue.enqueue(whole)
     await site.says("1", Started)
     await site.runs("1:1")
-    assert (await site.heartbeat()).free == {"imagine": 0, "train": 0}
+    assert (await site.heartbeat()).free == {"imagine": 0, "train": 0, "merge": 1}
     await site.queue.request_cancel("1")
     await site.says("1", Started, Cancelled)
     await site.runs()
