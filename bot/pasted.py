@@ -81,7 +81,7 @@ def _unfold(text: str) -> str:
     if "\n" in text.strip():
         return text
     *_, last = (None, *_BEFORE_STEPS.finditer(text))
-    if last is None:
+    if last is None or _read_few(text):  # settings alone, in whatever order
         return text
     prompts = _BEFORE_NEGATIVE.sub("\n", text[: last.start()], count=1)
     return f"{prompts}\n{_BEFORE_SEEDS.sub(chr(10), text[last.end() :])}"

@@ -50,6 +50,14 @@ def test_strength_without_a_second_pass_is_that_of_a_drawing_from_a_picture() ->
     assert found.seed is None
 
 
+@pytest.mark.parametrize(
+    "written", ["VAE: ft-mse, Steps: 3", "Steps: 3, VAE: ft-mse", "Size: 64x64, VAE: ft-mse, Steps: 3"]
+)
+def test_settings_alone_stand_in_any_order(written: str) -> None:
+    found = read_pasted(written)
+    assert (found.prompt, found.settings.vae, found.settings.num_inference_steps) == ("", "ft-mse", 3)
+
+
 def test_a_second_pass_after_a_drawing_from_a_picture_has_a_strength_of_its_own() -> None:
     text = "a\nSteps: 9, Denoising strength: 0.6, Hires upscale: 2"
     alone, both = read_pasted(text), read_pasted(f"{text}, Hires denoising strength: 0.3")

@@ -32,7 +32,7 @@ def base_info(name: str = BASE) -> BaseInfo:
     """What a worker says of a base."""
     return BaseInfo(
         name=name, family="sd1", hash="00", width=64, height=64, max_side=128, num_inference_steps=2,
-        guidance_scale=3.0, embedded=True, example_prompts=EXAMPLES, resolutions=(64, 128),
+        guidance_scale=3.0, embedded=True, vaes=("ft-mse",), example_prompts=EXAMPLES, resolutions=(64, 128),
         lengths=lengths.Lengths(*[lengths.Steps(1, 4, 40)] * 3, 1, ("face",)),
         memory_bytes={"lora": (900_000_000, 1_200_000_000)},
         unavailable={"dreambooth": UNAVAILABLE} if name == OTHER_BASE else {},

@@ -146,6 +146,27 @@ async def test_options_go_before_pasted_settings(home: House) -> None:
     assert "Euler" in card.text
 
 
+@pytest.mark.parametrize(
+    ("written", "found", "words"),
+    [
+        ("VAE: FT-MSE.safetensors", "ft-mse", ""),
+        ("VAE: anime", None, f"`{BASE}` has no VAE `anime`, so its own is used; there are `ft-mse`."),
+    ],
+)
+async def test_a_vae_is_chosen_by_pasted_settings_or_a_style(
+    home: House, written: str, found: str | None, words: str
+) -> None:
+    opened = await home.ada.slash("style set", channel=CHANNEL, name="fine")
+    await home.ada.submit(opened.modal, {"Prompt": "", "Negative prompt": "", "Settings": f"{written}, Steps: 3"})
+    for options in ({"settings": written}, {"style": "fine"}):
+        exchange = await home.imagine(home.ada, "a fox", **options)
+        card = await home.result(exchange)
+        job = await home.job(exchange.id)
+        assert job is not None
+        assert job.imagine.drawings[0].settings.vae == found
+        assert words in card.text.replace("\\", "")
+
+
 async def test_a_pictures_settings_draw_it_again(home: House) -> None:
     card = await home.drawn(home.ada, "a fox", negative_prompt="rain", seed=7, steps=9, guidance=4.5, size="64x96")
     settings = await home.settings_of(home.ada, card)
