@@ -35,7 +35,7 @@ def worker(
 
 async def training(world: World, photos: int = 10, kind: str = "subject", **recipe: Any) -> Job:
     """One that waits, of so many photos."""
-    job = await world.train(kind=kind, class_word="person", recipe=Recipe(**recipe))
+    job = await world.train(kind=kind, class_word="person", likeness="self", recipe=Recipe(**recipe))
     paths = tuple(f"photos/{job.id}/{index}.png" for index in range(photos))
     spec = msgspec.structs.replace(job.train, photos=paths, captions=(None,) * photos, focuses=(None,) * photos)
     await world.database.write(partial(jobs.set_spec, job_id=job.id, spec=spec))
