@@ -25,6 +25,7 @@ from bot.cogs.imagine import ImagineCog
 from bot.cogs.jobs import JobsCog
 from bot.cogs.merging import CheckpointCog, MergeCog
 from bot.cogs.models import ModelsCog
+from bot.cogs.moderation import ReportsCog
 from bot.cogs.photos import PhotosCog
 from bot.cogs.privacy import PrivacyCog
 from bot.cogs.settings import SettingsCog
@@ -109,7 +110,7 @@ class DarkroomBot(commands.Bot):
             WildcardCog(services.wildcards, services.text_reader), StyleCog(services.styles),
             FavouritesCog(services.favourites, services.pictures),
             GalleryCog(adapters, services.library, services.browsing, jobs),
-            ModelsCog(services.models), PrivacyCog(services.privacy),
+            ModelsCog(services.models), PrivacyCog(services.privacy), ReportsCog(services.moderation),
             SettingsCog(services.guilds), DescribeCog(self, services.picture_reader, services.pictures),
         )  # fmt: skip
         for cog in cogs:

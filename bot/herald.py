@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import discord
@@ -61,6 +61,36 @@ class Herald:
             if error.code != _ARCHIVED:
                 raise
             log.info("message.not_deleted", error=str(error))
+
+    async def hide(self, job: Job) -> None:
+        """Take a job's pictures out of its message until moderators have decided."""
+        embed = discord.Embed(
+            description="This was reported, and is hidden until the moderators have decided.", colour=looks.STOPPED
+        )
+        await self._edit_result(job, embed=embed, view=None, attachments=[])
+
+    async def show_again(self, job: Job, files: Sequence[tuple[str, bytes]]) -> None:
+        """Put a job's pictures, by their names, back into its message."""
+        embed = discord.Embed(description="This was reported, and the moderators have kept it.", colour=looks.DONE)
+        shown = [discord.File(io.BytesIO(data), name) for name, data in files]
+        await self._edit_result(job, embed=embed, view=picture_views.under_pictures(job), attachments=shown)
+
+    async def _edit_result(self, job: Job, **changes: Any) -> None:
+        if job.message_id is None:
+            return
+        channel = self._client.get_partial_messageable(job.channel_id)
+        try:
+            await channel.get_partial_message(job.message_id).edit(**changes)
+        except discord.HTTPException as error:  # the buttons and commands say the same
+            log.warning("result.not_edited", job=job.id, error=str(error))
+
+    async def tell(self, member_id: int, words: str) -> None:
+        """Write to a member, if they let the bot."""
+        try:
+            user = await self._client.fetch_user(member_id)
+            await user.send(words[:2000])
+        except discord.HTTPException as error:
+            log.info("member.not_told", error=str(error))
 
     # -- cards of jobs that wait --------------------------------------------------------------------------------------
 

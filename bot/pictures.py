@@ -111,4 +111,6 @@ def require_seen(tx: Connection, job_id: str, member_id: int, guild_id: int | No
     found = pictures.of_job(tx, job_id)
     if not found:
         raise UserError("These pictures were deleted, and their settings with them.")
+    if any(picture.hidden_at is not None for picture in found):
+        raise UserError("These pictures were reported: nobody is shown them until a moderator has decided.")
     return job, found

@@ -33,6 +33,7 @@ from bot.importing.importer import Importer
 from bot.jobs import Jobs
 from bot.library import Library
 from bot.merging.merges import Merges
+from bot.moderation import Moderation
 from bot.outbox import Listener, Outbox
 from bot.photos import Photos
 from bot.pictures import Pictures
@@ -96,6 +97,7 @@ class Services:
     sweeper: Sweeper
     backups: BackupMaker
     privacy: Privacy
+    moderation: Moderation
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self, listener: Listener) -> None:
@@ -230,6 +232,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             sweeper=sweeper,
             backups=BackupMaker(database, queue, settings.darkroom_data / "backups"),
             privacy=Privacy(database, queue, blobs, jobs),
+            moderation=Moderation(database, on_delete=sweeper.wake),
         )
         stack.push_async_callback(services.stop)
         yield services

@@ -183,6 +183,14 @@ class SettingsCog(
         near = [pattern for pattern in dict.fromkeys(found) if typed.strip().lower() in pattern.lower()]
         return [app_commands.Choice(name=pattern, value=pattern) for pattern in near if 0 < len(pattern) <= 100][:25]
 
+    @app_commands.command(description="Where moderators read of reports; without a channel: in /reports alone")
+    @app_commands.describe(where="A channel that only moderators see")
+    async def log(self, interaction: discord.Interaction[Any], where: discord.TextChannel | None = None) -> None:
+        """Of all that members report."""
+        manager, chosen = _manager_of(interaction), None if where is None else where.id
+        await self._guilds.change(manager, lambda settings: msgspec.structs.replace(settings, log_channel=chosen))
+        await self._show(interaction, manager)
+
     async def _show(self, interaction: discord.Interaction[Any], manager: Manager) -> None:
         settings = await self._guilds.settings(manager.guild_id)
         blocked, words = await self._guilds.blocked(manager.guild_id), await self._guilds.words(manager.guild_id)

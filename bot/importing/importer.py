@@ -25,7 +25,7 @@ from bot.importing.entry import Wanted
 from bot.importing.found import Found, Page
 from bot.orders import Order, Origin, Upload
 from bot.rules import check_rules, check_texts
-from bot.store import adapters, bases, garbage, members
+from bot.store import adapters, bases, garbage, members, reports
 from bot.store.database import Database
 from bot.store.records import Adapter
 from trainer.contract.blobs import Blobs
@@ -118,6 +118,8 @@ class Importer:
         if known is not None:
             return known
         naming.check_free(tx, new.owner_id, new.name)
+        if reports.is_forbidden(tx, new.blob, new.guild_id):
+            raise UserError("This file was taken down by moderators, so it can't be brought in again.")
         check_words(words_of(new))
         check_texts(tx, new.guild_id, words_of(new))
         members.remember(tx, new.owner_id, new.owner_name, self._clock())

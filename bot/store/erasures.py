@@ -43,6 +43,7 @@ SERVERS: dict[str, str] = {  # what stays a server's: only who did it is forgott
     "blocked_words": "added_by",
     "barred": "barred_by",
     "reports": "reporter_id",
+    "takedowns": "decided_by",
 }
 # A server's own record that it lets somebody not use the bot, which they could else undo by leaving.
 KEPT = {"blocked_members": "member_id", "erasures": "member_id"}

@@ -323,6 +323,26 @@ class LikenessConsent(Record, frozen=True):
     refused_at: float | None = None  # they did not, or do not any more
 
 
+Decision = Literal["kept", "taken_down"]
+"""What moderators decide on a report."""
+
+
+class Report(Record, frozen=True):
+    """Somebody says that an adapter, or what a job has drawn, should not be there."""
+
+    id: int
+    guild_id: int
+    reporter_id: int
+    adapter_id: str | None
+    job_id: str | None
+    reason: str
+    created_at: float
+    decision: Decision | None = None
+    decided_by: int | None = None
+    decided_at: float | None = None
+    message_id: int | None = None
+
+
 class Erasure(Record, frozen=True):
     """A member wants everything deleted that there is of them; this row is the last of it."""
 
@@ -388,6 +408,7 @@ class GuildSettings(Record, frozen=True):
     explicit: bool = True  # whether age-restricted channels may show what is explicit
     showcase_channel: int | None = None  # where pictures hang that got so many stars; None: nowhere
     showcase_stars: int = 3
+    log_channel: int | None = None  # where moderators read of reports
 
 
 class BlockedMember(Record, frozen=True):

@@ -9,7 +9,7 @@ import discord
 from bot.errors import UserError
 from bot.orders import ImagineOrder
 from bot.prompts import read_prompt
-from bot.ui import cards, picture_buttons, sharing
+from bot.ui import cards, moderating, picture_buttons, sharing
 from bot.ui.answers import accept, is_moderator, origin_of, show_crops, think_privately, waiting_card
 from bot.ui.consenting import AgreeButton
 from bot.ui.erasing import EraseButton
@@ -146,5 +146,6 @@ class ForgetButton(JobButton, template=r"dr:forget:(?P<id>\w+)(?::(?P<place>\d{1
 
 ALL: tuple[type[JobButton], ...] = (
     CancelButton, PauseButton, ResumeButton, FinishButton, TrainButton, DropButton, CropsButton, ExampleButton,
-    RetryButton, ForgetButton, PageButton, AgreeButton, EraseButton, *sharing.ALL, *picture_buttons.ALL,
+    RetryButton, ForgetButton, PageButton, AgreeButton, EraseButton,
+    *sharing.ALL, *picture_buttons.ALL, *moderating.ALL,
 )  # fmt: skip

@@ -25,6 +25,7 @@ def settings_card(settings: GuildSettings, blocked: Sequence[BlockedMember], wor
         "Account": f"at least {settings.account_days} days old" if settings.account_days else "of any age",
         "Explicit pictures": "in age-restricted channels" if settings.explicit else "nowhere",
         "Showcase": _showcase(settings),
+        "Reports": f"`/reports`, and posted in <#{settings.log_channel}>" if settings.log_channel else "`/reports`",
         "Blocked words": f"{words:,}; `/settings words` shows them" if words else "none",
         "Blocked members": _blocked(blocked),
     }

@@ -34,6 +34,7 @@ def under_pictures(job: Job) -> discord.ui.View:
         button("favourite", job.id, FAVOURITE, emoji="⭐", row=0),
         button("delete", job.id, "Delete", emoji="🗑️", row=0),
         *each,
+        *_report(job),
         *_words(job),
     )
 
@@ -46,6 +47,15 @@ def _words(job: Job) -> list[_Item]:
     if not words or row > LAST_ROW:
         return []
     return [button("words", job.id, f"{'Add' if adding else 'Leave out'} {words}", emoji="💬", row=row)]
+
+
+def _report(job: Job) -> list[_Item]:
+    """Tell the moderators; in a direct message there are none."""
+    count = len(job.imagine.drawings)
+    row = 2 if count == 1 else 3 if count <= MOST_NUMBERS else 1 + -(-count // MOST_OPTIONS)
+    if job.guild_id is None or row > LAST_ROW:
+        return []
+    return [button("report", job.id, "Report", place=0, emoji="🚩", row=row)]
 
 
 def of_picture(job: Job, place: int, *, favourite: bool) -> discord.ui.View:

@@ -37,7 +37,7 @@ from trainer.worker import run_worker
 CHANNEL = "darkroom"
 PATIENCE_S = 30.0  # after which a test that waits for something has failed
 REDRAWING = ["Vary (subtle)", "Vary (strong)", "Upscale ×2", "High-res ×1.5"]
-PICTURE_BUTTONS = ["Again", "Remix", "Settings", "Favourite", "Delete", *REDRAWING]  # under a single one
+PICTURE_BUTTONS = ["Again", "Remix", "Settings", "Favourite", "Delete", *REDRAWING, "Report"]  # under a single one
 PHOTOS = Path(__file__).parents[2] / "sandbox" / "photos"
 
 

@@ -244,6 +244,12 @@ FREE_GROUPS = {"settings": "what a server allows; its managers alone, tests/disc
 FREE: dict[Key, str] = {
     ("button", "PageButton"): "whoever presses it sees their own favourites, in that place",
     ("button", "EditButton"): "a draft is its writer's; what is sent with it is probed as EditForm",
+    ("button", "ReportButton"): "opens a form; what may be reported is in tests/discord/test_moderation.py",
+    ("form", "ReportForm"): "likewise",
+    ("button", "KeepButton"): "moderators of the server; tests/discord/test_moderation.py",
+    ("button", "TakeDownButton"): "likewise",
+    ("button", "_DecideButton"): "the base of both",
+    ("command", "reports", ""): "moderators of the server",
     ("button", "EraseButton"): "everything of whoever presses it; it names nobody",
     ("button", "PasteButton"): "its own message's text; what is sent with it is probed as RemixForm",
     ("button", "StopBringingButton"): "one's own import, tests/bot/addresses/test_bringing.py",

@@ -37,8 +37,8 @@ async def panel(home: House, who: Member, card: Message, number: int) -> Message
 
 async def test_a_single_picture_has_its_buttons_below_those_of_all(home: House) -> None:
     card = await home.drawn(home.ada, "a fox")
-    assert labels(card)[-4:] == REDRAWING
-    assert [len(row["components"]) for row in card.components] == [len(labels(card)) - 4, 4]
+    assert labels(card)[-5:] == [*REDRAWING, "Report"]
+    assert [len(row["components"]) for row in card.components] == [len(labels(card)) - 5, 4, 1]
 
 
 @pytest.mark.parametrize(("label", "strength"), [("Vary (subtle)", 0.1), ("Vary (strong)", 0.3)])
@@ -60,7 +60,7 @@ async def test_a_variation_is_the_same_drawing_with_some_of_another_noise(
 async def test_each_of_several_pictures_has_a_number(home: House) -> None:
     exchange = await home.imagine(home.ada, "a fox", seed=7, count=4)
     card = await home.result(exchange)
-    assert labels(card)[-4:] == ["1", "2", "3", "4"]
+    assert labels(card)[-5:] == ["1", "2", "3", "4", "Report"]
     third = await panel(home, home.ben, card, 3)
     assert third.content == "Picture 3 of 4, seed 9"
     assert labels(third)[:4] == REDRAWING

@@ -9,7 +9,7 @@ Action = Literal[
     "cancel", "settings", "again", "delete", "example", "share", "retry", "forget",
     "pause", "resume", "finish", "choose", "train", "drop", "crops",
     "picture", "pictures", "subtle", "strong", "upscale", "highres", "remix", "favourite", "favourites", "kept",
-    "edit", "paste", "words", "erase",
+    "edit", "paste", "words", "erase", "uphold", "takedown",
     "page", "use", "like", "examples", "recipe", "report", "write", "cover", "rename", "versions", "remove",
     "version", "unversion", "gallery", "open", "made", "star", "discard", "album",
     "sharing", "server", "everyone", "private", "members", "agree",
