@@ -120,8 +120,7 @@ def _use(pick: AdapterPick, now: AdapterPick) -> AdapterUse:
 
 def current_pick(pick: AdapterPick, adapter: Adapter) -> AdapterPick:
     """What was picked, as the adapter is now."""
-    offered = adapter.origin == "imported" and adapter.kind == "lora"
-    words = adapter.trigger_words[0] if offered and adapter.trigger_words else ""
+    words = adapter.trigger if adapter.kind == "lora" and not adapter.class_word else ""
     return msgspec.structs.replace(pick, blob=adapter.blob, kind=adapter.kind, trigger=adapter.trigger, words=words)
 
 

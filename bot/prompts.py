@@ -69,11 +69,9 @@ async def read_prompt(
             (network, await adapters.resolve(network.name, viewer_id=viewer_id, guild_id=guild_id))
             for network in parsed.networks
         ]
-        # those of what was brought in are offered under the picture, and put in by whoever wants them
+        # what was brought in, or merged of such, has no class word: its words are offered under the picture
         triggers = {
-            network.name: (adapter.trigger, adapter.class_word)
-            for network, adapter in named
-            if adapter.origin != "imported"
+            network.name: (adapter.trigger, adapter.class_word) for network, adapter in named if adapter.class_word
         }
         inversions = {
             network.name: adapter.trigger for network, adapter in named if adapter.kind == "textual_inversion"

@@ -64,7 +64,7 @@ class AdapterPick(Record, frozen=True):
     trigger: str = ""  # the word that it answers to
     tagged: bool = True  # False: a textual inversion whose bare trigger word stands in the prompt
     te_weight: float | None = None  # on the text encoders; None: as `weight`
-    words: str = ""  # trigger words that are offered, for it was brought in; empty: none are
+    words: str = ""  # trigger words that are offered and not put in, for it was brought in; empty: none are
 
 
 class ImagineSpec(Record, tag="imagine", frozen=True):

@@ -33,7 +33,7 @@ def check_layer(algorithm: str, shapes: Shapes) -> int:
     rank, out, inputs = _CHECKS[algorithm or "LoRA"](shapes)
     if rank > MAX_RANK:
         raise Misshapen(f"has rank {rank:,}; at most {MAX_RANK:,}")
-    if out * inputs > MAX_NUMBERS or min(out, inputs) > MAX_RANK:
+    if max(out, rank) * inputs > MAX_NUMBERS or min(out, inputs) > MAX_RANK:
         raise Misshapen(f"changes {out:,} × {inputs:,} weights, more than any layer has")
     for role in ("magnitude", "dora_scale"):
         if role in shapes:

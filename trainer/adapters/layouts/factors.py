@@ -1,18 +1,14 @@
 """What an adapter's tensors mean for a layer's weight W: W + B·A, for every algorithm that does not ask what W is.
 
 A pair is ``down``, A of the shape (r, in) or (r, in, k, k), and ``up``, B of (out, r). All are exact but for rounding:
-no rank is cut off.
+no rank is cut off. The shapes are those that :func:`trainer.contract.adapter_shapes.check_layer` lets pass.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 import torch
-
-from trainer.contract.adapter_shapes import MAX_NUMBERS, MAX_RANK
-from trainer.errors import BadAdapterFile
 
 LOST = 1e-6  # of a difference's Frobenius norm, at most, where it is factored
 _SKETCH = 128  # the greatest rank that is looked for in a large difference
@@ -25,16 +21,9 @@ def lora(found: Tensors) -> tuple[Pair, int]:
 
     LoCon: Yeh et al. 2024, §3.1. Returns the pair before alpha, and the rank that alpha is divided by.
     """
-    down, up = _need(found, "down"), _need(found, "up")
-    if down.ndim not in (2, 4) or up.ndim not in (2, 4) or not down.numel() or not up.numel():
-        raise misshapen(down, up)
-    if up.flatten(1).shape != up.shape[:2]:
-        raise misshapen(down, up)
-    if up.shape[1] != len(down):
-        raise BadAdapterFile(f"has rank {len(down)} on one side and {up.shape[1]} on the other")
-    check_rank(len(down))
+    down, up = found["down"], found["up"]
     if "mid" in found:
-        down = _with_core(found["mid"], down.flatten(1) if down.flatten(1).shape == down.shape[:2] else down)
+        down = _with_core(found["mid"], down.flatten(1))
     return (down, up.flatten(1)), len(down)
 
 
@@ -46,10 +35,7 @@ def loha(found: Tensors) -> tuple[Pair, int]:
     convolution in Tucker's form, whose core goes into A.
     """
     (down_1, up_1), (down_2, up_2) = _hadamard_factor(found, "1"), _hadamard_factor(found, "2")
-    if down_1.shape[1:] != down_2.shape[1:] or len(up_1) != len(up_2):
-        raise misshapen(down_1, down_2)
     inputs, out = down_1[0].numel(), len(up_1)
-    check_numbers(out, inputs)
     if len(down_1) * len(down_2) >= min(out, inputs):
         change = (up_1 @ down_1.flatten(1)) * (up_2 @ down_2.flatten(1))
         return factor(change.reshape(out, *down_1.shape[1:])), len(down_1)
@@ -60,12 +46,8 @@ def loha(found: Tensors) -> tuple[Pair, int]:
 
 def _hadamard_factor(found: Tensors, number: str) -> Pair:
     """One of LoHa's two products: A (r, in) or (r, in, k, k), and B (out, r)."""
-    b, a = _need(found, f"hada_w{number}_a"), _need(found, f"hada_w{number}_b")
-    core = found.get(f"hada_t{number}")
-    _check_matrices(a, b)
-    if core is not None:
-        return _with_core(core, a), _rows(b.T, len(core))
-    return a, _rows(b, len(a))
+    b, a, core = found[f"hada_w{number}_a"], found[f"hada_w{number}_b"], found.get(f"hada_t{number}")
+    return (a, b) if core is None else (_with_core(core, a), b.T)
 
 
 def lokr(found: Tensors) -> tuple[Pair, int]:
@@ -76,9 +58,6 @@ def lokr(found: Tensors) -> tuple[Pair, int]:
     """
     (down_1, up_1), rank_1 = _kronecker_factor(found, "1")
     (down_2, up_2), rank_2 = _kronecker_factor(found, "2")
-    if down_1.ndim != 2:
-        raise misshapen(down_1, up_1)
-    check_numbers(len(up_1) * len(up_2), down_1.shape[1] * down_2[0].numel())
     down_1 = down_1[(...,) + (None,) * (down_2.ndim - 2)]
     down = torch.kron(down_1.contiguous(), down_2.contiguous())
     return (down, torch.kron(up_1.contiguous(), up_2.contiguous())), rank_2 or rank_1
@@ -89,29 +68,23 @@ def _kronecker_factor(found: Tensors, number: str) -> tuple[Pair, int]:
     whole = found.get(f"lokr_w{number}")
     if whole is not None:
         return split(whole), 0
-    b, a, core = _need(found, f"lokr_w{number}_a"), _need(found, f"lokr_w{number}_b"), found.get(f"lokr_t{number}")
-    _check_matrices(a, b)
+    b, a, core = found[f"lokr_w{number}_a"], found[f"lokr_w{number}_b"], found.get(f"lokr_t{number}")
     rank = len(a)
     if core is not None:
         a, b = _with_core(core, a), b.T
-    b = _rows(b, rank)
     if rank < min(len(b), a[0].numel()):
         return (a, b), rank
-    check_numbers(len(b), a[0].numel())
     return split((b @ a.flatten(1)).reshape(len(b), *a.shape[1:])), rank
 
 
 def full(found: Tensors) -> tuple[Pair, int]:
     """A whole difference, as LyCORIS' Full and extractors write it, of the least rank that holds it; without alpha."""
-    return factor(_need(found, "diff")), 0
+    return factor(found["diff"]), 0
 
 
 def split(matrix: torch.Tensor) -> Pair:
     """Any (out, in) or (out, in, k, k) as a pair: itself, and the identity on its narrower side."""
-    if matrix.ndim not in (2, 4) or not matrix.numel():
-        raise misshapen(matrix)
     out, inputs = len(matrix), matrix[0].numel()
-    check_numbers(out, inputs)
     if out <= inputs:
         return matrix, torch.eye(out)
     return torch.eye(inputs).reshape(inputs, *matrix.shape[1:]), matrix.flatten(1)
@@ -123,9 +96,6 @@ def factor(change: torch.Tensor) -> Pair:
     The range of a large one is found from its product with a random matrix (Halko, Martinsson and Tropp 2011, alg.
     4.1), so that a layer costs a few products and no decomposition; then it is cut by Eckart and Young (1936).
     """
-    if change.ndim not in (2, 4) or not change.numel():
-        raise misshapen(change)
-    check_numbers(len(change), change[0].numel())
     matrix = change.flatten(1).double()
     side, norm = min(matrix.shape), matrix.norm()
     if side > _SKETCH:
@@ -147,50 +117,7 @@ def factor(change: torch.Tensor) -> Pair:
 
 def _with_core(core: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
     """A core (r, r, k, k) and what stands before it (r, in), as one A (r, in, k, k)."""
-    if down.ndim != 2 or core.ndim != 4 or tuple(core.shape[:2]) != (len(down), len(down)) or not core.numel():
-        raise misshapen(core, down)
-    check_numbers(*core.shape[1:], down.shape[1])
     return torch.einsum("rskl,si->rikl", core, down).contiguous()
-
-
-def _check_matrices(*matrices: torch.Tensor) -> None:
-    """Of two sides, with something in them, and of a rank that a layer can have."""
-    for matrix in matrices:
-        if matrix.ndim != 2 or not matrix.numel():
-            raise misshapen(*matrices)
-    check_rank(min(matrices[0].shape))
-
-
-def _rows(up: torch.Tensor, rank: int) -> torch.Tensor:
-    if up.shape[1] != rank:
-        raise BadAdapterFile(f"has rank {rank} on one side and {up.shape[1]} on the other")
-    return up
-
-
-def _need(found: Tensors, role: str) -> torch.Tensor:
-    if role not in found:
-        named = role if "_" in role or role == "diff" else f"{role} matrix"
-        raise BadAdapterFile(f"has no {named}")
-    return found[role]
-
-
-def check_rank(rank: int) -> None:
-    """Raises :class:`BadAdapterFile` for one that no layer can need."""
-    if rank > MAX_RANK:
-        raise BadAdapterFile(f"has rank {rank:,}; at most {MAX_RANK:,}")
-
-
-def check_numbers(*sides: int) -> None:
-    """Before anything of these sides is made: a small file may claim a large product."""
-    if math.prod(sides) > MAX_NUMBERS:
-        shape = " × ".join(f"{side:,}" for side in sides)
-        raise BadAdapterFile(f"changes {shape} weights, more than any layer has")
-
-
-def misshapen(*tensors: torch.Tensor) -> BadAdapterFile:
-    """The sentence for shapes that can't belong together."""
-    shapes = " and ".join(str(tuple(tensor.shape)) for tensor in tensors)
-    return BadAdapterFile(f"has the shapes {shapes}, which fit no adapter")
 
 
 # the algorithms of :mod:`trainer.contract.adapter_keys`, and how each becomes a pair and the rank for its alpha

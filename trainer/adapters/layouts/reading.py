@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import torch
 
-from trainer.adapters.layouts.factors import PAIRS, Pair, check_rank
+from trainer.adapters.layouts.factors import PAIRS, Pair
 from trainer.adapters.layouts.scales import PeftScales
 from trainer.contract.adapter_keys import other_algorithm
 from trainer.contract.adapter_places import Place, find_places
+from trainer.contract.adapter_shapes import Misshapen, check_layer
 from trainer.errors import BadAdapterFile
 
 DOWN, UP, MAGNITUDE = "lora_A.weight", "lora_B.weight", "lora_magnitude_vector"
@@ -54,9 +55,10 @@ class Plan:
         weights: dict[str, torch.Tensor] = {}
         total = 0
         for (part, module), found in layers.items():
-            make = PAIRS[next(iter(algorithms[part, module]), "LoRA")]
+            algorithm = next(iter(algorithms[part, module]), "LoRA")
             with _naming(f"{part}.{module}"):
-                weights |= _normalise(part, module, found, make, scales)
+                check_layer(algorithm, {role: tuple(tensor.shape) for role, tensor in found.items()})
+                weights |= _normalise(part, module, found, PAIRS[algorithm], scales)
             total += sum(weights[f"{part}.{module}.{kind}"].numel() for kind in (DOWN, UP))
             if total > MAX_TOTAL:
                 raise BadAdapterFile("its layers need more than 4 GB as pairs; ask its maker for one of a lower rank")
@@ -68,7 +70,7 @@ def _naming(name: str) -> Iterator[None]:
     """What is wrong within gets the module's name in front."""
     try:
         yield
-    except BadAdapterFile as error:
+    except (BadAdapterFile, Misshapen) as error:
         raise BadAdapterFile(f"the module {name[:80]} {error}") from error
 
 
@@ -81,7 +83,6 @@ def _normalise(
 ) -> dict[str, torch.Tensor]:
     """One layer's tensors as the house names them, its scale folded into B."""
     (down, up), rank = make(found)
-    check_rank(len(down))
     down, up = _shape(module, down, up)
     alpha = _number(found, "alpha")
     scale = scales.scale(part, module, rank) if alpha is None else alpha / rank if rank else 1.0
@@ -93,7 +94,8 @@ def _normalise(
     result = {f"{name}.{DOWN}": down, f"{name}.{UP}": up}
     magnitude = found.get("magnitude", found.get("dora_scale"))
     if magnitude is not None:
-        result[f"{name}.{MAGNITUDE}"] = _magnitude(magnitude, len(up), down.ndim, "dora_scale" in found)
+        # as peft shapes them
+        result[f"{name}.{MAGNITUDE}"] = magnitude.reshape(1, -1, 1, 1) if down.ndim == 4 else magnitude.reshape(-1)
     return result
 
 
@@ -109,21 +111,4 @@ def _shape(module: str, down: torch.Tensor, up: torch.Tensor) -> Pair:
 
 
 def _number(found: Mapping[str, torch.Tensor], role: str) -> float | None:
-    tensor = found.get(role)
-    if tensor is None:
-        return None
-    if tensor.numel() != 1:
-        raise BadAdapterFile(f"has an {role} that is no number but {tuple(tensor.shape)}")
-    return float(tensor.item())
-
-
-def _magnitude(tensor: torch.Tensor, out: int, ndim: int, is_scale: bool) -> torch.Tensor:
-    """DoRA's magnitudes as peft shapes them: (out,) of a linear layer, (1, out, 1, 1) of a convolution."""
-    if is_scale and tensor.ndim > 1 and tensor.shape[0] == 1 != out:
-        raise BadAdapterFile(
-            "has DoRA's magnitudes over the inputs, as LyCORIS once had; only those over the outputs, as in the paper, "
-            "can be used (wd_on_output)"
-        )
-    if tensor.numel() != out:
-        raise BadAdapterFile(f"has {tensor.numel():,} magnitudes for {out:,} outputs")
-    return tensor.reshape(1, out, 1, 1) if ndim == 4 else tensor.reshape(out)
+    return float(found[role].item()) if role in found else None
