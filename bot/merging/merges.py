@@ -80,6 +80,7 @@ class Merges:
             parents = tuple(parent_of(adapter, network.weight) for adapter, network in pairs)
             leading = max(pairs, key=lambda pair: abs(pair[1].weight))[0]
             others = [adapter for adapter, _ in pairs if adapter.id != leading.id]
+            _check_ranks(order, [adapter for adapter, _ in pairs])
             if model is None:
                 work = MergeAdapters(
                     uses, order.method, order.rank, _DENSITY if order.density is None else order.density,
@@ -223,6 +224,15 @@ def _check_method(order: MergeOrder) -> None:
         raise UserError(f"seed does nothing in a merge by `{order.method}`: choose `dare`, or leave it out.")
     if order.into is not None and (order.method != "exact" or order.rank is not None):
         raise UserError("What is put into a model is put there exactly: leave `method` and `rank` out.")
+
+
+def _check_ranks(order: MergeOrder, parents: Sequence[Adapter]) -> None:
+    odd = next((each for each in parents if each.rank != parents[0].rank), None)
+    if order.method == "linear" and odd is not None:
+        raise UserError(
+            f"`linear` takes adapters of one rank, and {quoted(parents[0].name)} has {parents[0].rank},"
+            f" {quoted(odd.name)} {odd.rank}: choose `exact`, or leave one out."
+        )
 
 
 def _blocks(written: str | None) -> BlockWeights | None:

@@ -98,8 +98,13 @@ class RecipeButton(AdapterButton, template=r"dr:recipe:(?P<id>[0-9a-f]{32})(?P<p
     async def press(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
         """For whoever may use it."""
         page = await self.page(bot, interaction)
-        recipe = page.recipe or await bot.services.adapters.recipe(page.adapter)
-        words, files = described.message([Described("", cards.training_settings(page.adapter, recipe))])
+        job = await bot.services.jobs.get(page.adapter.job_id)
+        if job is not None and job.lane == "merge":
+            text = cards.merge_settings(page.adapter, job)
+        else:
+            recipe = page.recipe or await bot.services.adapters.recipe(page.adapter)
+            text = cards.training_settings(page.adapter, recipe)
+        words, files = described.message([Described("", text)])
         await interaction.response.send_message(words, files=files, ephemeral=True)
 
 

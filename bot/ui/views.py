@@ -58,7 +58,10 @@ def under_review(job_id: str, *, can_drop: bool) -> discord.ui.View:
 
 
 def under_training(job_id: str, examples: Sequence[str], adapter: Adapter | None) -> discord.ui.View:
-    """Prompts to try, sharing, the exact settings, and the adapter's other versions where there are any."""
+    """Prompts to try, sharing, the exact settings, and the adapter's other versions where there are any.
+
+    Under a merge also a form to draw with it.
+    """
     tries = [
         button("example", job_id, words, place=place, style=discord.ButtonStyle.primary, row=0)
         for place, words in enumerate(examples[:5])
@@ -66,7 +69,9 @@ def under_training(job_id: str, examples: Sequence[str], adapter: Adapter | None
     menu = choice_menu(job_id, adapter, row=2) if adapter is not None else None
     choices = [menu] if menu is not None else []
     share = button("share", job_id, "Share", emoji="🤝", row=1)
-    return view_of(*tries, share, button("settings", job_id, "Settings", emoji="⚙️", row=1), *choices)
+    merged = adapter is not None and adapter.origin == "merged"
+    use = [button("use", adapter.id, "Use it", emoji="🎨", row=1)] if adapter is not None and merged else []
+    return view_of(*tries, *use, share, button("settings", job_id, "Settings", emoji="⚙️", row=1), *choices)
 
 
 def under_ended(job: Job) -> discord.ui.View | None:

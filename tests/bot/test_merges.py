@@ -161,6 +161,7 @@ async def test_whole_models_are_merged_as_a1111_does(world: World, merges: Merge
         ("<lora:a><lora:other>", {}, "they can't be put together"),
         ("<lora:a><lora:whole>", {}, "is a whole model: name it in `into`"),
         ("<lora:a><lora:b>", {"name": "a"}, "You have an adapter `a` already"),
+        ("<lora:a><lora:wide>", {"method": "linear"}, "`linear` takes adapters of one rank, and `a` has 8, `wide` 16"),
         ("<lora:a><lora:b>", {"density": 0.5}, "density does nothing"),
         ("<lora:a><lora:b>", {"seed": 5}, "seed does nothing"),
         ("<lora:a><lora:b>", {"rank": 9999}, "rank must be between"),
@@ -175,6 +176,7 @@ async def test_what_is_refused_before_it_waits(
     for name in ("a", "b"):
         await adapter(world, name)
     await adapter(world, "other", base="other-64")
+    await adapter(world, "wide", rank=16)
     await adapter(world, "whole", kind="checkpoint")
     with pytest.raises(UserError, match=words):
         await merges.merge_adapters(order(world, prompt, **changes))

@@ -45,10 +45,14 @@ async def test_a_merge_is_made_and_draws(home: House) -> None:
     card = await home.result(await merge(home, home.ada, "ab"))
     for words in ("ab is ready", "a at 0.6 and b at 0.4, exactly", "It keeps 90 % of them.", "rank 8", "<lora:ab:1>"):
         assert words in card.text
-    assert labels(card)[-2:] == ["Share", "Settings"]
-    assert len(labels(card)) == 5  # and three prompts to try
+    assert labels(card)[-3:] == ["Use it", "Share", "Settings"]
+    assert len(labels(card)) == 6  # and three prompts to try
     settings = await home.settings_of(home.ada, card)
     assert "Parents: ada/a@1, ada/b@1" in settings
+    assert (await home.ada.click(card, "Use it")).modal is not None
+    page = await (await home.ada.slash("adapter show", channel=CHANNEL, name="ab")).response(PATIENCE_S)
+    assert "ada/a@1 × 0.6, ada/b@1 × 0.4" in page.text
+    assert await home.settings_of(home.ada, page) == settings
     drawn = await home.result(await home.ada.click(card, labels(card)[0]))
     assert "ab at 1" in drawn.text
     assert "ab at 0.5" in (await home.drawn(home.ada, "<lora:ab:0.5> at the beach")).text
