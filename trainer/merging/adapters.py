@@ -14,6 +14,7 @@ from trainer.adapters.lora_files import write_lora
 from trainer.adapters.rounding import fit
 from trainer.contract.adapter_metadata import public_metadata
 from trainer.contract.adapter_shapes import MAX_RANK
+from trainer.contract.merges import AdapterMethod
 from trainer.errors import UserFault
 from trainer.merging.adapter_source import AdapterSource, Layer, open_adapters
 from trainer.merging.embeddings import gather_embeddings, merge_embeddings
@@ -24,6 +25,10 @@ from trainer.merging.sparse import dare, ties
 from trainer.merging.writing import write_file
 
 Weighted = Sequence[tuple[float, Pair]]
+_WHY: dict[AdapterMethod, str] = {
+    "exact": "", "linear": ", by the cross-terms of the factors",
+    "ties": ", for no low rank holds single entries", "dare": ", for no low rank holds single entries",
+}  # fmt: skip
 
 
 def merge_adapters(
@@ -46,9 +51,10 @@ def merge_adapters(
         left_out = tuple(f"{source.adapter.name}: {key}" for source in sources for key in source.left_out)
     write_file(out, write_lora(weights, public_metadata(plan.metadata), embeddings, dtype=DTYPES[plan.dtype]))
     rank = max(len(tensor) for key, tensor in weights.items() if key.endswith(DOWN))
+    said = say_losses(losses, rank, len(left_out), _WHY[plan.method])
     return Merged(
         out, "lora", used, left_out, rank, losses.error, *losses.worst,
-        sentences=(_say_method(plan, adapters, embeddings), *say_losses(losses, rank, len(left_out))),
+        sentences=(_say_method(plan, adapters, embeddings), *said),
     )  # fmt: skip
 
 

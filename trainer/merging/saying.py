@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from trainer.merging.pairs import Losses
 
+_TOLD = 1e-3  # from which share on it is worth saying where
 
-def say_losses(losses: Losses, rank: int, left_out: int = 0) -> list[str]:
-    """How far the file is from what was asked for, and what found no use."""
+
+def say_losses(losses: Losses, rank: int, left_out: int = 0, why: str = "") -> list[str]:
+    """How far the file is from what was asked for, ``why``, and what found no use."""
     share, layer = losses.worst
-    said = [f"Rank {rank}; the effective weights are {say_share(losses.error)} off."]
-    if layer and share >= 1e-3:
-        said[0] = said[0][:-1] + f", at most {say_share(share)} ({layer})."
+    worst = f", at most {say_share(share)} ({layer})" if layer and share >= _TOLD else ""
+    said = [f"Rank {rank}; the effective weights are {say_share(losses.error)} off{worst}{why if worst else ''}."]
     if left_out:
         said.append(f"{left_out} keys of the files are of no use and left out.")
     return said

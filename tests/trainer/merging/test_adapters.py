@@ -133,6 +133,7 @@ def test_the_average_of_factors_has_cross_terms_and_says_what_they_weigh(tmp_pat
         assert torch.allclose(deltas(found)[module], expected, atol=1e-5)
     exact = {key: 0.5 * (deltas(a)[key] - deltas(b)[key]) for key in SHAPES}
     assert merged.error == pytest.approx(relative(deltas(found), exact), rel=1e-4)
+    assert ", by the cross-terms of the factors." in merged.sentences[1]
 
 
 def test_the_average_of_an_adapter_with_itself_is_that_adapter(tmp_path: Path) -> None:

@@ -225,6 +225,33 @@ def test_cutting_to_a_rank_is_the_truncated_svd_of_the_whole(seed: int, out: int
     assert lost == pytest.approx(float(s[rank:].square().sum().sqrt()), abs=1e-4 * float(s[0]) + 1e-6)
 
 
+def test_a_kohya_file_of_mixed_alphas_and_ranks_comes_out_with_the_effective_weights_that_it_had(
+    tmp_path: Path,
+) -> None:
+    tensors, wanted = {}, {}
+    rng = torch.Generator().manual_seed(1)
+    for place, (module, (out, inputs)) in enumerate(
+        (key, shape) for key, shape in lora_modules("sd1").items() if "attn1.to_" in key and "out" not in key
+    ):
+        rank, alpha = 2 + place % 5, 0.5 + place % 3
+        name = "lora_unet_" + module.removeprefix("unet.").replace(".", "_")
+        down, up = torch.randn(rank, inputs, generator=rng), torch.randn(out, rank, generator=rng)
+        tensors |= {
+            f"{name}.lora_down.weight": down,
+            f"{name}.lora_up.weight": up,
+            f"{name}.alpha": torch.tensor(alpha),
+        }
+        wanted[module] = up.double() @ down.double() * alpha / rank
+    source = tmp_path / "source.safetensors"
+    source.write_bytes(tensor_bytes(tensors, {}))
+    for form in ("kohya", "diffusers"):
+        plan = ExportPlan(form, dtype="float32")  # type: ignore[arg-type]
+        merged = export_adapter(plan, AdapterFile(source, "a"), tmp_path / "out.safetensors")
+        found = deltas(read_lora(merged.path.read_bytes()).weights)
+        assert found.keys() == wanted.keys()
+        assert relative(found, wanted) < 1e-6
+
+
 def test_what_float8_can_not_hold_is_left_in_float32() -> None:
     assert fit(torch.tensor([500.0]), FLOAT8).dtype == torch.float32
     assert fit(torch.tensor([448.0]), FLOAT8).dtype == FLOAT8
