@@ -13,6 +13,7 @@ import structlog
 from bot import checks, entries, fitting, lifecycle, reviews, sizes, vaes
 from bot.adapters import require_visible
 from bot.admission import Admission, info_of
+from bot.decency.minors import look_at_all
 from bot.decency.orders import check_drawing, texts_of_drawing
 from bot.errors import QueueDown, UserError
 from bot.fairness import fair_order
@@ -20,7 +21,7 @@ from bot.findings import Report, Scale, scale_of
 from bot.orders import ImagineOrder, Origin
 from bot.outbox import Outbox
 from bot.queue import Queue
-from bot.rules import allows_explicit, check_explicit, check_texts
+from bot.rules import allows_explicit, check_explicit, check_explicit_words, check_texts
 from bot.store import bases, jobs, members
 from bot.store.database import Database
 from bot.store.records import AdapterPick, Job
@@ -70,6 +71,8 @@ class Jobs:
             checks.numbers(shot)
             checks.sampler(shot)
 
+        await asyncio.to_thread(look_at_all, texts_of_drawing(order, ()))  # so that no transaction waits for it
+
         def accept(tx: Connection) -> Job:
             known = jobs.get(tx, order.origin.job_id)
             if known is not None:
@@ -117,6 +120,9 @@ class Jobs:
             checks.weight(pick)
         check_drawing(order, found)
         check_texts(tx, origin.guild_id, texts_of_drawing(order, found))
+        check_explicit_words(
+            tx, origin, [text for shot in order.pictures for text in (shot.prompt, shot.prompt_written)]
+        )
         explicit = check_explicit(tx, origin, [adapter for _, adapter in found])
         acting = [(pick, adapter) for pick, adapter in found if fitting.suits(adapter, base, known)]
         return tuple(entries.current_pick(pick, adapter) for pick, adapter in acting), base, explicit

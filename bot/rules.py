@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from sqlite3 import Connection
 
 from bot.decency.blocklist import find_blocked
+from bot.decency.minors import sexual_word
 from bot.decency.orders import is_person
 from bot.errors import UserError, quoted
 from bot.orders import Origin
@@ -48,6 +49,16 @@ def check_texts(tx: Connection, guild_id: int | None, texts: Iterable[str]) -> N
     if words and (found := find_blocked(words, texts)) is not None:
         what = "what this server has blocked" if found.is_regex else f"`{found.pattern.replace('`', chr(39))}`"
         raise UserError(f"This holds {what}, which is not to be said here: leave it out.")
+
+
+def check_explicit_words(tx: Connection, origin: Origin, texts: Iterable[str]) -> None:
+    """Raises UserError if the texts hold words for nudity or sex, which are wanted nowhere but where it is shown."""
+    if origin.guild_id is None or guilds.settings(tx, origin.guild_id).explicit_words or allows_explicit(tx, origin):
+        return
+    if (word := sexual_word(texts)) is not None:
+        raise UserError(
+            f"`{word}` is said in age-restricted channels alone on this server: leave it out, or go to such a channel."
+        )
 
 
 def allows_explicit(tx: Connection, origin: Origin) -> bool:

@@ -21,7 +21,7 @@ from bot.likeness import read_likeness
 from bot.orders import Origin, TrainOrder
 from bot.photos import Photos, StoredPhotos, check_uploads, is_zip
 from bot.recipes import check_for_base, check_recipe
-from bot.rules import allows_explicit, check_texts
+from bot.rules import allows_explicit, check_explicit_words, check_texts
 from bot.store import adapters, consents, jobs, members
 from bot.store.database import Database
 from bot.store.records import Consent, Hold, Job, Likeness, TrainSpec
@@ -245,6 +245,7 @@ def _is_person(kind: Kind, likeness: Likeness) -> bool:
 def _check_texts(tx: Connection, origin: Origin, texts: tuple[str, ...], *, person: bool) -> None:
     """What a training is called and what its captions say. Raises UserError."""
     check_training(texts, person=person)
+    check_explicit_words(tx, origin, texts)
     check_texts(tx, origin.guild_id, texts)
 
 

@@ -112,11 +112,17 @@ class SettingsCog(
         await self._show(interaction, manager)
 
     @app_commands.command(description="Whether age-restricted channels may show explicit pictures; others never do")
-    @app_commands.describe(allowed="No: they are refused in every channel")
-    async def explicit(self, interaction: discord.Interaction[Any], allowed: bool) -> None:
-        """The pictures, for words are blocked by ``forbid``."""
+    @app_commands.describe(
+        allowed="No: they are refused in every channel",
+        words="Whether prompts may hold words for nudity and sex in other channels, where nothing of it is shown",
+    )
+    async def explicit(
+        self, interaction: discord.Interaction[Any], allowed: bool | None = None, words: bool | None = None
+    ) -> None:
+        """What is left out stays."""
         manager = _manager_of(interaction)
-        await self._guilds.change(manager, lambda settings: msgspec.structs.replace(settings, explicit=allowed))
+        given = {name: said for name, said in (("explicit", allowed), ("explicit_words", words)) if said is not None}
+        await self._guilds.change(manager, lambda settings: msgspec.structs.replace(settings, **given))
         await self._show(interaction, manager)
 
     @app_commands.command(description="A channel for pictures that members star; without a channel there is none")

@@ -406,6 +406,7 @@ class GuildSettings(Record, frozen=True):
     most_storage_bytes: int | None = None  # of a member's adapters and pictures
     account_days: int = 0  # how old a member's Discord account has to be
     explicit: bool = True  # whether age-restricted channels may show what is explicit
+    explicit_words: bool = True  # whether prompts may hold words for nudity and sex in other channels, too
     showcase_channel: int | None = None  # where pictures hang that got so many stars; None: nowhere
     showcase_stars: int = 3
     log_channel: int | None = None  # where moderators read of reports

@@ -24,6 +24,7 @@ def settings_card(settings: GuildSettings, blocked: Sequence[BlockedMember], wor
         "A member within 24 hours": _limits(settings),
         "Account": f"at least {settings.account_days} days old" if settings.account_days else "of any age",
         "Explicit pictures": "in age-restricted channels" if settings.explicit else "nowhere",
+        "Explicit words": "in all prompts" if settings.explicit_words else "in age-restricted channels",
         "Showcase": _showcase(settings),
         "Reports": f"`/reports`, and posted in <#{settings.log_channel}>" if settings.log_channel else "`/reports`",
         "Blocked words": f"{words:,}; `/settings words` shows them" if words else "none",

@@ -254,3 +254,16 @@ async def test_an_explicit_picture_is_recorded_as_one_and_is_on_no_page(world: W
         return [each.explicit for each in pictures.of_job(tx, job.id)], [each.position for each in shown]
 
     assert await world.database.write(record) == ([True, False], [1])
+
+
+async def test_a_server_can_keep_explicit_words_to_age_restricted_channels(world: World, guilds: Guilds) -> None:
+    await world.imagine(prompt="a nude statue")
+    await say(guilds, explicit_words=False)
+    with pytest.raises(UserError, match="`nude` is said in age-restricted channels alone on this server"):
+        await world.imagine(prompt="a nude statue")
+    with pytest.raises(UserError, match="age-restricted channels alone"):
+        await world.train("ada", class_word="nude statue")
+    await world.imagine(negative_prompt="nude")
+    order = world.imagine_order("ada", prompt="a nude statue")
+    origin = msgspec.structs.replace(order.origin, age_restricted=True)
+    await world.jobs.submit_imagine(msgspec.structs.replace(order, origin=origin))
