@@ -98,6 +98,12 @@ def read_diary(diary: Path) -> Counter[tuple[str, int]]:
     return Counter((job, int(step)) for job, _, step in (line.split() for line in lines if line))
 
 
+def read_attempts(diary: Path) -> Counter[tuple[str, int]]:
+    """How many steps each attempt at each job has taken."""
+    lines = diary.read_text().split("\n") if diary.exists() else []
+    return Counter((job, int(attempt)) for job, attempt, _ in (line.split() for line in lines if line))
+
+
 def _seed(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()
 
