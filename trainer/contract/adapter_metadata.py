@@ -38,7 +38,7 @@ _NAMES = frozenset({"ss_sd_model_name", "ss_output_name", "darkroom.base", "mode
 # of peft's configuration: what the scale depends on, and what the layers are
 _PEFT = frozenset({"r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "use_dora", "target_modules",
                    "peft_type"})  # fmt: skip
-_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\\w|(?<![\w:/.])~?/(?:[\w.@ -]+/)+|file://")
+_PATH = re.compile(r"(?<![A-Za-z])[A-Za-z]:[\\/]|\\\\\w|(?<![\w:/.])~?/(?:[\w.@ -]+/)+|file://")
 
 
 def public_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
