@@ -105,10 +105,13 @@ class Exports:
         outcome = await self.outcome(job)
         file = None if outcome is None else outcome.export
         if outcome is None or file is None:
-            return Handover(f"The file of `{job.merge.name}` is deleted by now: use `/adapter export` again.")
+            return _deleted(job)
         text = f"{_describe(job.merge)}, {looks.size(file.size_bytes)}. {outcome.report}".strip()
         if file.size_bytes <= job.upload_limit_bytes:
-            return Handover(text, file.filename, await self._blobs.read(file.blob))
+            try:
+                return Handover(text, file.filename, await self._blobs.read(file.blob))
+            except BlobMissing:
+                return _deleted(job)
         if self._links is not None:
             return Handover(f"{text}\n{self._links.make(job)}\n{self._links.words}")
         return Handover(f"{text}\n{_way_out(job, file.size_bytes)}")
@@ -144,6 +147,10 @@ class Exports:
 
     def _is_kept(self, job: Job) -> bool:
         return self._clock() - (job.finished_at or 0.0) < EXPORT_KEPT_S
+
+
+def _deleted(job: Job) -> Handover:
+    return Handover(f"The file of `{job.merge.name}` is deleted by now: use `/adapter export` again.")
 
 
 def _check(order: ExportOrder, adapter: Adapter) -> None:

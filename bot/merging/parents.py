@@ -47,12 +47,20 @@ def look_again(tx: Connection, found: Found, origin: Origin) -> Found:
             f"{quoted(found.written)} was reported, and nothing is made of it until moderators have decided: leave it"
             " out."
         )
-    if adapter.owner_id != origin.member_id and not adapter.derivatives:
-        raise UserError(
-            f"{quoted(found.written)} may not be merged, for {adapter.owner_name} does not allow it: ask them, or leave"
-            " it out."
-        )
+    _check_licence(found.written, adapter, origin.member_id)
     return Found(found.written, adapter, adapter.base)
+
+
+def _check_licence(written: str, adapter: Adapter, member_id: int) -> None:
+    """Who trained an adapter may merge it whatever they allow others; of others' files their makers' word counts."""
+    if adapter.derivatives or (adapter.owner_id == member_id and adapter.origin == "trained"):
+        return
+    if adapter.owner_id != member_id:
+        raise UserError(
+            f"{quoted(written)} may not be merged, for {adapter.owner_name} does not allow it: ask them, or leave it"
+            " out."
+        )
+    raise UserError(f"{quoted(written)} may not be merged, by the licence that it came with: leave it out.")
 
 
 def use_of(adapter: Adapter, network: Network) -> AdapterUse:

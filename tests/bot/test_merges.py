@@ -213,6 +213,11 @@ async def test_what_others_do_not_allow_or_share_is_refused(world: World, merges
         await merges.merge_adapters(order(world, "<lora:a><lora:ben/secret>"))
     with pytest.raises(UserError, match="ben does not allow it"):
         await merges.merge_adapters(order(world, "<lora:a><lora:ben/kept>"))
+    await adapter(world, "brought", origin="imported", derivatives=False)
+    with pytest.raises(UserError, match="by the licence that it came with"):
+        await merges.merge_adapters(order(world, "<lora:a><lora:brought>"))
+    await adapter(world, "mine", derivatives=False)  # what others may not, one may oneself
+    assert (await merges.merge_adapters(order(world, "<lora:a><lora:mine>"))).state == "queued"
 
 
 @pytest.mark.parametrize("strict", [0, 1])

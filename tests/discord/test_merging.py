@@ -14,7 +14,7 @@ import pytest_asyncio
 from bot.orders import Origin
 from bot.ui.answers import origin_of
 from sandbox.members import Exchange, Member, Message
-from tests.discord.backend import BASE, ENDLESS, MISFIT, OTHER_BASE
+from tests.discord.backend import BASE, ENDLESS, MISFIT, OTHER_BASE, SketchBackend
 from tests.discord.house import CHANNEL, PATIENCE_S, House, house, labels
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -142,6 +142,28 @@ async def test_others_can_not_take_it_away_not_even_in_a_merge(home: House) -> N
     await home.result(await merge(home, home.ben, "mixture", "<lora:own:0.01><lora:ada/b>"))
     refused = await home.refusal(await home.ben.slash("adapter export", channel=CHANNEL, name="mixture"))
     assert "`mixture` is made of ada/b@1, which is not yours to take away" in refused
+
+
+async def test_an_export_outlives_the_bot_that_accepted_it(home: House) -> None:
+    await home.stop_worker()
+    exchange = await home.ada.slash("adapter export", channel=CHANNEL, name="b", rank=2)
+    first = await home.sandbox.wait_for(
+        lambda message: message.ephemeral_to == home.ada.id and "b is being exported" in message.text,
+        seen_by=home.ada, timeout_s=PATIENCE_S,
+    )  # fmt: skip
+    await home.until(lambda: _has_card(home, exchange.id))
+    await home.restart_bot()
+    await home.start_worker(SketchBackend((BASE, OTHER_BASE)))
+    answer = await home.sandbox.wait_for(
+        lambda message: message.id == first.id and bool(message.files), seen_by=home.ada, timeout_s=PATIENCE_S
+    )
+    assert answer.embeds == []
+    assert answer.files[0].data.startswith(b"b learned")
+
+
+async def _has_card(home: House, job_id: int) -> bool:
+    job = await home.job(job_id)
+    return job is not None and job.card == "private"
 
 
 async def linked(home: House, monkeypatch: pytest.MonkeyPatch) -> str:
