@@ -125,9 +125,8 @@ def _round(pair: Pair, plan: AdapterPlan) -> Pair:
 
 def _sparse(plan: AdapterPlan, layer: Layer, pairs: Weighted, names: Sequence[str]) -> torch.Tensor:
     """Δ of one layer by TIES or DARE, whole."""
-    deltas = [weight * pair.delta() for weight, pair in pairs]
-    shape = deltas[0].shape
-    deltas = [delta.reshape(shape) for delta in deltas]
+    shape = pairs[0][1].shape
+    deltas = (weight * pair.delta().reshape(shape) for weight, pair in pairs)  # one at a time: they are whole layers
     if plan.method == "ties":
         return ties(deltas, plan.density, plan.scale)
     total = torch.zeros(shape)

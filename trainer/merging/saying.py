@@ -19,4 +19,6 @@ def say_losses(losses: Losses, rank: int, left_out: int = 0, why: str = "") -> l
 
 def say_share(share: float) -> str:
     """In per cent, with two digits that mean something."""
-    return f"{100 * share:.2g} %" if share >= 1e-6 else "less than 0.0001 %"
+    if share < 1e-6:
+        return "less than 0.0001 %"
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"

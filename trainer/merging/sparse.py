@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 
@@ -18,18 +18,18 @@ def trim(delta: torch.Tensor, density: float) -> torch.Tensor:
     return torch.where(delta.abs() >= least, delta, torch.zeros_like(delta))
 
 
-def ties(deltas: Sequence[torch.Tensor], density: float, scale: float = 1.0) -> torch.Tensor:
+def ties(deltas: Iterable[torch.Tensor], density: float, scale: float = 1.0) -> torch.Tensor:
     """Trim, elect sign, and the mean of those that agree (Yadav et al. 2023, alg. 1), times λ.
 
     Elected is the sign of the sum, which is that of the greater total of magnitudes; entries of 0 do not vote in the
     mean. ``deltas`` bring their weights with them.
     """
-    total, elected = torch.zeros_like(deltas[0]), torch.zeros_like(deltas[0])
     trimmed = [trim(delta, density) for delta in deltas]
+    elected = torch.zeros_like(trimmed[0])
     for delta in trimmed:
         elected += delta
-    elected = elected.sign()
-    agreeing = torch.zeros_like(elected)
+    elected.sign_()
+    total, agreeing = torch.zeros_like(elected), torch.zeros_like(elected)
     for delta in trimmed:
         agrees = (delta.sign() == elected) & (delta != 0)
         total += torch.where(agrees, delta, torch.zeros_like(delta))

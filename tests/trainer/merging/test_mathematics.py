@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from trainer.merging.formulas import add_difference, slerp, weighted_sum
 from trainer.merging.pairs import Losses, Pair, add_pairs, average_factors, distance, pair_energy, truncate
+from trainer.merging.saying import say_share
 from trainer.merging.sparse import dare, ties, trim
 
 SEEDS = st.integers(0, 100_000)
@@ -134,3 +135,12 @@ def test_losses_are_summed_in_squares_and_the_worst_is_named() -> None:
     losses.add("empty", 0.0, 0.0)
     assert losses.error == pytest.approx(0.75)
     assert losses.worst == (pytest.approx((2 / 3) ** 0.5), "b")
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0, "less than 0.0001 %"), (2e-6, "0.0002 %"), (0.0123, "1.2 %"), (0.0999, "10 %"), (0.6, "60 %"), (1, "100 %"),
+     (1.5, "150 %")],
+)  # fmt: skip
+def test_shares_are_told_in_two_digits(share: float, words: str) -> None:
+    assert say_share(share) == words
