@@ -46,7 +46,7 @@ async def run(settings: Settings) -> None:
                 " https://discord.com/developers/applications.",
                 exit_code=2,
             ) from error
-        except (aiohttp.ClientConnectionError, discord.DiscordServerError) as error:
+        except (aiohttp.ClientConnectionError, discord.DiscordServerError, discord.GatewayNotFound) as error:
             raise StartupFault(
                 f"Discord at {settings.discord_api_base} can't be reached ({error}): check the network and"
                 " DISCORD_API_BASE, then start again."

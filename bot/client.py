@@ -77,8 +77,8 @@ class DarkroomTree(app_commands.CommandTree["DarkroomBot"]):
         await answer_fault(interaction, cause)
 
 
-class DarkroomBot(commands.Bot):
-    """The client: its commands, its buttons, and the services' loops while it is connected."""
+class DarkroomBot(commands.AutoShardedBot):
+    """The client: its commands, its buttons, and the services' loops while it is connected, on all shards at once."""
 
     def __init__(self, services: Services) -> None:
         super().__init__(

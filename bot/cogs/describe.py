@@ -22,7 +22,7 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 class DescribeCog(commands.Cog):
     """Reading settings. Told to whoever asks, alone."""
 
-    def __init__(self, bot: commands.Bot, reader: PictureReader, pictures: Pictures) -> None:
+    def __init__(self, bot: commands.AutoShardedBot, reader: PictureReader, pictures: Pictures) -> None:
         self._bot, self._reader, self._pictures = bot, reader, pictures
         self._menu: app_commands.ContextMenu = app_commands.ContextMenu(
             name="Describe picture", callback=self.describe_message

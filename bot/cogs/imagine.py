@@ -34,7 +34,13 @@ class ImagineCog(commands.Cog):
     """Drawing."""
 
     def __init__(
-        self, bot: commands.Bot, jobs: Jobs, adapters: Adapters, templates: Templates, styles: Styles, photos: Photos
+        self,
+        bot: commands.AutoShardedBot,
+        jobs: Jobs,
+        adapters: Adapters,
+        templates: Templates,
+        styles: Styles,
+        photos: Photos,
     ) -> None:
         self._bot, self._jobs, self._adapters, self._photos = bot, jobs, adapters, photos
         self._templates, self._styles = templates, styles

@@ -30,7 +30,7 @@ class TrainCog(commands.Cog):
     """Teaching a subject, a face or a style."""
 
     def __init__(
-        self, bot: commands.Bot, jobs: Jobs, trainings: Trainings, reviews: Reviews, adapters: Adapters
+        self, bot: commands.AutoShardedBot, jobs: Jobs, trainings: Trainings, reviews: Reviews, adapters: Adapters
     ) -> None:
         self._tree, self._jobs, self._trainings = bot.tree, jobs, trainings
         self._reviews, self._adapters = reviews, adapters
