@@ -55,18 +55,20 @@ CROSS JOIN json_each((
 )) AS facet
 CROSS JOIN json_each('[0, 1, 2]') AS sort;
 
--- Who is shown it stands among the words, so that a search looks at nothing else: p everybody, g a guild, m a member; and f
--- how many digits the count of its uses has, so that what is used most is found first without sorting all that match.
+-- Who is shown it stands among the words, so that a search can look at nothing else: :p everybody, :g a guild, :m a member;
+-- and :f how many digits the count of its uses has, so that what is used most is found first without sorting all that match.
 CREATE VIEW adapter_texts AS
 SELECT
     adapters.number, adapters.id AS adapter_id, adapters.name,
-    adapters.name || ' ' || adapters.trigger || ' ' || adapters.trigger_words || ' ' || members.name || ' '
-    || coalesce((SELECT group_concat(tag, ' ') FROM tags WHERE tags.adapter_id = adapters.id), '') || ' '
-    || adapters.description AS words,
-    'f' || length(adapters.uses) || ' m' || adapters.owner_id || CASE WHEN adapters.hidden_at IS NULL THEN
-        coalesce((SELECT group_concat(CASE audience WHEN 0 THEN ' p' ELSE ' g' || audience END, '')
+    replace(
+        adapters.name || ' ' || adapters.trigger || ' ' || adapters.trigger_words || ' ' || members.name || ' '
+        || coalesce((SELECT group_concat(tag, ' ') FROM tags WHERE tags.adapter_id = adapters.id), '') || ' '
+        || adapters.description, ':', ' '
+    ) AS words,
+    ':f' || length(adapters.uses) || ' :m' || adapters.owner_id || CASE WHEN adapters.hidden_at IS NULL THEN
+        coalesce((SELECT group_concat(CASE audience WHEN 0 THEN ' :p' ELSE ' :g' || audience END, '')
                   FROM adapter_audiences WHERE adapter_audiences.number = adapters.number), '')
-        || coalesce((SELECT group_concat(' m' || member_id, '') FROM member_shares
+        || coalesce((SELECT group_concat(' :m' || member_id, '') FROM member_shares
                      WHERE member_shares.adapter_id = adapters.id), '')
     ELSE '' END AS seen
 FROM adapters CROSS JOIN members ON members.id = adapters.owner_id;
@@ -80,12 +82,12 @@ SELECT
      FROM json_each('[4, 5, 6, 8]') AS longest, json_each('[1, 2, 3, 4, 5, 6, 7, 8]') AS place
      WHERE place.value <= min(longest.value, length(name)))
     || ' ' || (SELECT group_concat(substr(name, 1, value), ' ') FROM json_each('[4, 5, 6, 8]'))
-    || ' :' || replace(seen, ' ', ' :') AS tokens
+    || ' ' || seen AS tokens
 FROM adapter_texts;
 
 CREATE VIRTUAL TABLE adapter_words USING fts5(
-    words, seen, content = '', prefix = '2 3', detail = column,
-    tokenize = "unicode61 remove_diacritics 2"
+    tokens, content = '', prefix = '2 3 4 5 6 7 8', detail = none,
+    tokenize = "unicode61 remove_diacritics 2 tokenchars ':'"
 );
 CREATE VIRTUAL TABLE adapter_near USING fts5(
     tokens, content = '', detail = none,
@@ -111,8 +113,8 @@ END;
 CREATE TRIGGER indexed_delete INSTEAD OF DELETE ON indexed BEGIN
     DELETE FROM adapter_lists WHERE adapter_id = old.adapter_id;
     DELETE FROM adapter_audiences WHERE adapter_id = old.adapter_id;
-    INSERT INTO adapter_words (adapter_words, rowid, words, seen)
-    SELECT 'delete', number, words, seen FROM adapter_texts WHERE adapter_id = old.adapter_id;
+    INSERT INTO adapter_words (adapter_words, rowid, tokens)
+    SELECT 'delete', number, words || ' ' || seen FROM adapter_texts WHERE adapter_id = old.adapter_id;
     INSERT INTO adapter_near (adapter_near, rowid, tokens)
     SELECT 'delete', number, tokens FROM adapter_misspellings WHERE adapter_id = old.adapter_id;
 END;
@@ -124,8 +126,8 @@ CREATE TRIGGER indexed_insert INSTEAD OF INSERT ON indexed BEGIN
     INSERT INTO listed
     SELECT audience, facet, sort, shelf, key, number FROM adapter_lists WHERE adapter_id = new.adapter_id;
     INSERT INTO named SELECT audience, name, number FROM adapter_audiences WHERE adapter_id = new.adapter_id;
-    INSERT INTO adapter_words (rowid, words, seen)
-    SELECT number, words, seen FROM adapter_texts WHERE adapter_id = new.adapter_id;
+    INSERT INTO adapter_words (rowid, tokens)
+    SELECT number, words || ' ' || seen FROM adapter_texts WHERE adapter_id = new.adapter_id;
     INSERT INTO adapter_near (rowid, tokens)
     SELECT number, tokens FROM adapter_misspellings WHERE adapter_id = new.adapter_id;
 END;

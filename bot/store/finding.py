@@ -1,8 +1,9 @@
 """Finding adapters by what is typed: for autocomplete by the beginning of a name, for `/search` by words.
 
-Both look only among what the viewer is shown (the index of words says it of every row), take a bounded number of
-candidates, and order those: sorting all that match would take longer the more there are. A typing error is forgiven:
-names that differ by one are found by their beginnings with a character left out (`migrations/0011_catalogue.sql`).
+Both take a bounded number of candidates, keep those that the viewer can use, and order them: sorting all that match
+would take longer the more there are. Where few of the candidates are left, they are taken among what the viewer is
+shown, which the index says of every row; that list is long, so it is not asked first. A typing error is forgiven: names
+that differ by one are found by their beginnings with a character left out (`migrations/0011_catalogue.sql`).
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ import msgspec
 from bot.store import adapters, gallery
 from bot.store.records import Adapter
 
-MOST_FOUND = 200  # of one search; who looks for more says more
+MOST_FOUND = 200  # by each way of a search; who looks for more says more
 MOST_TYPED = 100
 _MOST_WORDS = 8
 _AT_ONCE = 60  # candidates out of each list
-_NEAR = 300  # candidates that may be meant by a typing error
-_FEW = 10  # less than a page: then more is taken for what was meant
-_MOST_MISTYPED = 3  # words of a search
+_NEAR = 200  # candidates that may be meant by a typing error
+_MANY = 100  # more than anybody pages through
+_FEW = 10  # less than a page: then words may be beginnings
+_NEXT_TO_NONE = 3  # then they may be mistyped
+_MOST_MISTYPED = 2  # words of a search
 _NEXT = "\U0010ffff"  # behind all that begin with a text
-_FAMOUS = "f3 OR f4 OR f5 OR f6 OR f7 OR f8"  # used a hundred times and more: these are looked at first
+_FAMOUS = '":f3" OR ":f4" OR ":f5" OR ":f6" OR ":f7" OR ":f8"'  # used a hundred times and more
 _FORGIVEN_FROM = 4  # characters
 _TWO_FORGIVEN_FROM = 8
 
@@ -65,20 +68,19 @@ def search(tx: Connection, typed: str, viewer_id: int, guild_id: int | None) -> 
     words = re.findall(r"\w+", typed.lower()[:MOST_TYPED])[:_MOST_WORDS]
     if not words:
         return []
-    whole = " AND ".join(f'words : "{word}"' for word in words)
-    numbers = _matching(tx, f"{whole} AND seen : ({_FAMOUS})", viewer_id, guild_id, MOST_FOUND)
-    if len(numbers) < MOST_FOUND:
-        numbers += _matching(tx, whole, viewer_id, guild_id, MOST_FOUND)
+    whole = " AND ".join(f'"{word}"' for word in words)
+    numbers = _matching(tx, whole, viewer_id, guild_id)
+    if len(numbers) >= _MANY:  # there may be more: what is used much is looked for by itself
+        numbers += _matching(tx, f"{whole} AND ({_FAMOUS})", viewer_id, guild_id)
     if len(numbers) < _FEW:
-        begun = " AND ".join(f"words : {_begins(word)}" for word in words)
-        numbers += _matching(tx, begun, viewer_id, guild_id, MOST_FOUND)
+        numbers += _matching(tx, " AND ".join(map(_begins, words)), viewer_id, guild_id)
     ranked = _rank(tx, list(dict.fromkeys(numbers)), words)
-    if len(ranked) < _FEW:
+    if len(ranked) < _NEXT_TO_NONE:
         for word in words[:_MOST_MISTYPED]:
-            ranked += _near(tx, word, viewer_id, guild_id)
-    found = list(dict.fromkeys(ranked))[:MOST_FOUND]
-    usable = adapters.usable_of(tx, found, viewer_id, guild_id)
-    return [number for number in found if number in usable]
+            nearly = _near(tx, word, viewer_id, guild_id)
+            usable = adapters.usable_of(tx, nearly, viewer_id, guild_id)
+            ranked += [number for number in nearly if number in usable]
+    return list(dict.fromkeys(ranked))[:MOST_FOUND]
 
 
 def _shown(tx: Connection, numbers: Iterable[int], viewer_id: int, guild_id: int | None, limit: int) -> list[Adapter]:
@@ -148,7 +150,7 @@ def _near(tx: Connection, name: str, viewer_id: int, guild_id: int | None) -> li
         return []
     query = "({}) AND ({})".format(
         " OR ".join(f'"{each}"' for each in sorted(variants)),
-        " OR ".join(f'":{each}"' for each in _audiences(viewer_id, guild_id)),
+        _seen(viewer_id, guild_id),
     )
     rows = tx.execute(
         "SELECT number, name, uses FROM"
@@ -164,39 +166,47 @@ def _near(tx: Connection, name: str, viewer_id: int, guild_id: int | None) -> li
 def distance(typed: str, name: str, most: int) -> int:
     """In how many characters ``typed`` differs from the nearest beginning of ``name``; ``most`` + 1 if in more.
 
-    Two that are swapped are one: the optimal string alignment of Damerau's errors, with the end of ``name`` free. Only
-    what lies within ``most`` of the diagonal is looked at.
+    One that is too many, missing or wrong counts, and so do two that are swapped (Damerau). What is the same at the
+    beginning costs nothing in the best way, either, so that only errors branch.
     """
-    far = most + 1
-    before: dict[int, int] = {}
-    last = {column: column for column in range(min(most, len(name)) + 1)}
-    for row, character in enumerate(typed, 1):
-        current: dict[int, int] = {}
-        for column in range(max(0, row - most), min(len(name), row + most) + 1):
-            cost = min(last.get(column, far), current.get(column - 1, far)) + 1
-            if column:
-                cost = min(cost, last.get(column - 1, far) + (character != name[column - 1]))
-            if row > 1 and column > 1 and typed[row - 2] == name[column - 1] and name[column - 2] == character:
-                cost = min(cost, before.get(column - 2, far) + 1)
-            current[column] = cost
-        before, last = last, current
-    return min([far, *last.values()])
+    same = next((place for place, (one, other) in enumerate(zip(typed, name, strict=False)) if one != other), None)
+    if same is None:
+        same = min(len(typed), len(name))
+    if same == len(typed):
+        return 0
+    if not most:
+        return 1
+    typed, name = typed[same:], name[same:]
+    ways = [(typed[1:], name)] + ([(typed[1:], name[1:]), (typed, name[1:])] if name else [])
+    if len(typed) > 1 and typed[:2] == name[1::-1]:
+        ways.append((typed[2:], name[2:]))
+    return 1 + min(distance(*way, most - 1) for way in ways)
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def _audiences(viewer_id: int, guild_id: int | None) -> list[str]:
-    """How the index says whom a row is shown to."""
-    return [f"m{viewer_id}", *([f"g{guild_id}"] if guild_id is not None else []), "p"]
+def _seen(viewer_id: int, guild_id: int | None) -> str:
+    """How the indexes say whom a row is shown to."""
+    return " OR ".join(filter(None, (f'":m{viewer_id}"', "" if guild_id is None else f'":g{guild_id}"', '":p"')))
 
 
-def _matching(tx: Connection, query: str, viewer_id: int, guild_id: int | None, limit: int) -> list[int]:
-    """The newest that match, among those that the viewer is shown."""
-    seen = " OR ".join(_audiences(viewer_id, guild_id))
+def _matching(tx: Connection, query: str, viewer_id: int, guild_id: int | None) -> list[int]:
+    """The newest that match and that the viewer can use.
+
+    Most of what matches can be seen by most, so that is looked at first: the list of all that everybody sees is long.
+    """
+    found = _match(tx, query)
+    usable = adapters.usable_of(tx, found, viewer_id, guild_id)
+    if len(found) == MOST_FOUND and len(usable) < _MANY:
+        found = _match(tx, f"({query}) AND ({_seen(viewer_id, guild_id)})")
+        usable = adapters.usable_of(tx, found, viewer_id, guild_id)
+    return [number for number in found if number in usable]
+
+
+def _match(tx: Connection, query: str) -> list[int]:
     rows = tx.execute(
-        "SELECT rowid FROM adapter_words WHERE adapter_words MATCH ? ORDER BY rowid DESC LIMIT ?",
-        (f"({query}) AND seen : ({seen})", limit),
+        "SELECT rowid FROM adapter_words WHERE adapter_words MATCH ? ORDER BY rowid DESC LIMIT ?", (query, MOST_FOUND)
     )
     return [row[0] for row in rows]
 

@@ -129,7 +129,9 @@ def fill(connection: sqlite3.Connection, library: Library) -> None:
         " ORDER BY audience, facet, sort, shelf, key, number"
     )
     connection.execute("INSERT INTO named SELECT audience, name, number FROM adapter_audiences ORDER BY 1, 2, 3")
-    connection.execute("INSERT INTO adapter_words (rowid, words, seen) SELECT number, words, seen FROM adapter_texts")
+    connection.execute(
+        "INSERT INTO adapter_words (rowid, tokens) SELECT number, words || ' ' || seen FROM adapter_texts"
+    )
     connection.execute("INSERT INTO adapter_near (rowid, tokens) SELECT number, tokens FROM adapter_misspellings")
     for _, sql in triggers:
         connection.execute(sql)

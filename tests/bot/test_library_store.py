@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.store import finding, gallery
 from bot.store.migrate import migrate
@@ -152,6 +154,27 @@ def test_a_name_is_found_by_its_beginning_and_by_what_is_nearly_it(small: sqlite
 def test_how_far_a_typed_beginning_is_from_a_name(typed: str, name: str, far: int) -> None:
     assert finding.distance(typed, name, 3) == far
     assert finding.distance(typed, name, 1) == min(far, 2)
+
+
+def reference_distance(typed: str, name: str) -> int:
+    """The optimal string alignment, cell by cell, with the end of the name free."""
+    cells = {(row, -1): row + 1 for row in range(-1, len(typed))} | {
+        (-1, column): column + 1 for column in range(-1, len(name))
+    }
+    for row, one in enumerate(typed):
+        for column, other in enumerate(name):
+            cost = min(
+                cells[row - 1, column] + 1, cells[row, column - 1] + 1, cells[row - 1, column - 1] + (one != other)
+            )
+            if row and column and one == name[column - 1] and typed[row - 1] == other:
+                cost = min(cost, cells[row - 2, column - 2] + 1)
+            cells[row, column] = cost
+    return min(cells[len(typed) - 1, column] for column in range(-1, len(name)))
+
+
+@given(typed=st.text("abc", max_size=7), name=st.text("abc", max_size=8), most=st.integers(0, 2))
+def test_the_distance_is_damerau_s(typed: str, name: str, most: int) -> None:
+    assert finding.distance(typed, name, most) == min(reference_distance(typed, name), most + 1)
 
 
 def plans(tx: sqlite3.Connection, request: object) -> list[str]:
