@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Any, Literal
@@ -13,7 +12,6 @@ from sandbox.members import Member, Message
 from sandbox.messages import Body, Origin, create_message
 from sandbox.server import Sandbox
 from sandbox.state import Channel, Guild, Role, User
-from sandbox.views import walk_components
 from sandbox.world import APPLICATION_ID, BOT_ROLE_ID
 from tests.discord.house import CHANNEL, House
 
@@ -147,12 +145,3 @@ async def drop_waiting(home: House) -> None:
         tx.execute("UPDATE jobs SET state = 'cancelled', finished_at = 1.0 WHERE state = 'queued'")
 
     await home.services.jobs._database.write(drop)
-
-
-def custom_ids(sandbox: Sandbox) -> Iterator[str]:
-    """All that the bot's messages have carried."""
-    for record in sandbox.state.messages.values():
-        if record.author_id == APPLICATION_ID and record.content != "Forged":
-            for component in walk_components(record.components):
-                if "custom_id" in component:
-                    yield component["custom_id"]

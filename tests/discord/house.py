@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,8 @@ from bot.store.records import Adapter, Consent, Job
 from bot.ui.refusals import EDIT, TITLE
 from sandbox.members import Exchange, File, Member, Message
 from sandbox.server import Sandbox
+from sandbox.views import walk_components
+from sandbox.world import APPLICATION_ID
 from tests.discord.backend import BASE, SketchBackend
 from trainer.contract.names import photos_prefix
 from trainer.decency import Gate
@@ -38,6 +41,7 @@ CHANNEL = "darkroom"
 PATIENCE_S = 30.0  # after which a test that waits for something has failed
 REDRAWING = ["Vary (subtle)", "Vary (strong)", "Upscale ×2", "High-res ×1.5"]
 PICTURE_BUTTONS = ["Again", "Remix", "Settings", "Favourite", "Delete", *REDRAWING, "Report"]  # under a single one
+OPAQUE = re.compile(r"dr:[a-z]+:(\d{1,30}|[0-9a-f]{16}|[0-9a-f]{32})(:\d{1,3})?")  # an action, an id, a place
 PHOTOS = Path(__file__).parents[2] / "sandbox" / "photos"
 
 
@@ -139,9 +143,10 @@ class House:
         await self.stop_bot()
 
     def check(self) -> None:
-        """Nothing that Discord forbids, and no error that nobody expected."""
+        """Nothing that Discord forbids, no error that nobody expected, and buttons that say nothing of anybody."""
         violations, self.sandbox.violations[:] = list(self.sandbox.violations), []
         assert violations == []
+        assert [each for each in custom_ids(self.sandbox) if not OPAQUE.fullmatch(each)] == []
         errors = [entry for entry in self.logged if entry["log_level"] in ("error", "critical")]
         self.logged.clear()
         assert errors == []
@@ -258,6 +263,15 @@ class House:
 def came_of(message: Message, exchange: Exchange) -> bool:
     """Whether the message answers that interaction, at first or later."""
     return (message.record.interaction or {}).get("id") == str(exchange.id)
+
+
+def custom_ids(sandbox: Sandbox) -> Iterator[str]:
+    """All that the bot's messages carry."""
+    for record in sandbox.state.messages.values():
+        if record.author_id == APPLICATION_ID:
+            for component in walk_components(record.components):
+                if "custom_id" in component:
+                    yield component["custom_id"]
 
 
 async def _end(bot: DarkroomBot, running: asyncio.Task[None]) -> None:
