@@ -131,10 +131,11 @@ async def test_how_to_train_can_be_said(home: House) -> None:
     assert await asked_for(home, exchange) == wanted
 
     card = await home.result(exchange)
-    shown = await (await home.ada.slash("adapter show", channel=CHANNEL, name="said")).response(PATIENCE_S)
-    for text in (await home.settings_of(home.ada, card), shown.text):
+    page = await (await home.ada.slash("adapter show", channel=CHANNEL, name="said")).response(PATIENCE_S)
+    for number, shown in enumerate((card, page)):
+        text = await home.settings_of(home.ada, shown)
         _, _, lines = text.partition("as advanced\n")
-        again = await home.train(home.ada, f"again-{len(text)}", advanced=lines.strip("`\n"))
+        again = await home.train(home.ada, f"again-{number}", advanced=lines.strip("`\n"))
         assert await asked_for(home, again) == wanted
 
 
