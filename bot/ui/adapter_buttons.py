@@ -247,7 +247,7 @@ def versions_card(page: AdapterPage) -> tuple[discord.Embed, discord.ui.View]:
         for each in every
     ]
     shown = discord.Embed(
-        title=f"Versions of {adapter.name}", description="\n".join(lines)[:4_096], colour=looks.DONE
+        title=f"Versions of {adapter.name}", description=looks.cut("\n".join(lines), 4_096), colour=looks.DONE
     )  # fmt: skip
     if not page.others:
         shown.description = f"{lines[0]}\nTraining `{adapter.name}` again makes the next version; this one is kept."
@@ -288,7 +288,7 @@ def _picture_menu(action: Action, subject_id: str, words: str, pictures: list[Pi
     )  # fmt: skip
     for number, picture in enumerate(pictures, 1):
         prompt = looks.one_line(picture.parameters.partition("\n")[0], 80)
-        menu.add_option(label=f"{number}. {prompt}"[:100], value=f"{picture.job_id}:{picture.position}")
+        menu.add_option(label=looks.cut(f"{number}. {prompt}", 100), value=f"{picture.job_id}:{picture.position}")
     return menu
 
 

@@ -11,6 +11,8 @@ from bot.library import LICENCE, LONGEST_DESCRIPTION, AdapterPage, PageText
 from bot.store.records import Adapter
 from bot.ui import adapter_page
 from bot.ui.keepsake_forms import KeepsakeForm
+from bot.ui.typed import TextField
+from trainer.contract import looks
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
@@ -20,7 +22,7 @@ class PageForm(KeepsakeForm):
     """Description, tags, trigger words and licence, as they stand."""
 
     def __init__(self, bot: DarkroomBot, page: AdapterPage) -> None:
-        super().__init__(title=f"The page of {page.adapter.name}"[:45], timeout=15 * 60)
+        super().__init__(title=looks.cut(f"The page of {page.adapter.name}", 45), timeout=15 * 60)
         self._bot, self._adapter = bot, page.adapter
         self._description = _text("description", page.adapter.description, LONGEST_DESCRIPTION, paragraph=True)
         self._tags = _text("tags", ", ".join(page.tags), 300)
@@ -55,7 +57,7 @@ class RenameForm(KeepsakeForm):
     """One field."""
 
     def __init__(self, bot: DarkroomBot, adapter: Adapter) -> None:
-        super().__init__(title=f"Rename {adapter.name}"[:45], timeout=15 * 60)
+        super().__init__(title=looks.cut(f"Rename {adapter.name}", 45), timeout=15 * 60)
         self._bot, self._adapter = bot, adapter
         self._name = _text("name", adapter.name, LONGEST_NAME)
         words = "Prompts find it by the new name alone; its trigger word stays"
@@ -69,8 +71,8 @@ class RenameForm(KeepsakeForm):
         await adapter_page.refresh(self._bot, interaction, renamed.id, f"It is called `{renamed.name}` now.")
 
 
-def _text(custom_id: str, was: str, longest: int, *, paragraph: bool = False) -> discord.ui.TextInput[Any]:
+def _text(custom_id: str, was: str, longest: int, *, paragraph: bool = False) -> TextField:
     style = discord.TextStyle.paragraph if paragraph else discord.TextStyle.short
-    return discord.ui.TextInput(
+    return TextField(
         custom_id=custom_id, style=style, default=was or None, max_length=longest, required=custom_id == "name"
     )

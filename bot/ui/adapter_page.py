@@ -34,9 +34,11 @@ def embed(page: AdapterPage, viewer_id: int, guild_id: int | None, cover: str | 
     title = adapter.name if not page.others and adapter.version == 1 else f"{adapter.name}, version {adapter.version}"
     shown = discord.Embed(title=title, description=cards.how_to_use(adapter, viewer_id), colour=looks.DONE)
     if adapter.description:
-        shown.add_field(name="About it", value=looks.quote(adapter.description)[:_LONGEST_FIELD], inline=False)
+        shown.add_field(
+            name="About it", value=f"> {looks.one_line(adapter.description, _LONGEST_FIELD - 2)}", inline=False
+        )
     for name, value in _facts(page, viewer_id, guild_id):
-        shown.add_field(name=name, value=value[:_LONGEST_FIELD])
+        shown.add_field(name=name, value=looks.cut(value, _LONGEST_FIELD))
     if cover is not None:
         shown.set_image(url=f"attachment://{cover}")
     uses = f"used {adapter.uses:,} time{'' if adapter.uses == 1 else 's'}"

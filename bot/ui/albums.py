@@ -59,7 +59,7 @@ def _under(page: AlbumPage) -> discord.ui.View:
             custom_id=button_id("discard", "0"), placeholder=ERASE, row=1
         )
         for number, each in enumerate(page.entries, 1):
-            label = f"{number}. {cards.describe(each.job)}"[:100]
+            label = looks.cut(f"{number}. {cards.describe(each.job)}", 100)
             opening.add_option(label=label, value=f"{each.job.id}:{each.first.position}")
             erasing.add_option(label=label, value=each.job.id)
         items += [opening, erasing]

@@ -13,6 +13,7 @@ from bot.orders import CONSENT_STATEMENT, TrainOrder, Upload
 from bot.photos import LEAST_PHOTOS, MOST_PHOTOS
 from bot.store.records import Likeness
 from bot.ui.answers import answer_fault, origin_of, uploads_of
+from bot.ui.typed import TextField
 from trainer.contract.requests import Kind
 
 _PHOTOS = f"{LEAST_PHOTOS} to {MOST_PHOTOS} photos, or one zip of up to 100"
@@ -57,9 +58,7 @@ class TrainForm(Form):
     def __init__(self, order: TrainOrder, on_filled: OnFilled) -> None:
         title = f"Train on {len(order.uploads)} photos" if order.uploads else "Train on your photos"
         super().__init__(title, order, on_filled)
-        self._name: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            custom_id="name", default=order.name[:200] or None, placeholder="thnos", max_length=200
-        )
+        self._name = TextField(custom_id="name", default=order.name[:200] or None, placeholder="thnos", max_length=200)
         self._files: discord.ui.FileUpload[Any] = discord.ui.FileUpload(
             custom_id="photos", min_values=1, max_values=MOST_PHOTOS
         )
@@ -75,7 +74,7 @@ class TrainForm(Form):
                 for place, (label, words, kind, likeness) in enumerate(KINDS)
             ],
         )
-        self._class_word: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        self._class_word = TextField(
             custom_id="class_word", default=order.class_word or None, placeholder="dog, monster, mug …", required=False
         )
         self._consent: discord.ui.Checkbox[Any] = discord.ui.Checkbox(custom_id="consent", default=order.consent)
@@ -106,7 +105,7 @@ class CaptionsForm(Form):
     def __init__(self, order: TrainOrder, on_filled: OnFilled) -> None:
         super().__init__("What is in each photo?", order, on_filled)
         self._filenames = [upload.filename for upload in order.uploads]
-        self._captions: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        self._captions = TextField(
             custom_id="captions", style=discord.TextStyle.paragraph, default=captions_form(self._filenames),
             max_length=4_000, required=False,
         )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import discord
 
@@ -11,6 +10,7 @@ from bot.drafts import Draft
 from bot.orders import Upload
 from bot.sources import FromPicture
 from bot.ui.remixing import DraftForm
+from bot.ui.typed import TextField
 from trainer.contract import infotext
 from trainer.contract.prompt import MAX_PROMPT
 
@@ -23,16 +23,12 @@ class FromPictureForm(DraftForm):
     def __init__(self, picture: Upload) -> None:
         super().__init__(title="Draw from this picture", timeout=15 * 60)
         self._picture = picture
-        self._prompt: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        self._prompt = TextField(
             custom_id="prompt", style=discord.TextStyle.paragraph, max_length=MAX_PROMPT,
             placeholder="<lora:thnos:0.8> in a suit",
         )  # fmt: skip
-        self._strength: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            custom_id="strength", required=False, max_length=20, placeholder="0.75"
-        )
-        self._styles: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            custom_id="styles", required=False, max_length=300, placeholder="film noir, grainy"
-        )
+        self._strength = TextField(custom_id="strength", required=False, max_length=20, placeholder="0.75")
+        self._styles = TextField(custom_id="styles", required=False, max_length=300, placeholder="film noir, grainy")
         self.add_item(discord.ui.Label(text="What to draw", component=self._prompt))
         self.add_item(
             discord.ui.Label(text="Strength", description="0 keeps the picture, 1 draws anew", component=self._strength)

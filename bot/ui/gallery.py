@@ -42,7 +42,7 @@ def embed(page: GalleryPage, viewer_id: int, *, covers: bool) -> discord.Embed:
 
 def _title(asked: Words | Filters) -> str:
     if isinstance(asked, Words):
-        return f"Found for {looks.plain(asked.text)}"[:256]
+        return looks.cut(f"Found for {looks.plain(asked.text)}", 256)
     filters = asked.asked
     parts = [
         f"{_KINDS[filters.kind]}s" if filters.kind else "",
@@ -50,7 +50,7 @@ def _title(asked: Words | Filters) -> str:
         f"by {looks.plain(asked.owner)}" if asked.owner else "",
         f"with the tag {looks.plain(filters.tag)}" if filters.tag else "",
     ]
-    return ", ".join(["Gallery", *(part for part in parts if part), _SORTS[filters.sort]])[:256]
+    return looks.cut(", ".join(["Gallery", *(part for part in parts if part), _SORTS[filters.sort]]), 256)
 
 
 def _line(adapter: Adapter, viewer_id: int) -> str:
@@ -64,7 +64,9 @@ def under(page: GalleryPage, viewer_id: int) -> discord.ui.View:
     if page.entries:
         menu: discord.ui.Select[Any] = discord.ui.Select(custom_id=button_id("open", "0"), placeholder=WHICH, row=0)
         for number, entry in enumerate(page.entries, 1):
-            menu.add_option(label=f"{number}. {entry.adapter.name_for(viewer_id)}"[:100], value=entry.adapter.id)
+            menu.add_option(
+                label=looks.cut(f"{number}. {entry.adapter.name_for(viewer_id)}", 100), value=entry.adapter.id
+            )
         items.append(menu)
     if page.number > 0:
         items.append(button("gallery", page.browse_id, "Back", place=page.number - 1, emoji="◀️", row=1))

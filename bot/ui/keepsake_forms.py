@@ -11,6 +11,7 @@ from bot.store.records import Style, Wildcard
 from bot.styles import LONGEST_SETTINGS, Styles, StyleText
 from bot.ui import keepsakes
 from bot.ui.answers import answer_fault, editor_of
+from bot.ui.typed import TextField
 from bot.wildcards import Wildcards
 from trainer.contract import looks
 from trainer.contract.prompt import MAX_PROMPT
@@ -40,7 +41,7 @@ class ListForm(KeepsakeForm):
                 f"The list `{name}` has {len(text):,} characters, more than a form has room for: attach it as a `.txt`"
                 " in `file`; `/wildcard show` gives you what is there."
             )
-        self._lines: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        self._lines = TextField(
             custom_id="lines", style=discord.TextStyle.paragraph, default=text or None, max_length=_LONGEST_FIELD,
             placeholder="red fox\nblue whale\n{grey|white} cat",
         )  # fmt: skip
@@ -78,8 +79,8 @@ class StyleForm(KeepsakeForm):
         await interaction.response.send_message(keepsakes.style_kept(style, said.ignored), ephemeral=True)
 
 
-def _field(custom_id: str, was: str, longest: int, example: str) -> discord.ui.TextInput[Any]:
-    return discord.ui.TextInput(
+def _field(custom_id: str, was: str, longest: int, example: str) -> TextField:
+    return TextField(
         custom_id=custom_id, style=discord.TextStyle.paragraph, default=was or None, max_length=longest,
         placeholder=example, required=False,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from bot.moderation import MOST_REASON, Case, Verdict
 from bot.store.records import Decision
 from bot.ui.answers import answer_fault, is_moderator
 from bot.ui.job_button import JobButton
+from bot.ui.typed import TextField
 from bot.ui.views import button, view_of
 from trainer.contract import looks
 
@@ -39,7 +40,7 @@ class ReportForm(discord.ui.Modal):
     def __init__(self, bot: DarkroomBot, kind: Literal["adapter", "pictures"], subject_id: str) -> None:
         super().__init__(title="Report this to the moderators")
         self._bot, self._kind, self._subject_id = bot, kind, subject_id
-        self.reason: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        self.reason = TextField(
             label="What is wrong with it?", max_length=MOST_REASON, style=discord.TextStyle.paragraph,
             placeholder="Such as: this is my face, and nobody asked me",
         )  # fmt: skip
@@ -122,7 +123,7 @@ def case_card(case: Case) -> discord.Embed:
     report = case.report
     embed = discord.Embed(title=f"Report {report.id}", colour=looks.FAILED)
     embed.add_field(name="What", value=_what(case), inline=False)
-    embed.add_field(name="Why", value=discord.utils.escape_markdown(report.reason), inline=False)
+    embed.add_field(name="Why", value=looks.one_line(report.reason, 1_024) or "Nothing was said.", inline=False)
     by = f"<@{report.reporter_id}>" + (f" and {case.also} more" if case.also else "")
     embed.add_field(name="By", value=by)
     embed.add_field(name="When", value=discord.utils.format_dt(discord.utils.utcnow().fromtimestamp(report.created_at)))
@@ -147,7 +148,7 @@ def verdict_card(verdict: Verdict, moderator_id: int) -> discord.Embed:
         names = ", ".join(f"`{each.owner_name}/{each.name}`" for each in verdict.deleted[:20])
         words += f"\nDeleted with all that was made of it, and copies: {names}."
     title = f"Report {verdict.case.report.id}: {'kept' if kept else 'taken down'}"
-    return discord.Embed(title=title, description=words[:4096], colour=looks.DONE if kept else looks.FAILED)
+    return discord.Embed(title=title, description=looks.cut(words, 4096), colour=looks.DONE if kept else looks.FAILED)
 
 
 def under_cases(cases: Sequence[Case]) -> discord.ui.View:

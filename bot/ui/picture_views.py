@@ -10,6 +10,7 @@ import discord
 from bot.redrawing import is_enlarged, words_to_toggle
 from bot.store.records import AdapterPick, Job
 from bot.ui.views import button, view_of
+from trainer.contract import looks
 from trainer.contract.names import Action, button_id
 
 MOST_NUMBERS = 8  # in two rows of four, which a thumb can hit; more are put into menus
@@ -76,7 +77,7 @@ def to_pages(picks: Sequence[AdapterPick]) -> discord.ui.View:
     """A menu of adapters that opens their pages."""
     menu: discord.ui.Select[Any] = discord.ui.Select(custom_id=button_id("open", "0"), placeholder="Open a page")
     for adapter_id, written in {pick.adapter_id: pick.written for pick in picks}.items():
-        menu.add_option(label=written[:100], value=adapter_id)
+        menu.add_option(label=looks.cut(written, 100), value=adapter_id)
     return view_of(menu)
 
 

@@ -13,6 +13,7 @@ from bot.grids import Sides
 from bot.sources import submit
 from bot.styles import Styles
 from bot.ui.answers import DRAFT, accept, answer_fault, origin_of
+from bot.ui.typed import TextField
 from trainer.contract import looks
 from trainer.contract.drawings import Source
 
@@ -87,8 +88,8 @@ class EditForm(DraftForm):
         )
 
 
-def _field(custom_id: str, text: str, *, required: bool = True) -> discord.ui.TextInput[Any]:
-    return discord.ui.TextInput(
+def _field(custom_id: str, text: str, *, required: bool = True) -> TextField:
+    return TextField(
         custom_id=custom_id, style=discord.TextStyle.paragraph, default=text or None, max_length=LONGEST_FIELD,
         required=required,
     )  # fmt: skip

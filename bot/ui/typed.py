@@ -1,8 +1,10 @@
-"""What members type into the options of commands, as it comes from Discord."""
+"""What members type, as it comes from Discord: each text goes through ``clean`` here before anything else is done."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import discord
 
 from trainer.contract.looks import clean
 
@@ -13,3 +15,12 @@ def clean_options(options: list[dict[str, Any]]) -> None:
         if isinstance(option.get("value"), str):
             option["value"] = clean(option["value"])
         clean_options(option.get("options", []))
+
+
+class TextField(discord.ui.TextInput[Any]):
+    """The field of a form for text, without what nobody sees."""
+
+    @property
+    def value(self) -> str:
+        """What was typed."""
+        return clean(super().value)

@@ -15,10 +15,25 @@ from hypothesis import strategies as st
 from bot.client import DarkroomBot
 from bot.drafts import Draft
 from bot.errors import quoted
+from bot.library import AdapterPage
+from bot.moderation import Case
 from bot.services import Services
-from bot.store.records import AdapterPick, BlockedMember, BlockedWord, GuildSettings, ImagineSpec, Job, Style, Wildcard
-from bot.ui import cards, described, guild_cards, keepsakes, refusals, views
+from bot.store.records import (
+    Adapter,
+    AdapterPick,
+    BlockedMember,
+    BlockedWord,
+    GuildSettings,
+    ImagineSpec,
+    Job,
+    Parent,
+    Report,
+    Style,
+    Wildcard,
+)
+from bot.ui import adapter_page, cards, described, guild_cards, keepsakes, moderating, refusals, views
 from bot.ui.choices import job_choices
+from bot.ui.typed import TextField, clean_options
 from sandbox.rules import check_message
 from tests.requests import picture_request
 from trainer import cards as worker_cards
@@ -30,7 +45,7 @@ from trainer.delivery import Delivery, _embed
 
 TEXTS = 10_000
 PARTS = (
-    "@everyone", "@here", "<@1>", "<@!1>", "<@&2>", "<#3>", "</imagine:4>", "<a:x:5>", "<t:1:R>",
+    "@everyone", "@here", "<@1>", "<@!1>", "<@&2>", "<#3>", "</imagine:4>", "<a:x:5>", "<t:2:R>",
     "[x](https://x.example)", "**", "__", "~~", "||", "`", "```", "```\n", "> ", ">>> ", "# ", "-# ", "- ", "1. ",
     "\\", "\\`", "\n", "\r\n", "\t", "\x00", "\x1b[31m", "\x7f", "\x85", "\u2028", "\u2029", "\u202e", "\u202d",
     "\u2066", "\u2069", "\u200e", "\u200f", "\u061c", "\u200b", "\u200c", "\u200d", "\ufeff", "\u00ad",
@@ -40,7 +55,7 @@ PARTS = (
 )  # fmt: skip
 TURNS = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 CALLS = re.compile(r"(?<!\\)<(?:@[!&]?\d+|#\d+|/[\w-]+:\d+|a?:\w+:\d+|t:\d+)")
-OWN = re.compile(r"<@9>|<t:\d+:R>|<@77>|<@&7>|<#8>")  # what the bot says itself
+OWN = re.compile(r"<@9>|<t:1(?::R)?>|<@77>|<@&7>|<#8>")  # what the bot says itself
 INLINE = re.compile(r"`[^`\n]+`")
 BOX = re.compile(r"```\n.*?\n```", re.DOTALL)
 
@@ -82,6 +97,7 @@ def bodies(text: str) -> Iterator[dict[str, Any]]:
         cards.refused(msgspec.structs.replace(job, error="It is explicit.", refused=True)),
         cards.jobs_list([job] * 3, {"1": 1}, {}, [msgspec.structs.replace(job, state="failed")] * 5),
         *_kept(text),
+        *_of_adapter(text),
         *(_embed(face) for face in _faces(text)),
     ):
         yield {"embeds": [embed.to_dict()]}
@@ -93,6 +109,24 @@ def bodies(text: str) -> Iterator[dict[str, Any]]:
         yield {"embeds": [parts["embed"].to_dict()]}
     view = views.under_jobs([job], [cards.describe(job)])
     yield {"content": "x", "components": [] if view is None else view.to_components()}
+
+
+def _of_adapter(text: str) -> Iterator[discord.Embed]:
+    """Its page, with what a stranger's file or page says of it, and a report of it."""
+    words = tuple(part[:200] for part in looks.clean(text).split("\n") if part.strip())[:10]
+    adapter = Adapter(
+        id="a", job_id="1", owner_id=9, owner_name="ada", guild_id=1, name="thnos", kind="lora", subject_kind="subject",
+        trigger="thnos", class_word="dog", base="emoji-64", base_hash="00", blob="b", size_bytes=8, rank=8, steps=4,
+        photos=3, seconds=1.0, final_loss=0.1, trainer_version="0.1.0", created_at=1.0, origin="imported",
+        source=f"https://x.example/{text}", trigger_words=words, description=looks.clean(text)[:1_000],
+    )  # fmt: skip
+    parents = (Parent(adapter_id="p", owner_id=9, name=looks.clean(text)[:100], weight=1.0),) * 8
+    page = AdapterPage(
+        adapter=adapter, recipe=None, tags=("a", "b"), cover=None, examples=(), parents=parents, liked=False, others=(),
+    )  # fmt: skip
+    yield adapter_page.embed(page, 9, 1, None)
+    report = Report(id=1, guild_id=1, reporter_id=77, adapter_id="a", job_id=None, reason=text[:500], created_at=1.0)
+    yield moderating.case_card(Case(report=report, adapter=adapter))
 
 
 def _kept(text: str) -> Iterator[discord.Embed]:
@@ -176,6 +210,18 @@ def test_ten_thousand_texts_break_no_rule_forge_nothing_and_call_nobody() -> Non
                 assert not CALLS.search(bare), (text, words)
         choices = [choice.to_dict() for choice in job_choices([job_of(text)], "")]
         assert all(units(choice["name"]) <= 100 for choice in choices)
+
+
+async def test_what_is_typed_into_forms_is_cleaned() -> None:
+    field = TextField(label="x")
+    field._value = "a\u202e \x00fox"  # as discord.py fills it in
+    assert field.value == "a fox"
+
+
+def test_what_is_typed_into_options_is_cleaned_in_subcommands_too() -> None:
+    options = [{"name": "set", "options": [{"name": "name", "value": "a\u202eb"}, {"name": "n", "value": 3}]}]
+    clean_options(options)
+    assert options == [{"name": "set", "options": [{"name": "name", "value": "ab"}, {"name": "n", "value": 3}]}]
 
 
 def test_neither_process_lets_a_mention_through() -> None:

@@ -46,11 +46,15 @@ def units(text: str) -> int:
 
 
 def cut(text: str, longest: int) -> str:
-    """``text``, of at most so many UTF-16 code units; what is cut off is told by an ellipsis."""
+    """``text``, of at most so many UTF-16 code units; what is cut off is told by an ellipsis.
+
+    It is never cut within a character, nor between a backslash and what it hides.
+    """
     if units(text) <= longest:
         return text
-    kept = text.encode("utf-16-le", "surrogatepass")[: 2 * (longest - 1)].decode("utf-16-le", "ignore")
-    return kept.rstrip(_JOINERS) + "…"
+    kept = text.encode("utf-16-le", "surrogatepass")[: 2 * (longest - 1)].decode("utf-16-le", "ignore").rstrip(_JOINERS)
+    backslashes = len(kept) - len(kept.rstrip("\\"))
+    return kept[: len(kept) - backslashes % 2] + "…"
 
 
 def sentence(text: str) -> str:
@@ -89,10 +93,5 @@ def quote(prompt: str) -> str:
 
 
 def one_line(text: str, longest: int) -> str:
-    """``text`` as it is, on one line of at most so many characters; never cut between a backslash and what it hides."""
-    shown = plain(" ".join(clean(text).split()))
-    if units(shown) <= longest:
-        return shown
-    kept = cut(shown, longest).removesuffix("…")
-    backslashes = len(kept) - len(kept.rstrip("\\"))
-    return kept[: len(kept) - backslashes % 2] + "…"
+    """``text`` as it is, on one line of at most so many UTF-16 code units."""
+    return cut(plain(" ".join(clean(text).split())), longest)
