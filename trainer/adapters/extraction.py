@@ -10,6 +10,7 @@ import torch
 Tensors = Mapping[str, torch.Tensor]
 _EMBEDDINGS = ("token_embedding.weight", "position_embedding.weight", "class_embedding.weight")
 _EXACT_UP_TO = 384  # the shorter side of a matrix whose whole SVD is cheap
+_PIECE = 2**20  # numbers
 _OVERSAMPLING = 16  # beyond the rank, and
 _POWER_ITERATIONS = 4  # of the randomised SVD: Halko et al. 2011, §4.5 and algorithm 5.1
 
@@ -70,7 +71,8 @@ def extract_lora(
 
 def energy(tensor: torch.Tensor) -> float:
     """‖·‖² of Frobenius, summed in double precision: whole models have a thousand million entries."""
-    return float(torch.linalg.vector_norm(tensor, dtype=torch.float64)) ** 2
+    pieces = torch.split(tensor.reshape(-1), _PIECE)  # or a copy twice as large as the tensor is made
+    return sum(float(torch.linalg.vector_norm(piece, dtype=torch.float64)) ** 2 for piece in pieces)
 
 
 def factorise(change: torch.Tensor, rank: int, seed: int) -> Factors:
