@@ -28,6 +28,8 @@ _NEXT_TO_NONE = 3  # then they may be mistyped
 _MOST_MISTYPED = 2  # words of a search
 _NEXT = "\U0010ffff"  # behind all that begin with a text
 _FAMOUS = '":f3" OR ":f4" OR ":f5" OR ":f6" OR ":f7" OR ":f8"'  # used a hundred times and more
+# as the index parts texts; to it these vowels of New Tai Lue are no letters
+_WORD = re.compile(r"[^\W_\u19b0-\u19c9]+")
 _FORGIVEN_FROM = 4  # characters
 _TWO_FORGIVEN_FROM = 8
 
@@ -65,7 +67,7 @@ def search(tx: Connection, typed: str, viewer_id: int, guild_id: int | None) -> 
     At most :data:`MOST_FOUND`, the likeliest first. Where few have them, words are taken for beginnings, too, and then
     for names that were mistyped.
     """
-    words = re.findall(r"\w+", typed.lower()[:MOST_TYPED])[:_MOST_WORDS]
+    words = _WORD.findall(typed.lower()[:MOST_TYPED])[:_MOST_WORDS]
     if not words:
         return []
     whole = " AND ".join(f'"{word}"' for word in words)

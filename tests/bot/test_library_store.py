@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.store import finding, gallery
@@ -145,6 +145,20 @@ def test_a_name_is_found_by_its_beginning_and_by_what_is_nearly_it(small: sqlite
     numbers = finding.search(small, "thons", 1, GUILD)
     assert numbers[:2] == [4, 3] or numbers[:2] == [3, 4]
     assert 5 not in numbers
+
+
+@pytest.mark.parametrize("typed", ["my_fox", "my fox", "_fox", "MY_FOX*", '"my" fox', "my-fox"])
+def test_names_are_found_by_their_words_whatever_stands_between(small: sqlite3.Connection, typed: str) -> None:
+    small.execute("UPDATE adapters SET name = 'my_fox', public_at = 1.0 WHERE number = 3")
+    assert finding.search(small, typed, 1, GUILD)[0] == 3
+
+
+@given(typed=st.text(max_size=40))
+@example(typed="a\u19b0b")  # a letter to Python, and none to the index
+@example(typed='NEAR("a" b) AND -c OR ^d* {e}: f')
+def test_anything_may_be_searched_for(library: sqlite3.Connection, typed: str) -> None:
+    finding.search(library, typed, VIEWER, GUILD)
+    finding.complete(library, typed, VIEWER, GUILD, 25)
 
 
 @pytest.mark.parametrize(
