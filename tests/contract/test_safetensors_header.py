@@ -84,3 +84,9 @@ def test_more_objects_than_tensors_may_be_are_given_up_while_they_are_read() -> 
     text = json.dumps({"a": [{} for _ in range(30_000)]}).encode()
     with pytest.raises(BadHeader, match="20,001 tensors or more; at most 20,000"):
         parse_header(text, 0)
+
+
+@pytest.mark.parametrize("bracket", ["[", "{"])
+def test_a_header_of_brackets_is_not_even_read(bracket: str) -> None:
+    with pytest.raises(BadHeader, match="opens more than 200,000 brackets"):
+        parse_header(b'{"a":' + bracket.encode() * 200_000, 0)

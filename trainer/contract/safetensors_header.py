@@ -16,6 +16,7 @@ MAX_HEADER_BYTES = 8 * 1024 * 1024
 MAX_TENSORS = 20_000
 MAX_NOTES = 1_000  # of the metadata
 MAX_SIDES = 8  # of a tensor
+MAX_BRACKETS = 200_000  # a tensor has three, and metadata hold JSON, too; a header of nothing else takes gigabytes
 DTYPE_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
                "F8_E4M3": 1, "F8_E5M2": 1}  # fmt: skip
 METADATA = "__metadata__"
@@ -41,6 +42,8 @@ def parse_header(text: bytes, body_bytes: int) -> tuple[Entries, dict[str, str]]
     Raises :class:`BadHeader`: no JSON, a name twice, an unknown type, a shape that does not fit its bytes, tensors that
     overlap or leave a hole, metadata that are not texts, more of anything than a file may have.
     """
+    if text.count(b"[") + text.count(b"{") > MAX_BRACKETS:
+        raise BadHeader(f"the header opens more than {MAX_BRACKETS:,} brackets")
     try:
         header = json.loads(text.decode(), object_pairs_hook=_Objects().take)
     except BadHeader:

@@ -19,7 +19,7 @@ FILES = hostile_files()
 
 
 def test_the_limits_are_those_that_the_figures_promise() -> None:
-    assert child.MEMORY_BYTES <= MOST_MIB * 1024**2
+    assert child.MEMORY_BYTES <= (MOST_MIB - 64) * 1024**2  # what Python and numpy take is far less than the rest
     assert child.CPU_S == 1
 
 
