@@ -59,12 +59,12 @@ class SettingsCog(
 
     @app_commands.command(description="Where Darkroom is used; threads go with their channel")
     @app_commands.describe(
-        channel="The channel", used="only here and in others so named, never here, or as everywhere else"
+        place="The channel", used="only here and in others so named, never here, or as everywhere else"
     )
     async def channels(
         self,
         interaction: discord.Interaction[Any],
-        channel: discord.TextChannel | discord.VoiceChannel | discord.ForumChannel,
+        place: discord.TextChannel | discord.VoiceChannel | discord.ForumChannel,
         used: Literal["only", "never", "as usual"],
     ) -> None:
         """One channel at a time."""
@@ -74,10 +74,10 @@ class SettingsCog(
             lambda settings: msgspec.structs.replace(
                 settings,
                 allowed_channels=with_member(
-                    settings.allowed_channels, channel.id, wanted=used == "only", most=MOST_CHANNELS, what="channels"
+                    settings.allowed_channels, place.id, wanted=used == "only", most=MOST_CHANNELS, what="channels"
                 ),
                 forbidden_channels=with_member(
-                    settings.forbidden_channels, channel.id, wanted=used == "never", most=MOST_CHANNELS, what="channels"
+                    settings.forbidden_channels, place.id, wanted=used == "never", most=MOST_CHANNELS, what="channels"
                 ),
             ),
         )

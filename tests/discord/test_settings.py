@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.permissions import MANAGE_GUILD
-from sandbox.world import MODERATOR_ROLE_ID
+from sandbox.world import GENERAL_ID, MODERATOR_ROLE_ID
 from tests.discord.house import CHANNEL, PATIENCE_S, House
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,6 +32,22 @@ async def test_what_is_set_is_shown_and_holds(home: House) -> None:
     assert "with 4 more it would be above the 3 of this server" in words
     assert "no limits" in await say(home, "limits", pictures=0, account_days=0)
     await home.drawn(home.ada, "a fox")
+
+
+async def test_channels_are_named_and_forgotten(home: House) -> None:
+    assert f"only <#{GENERAL_ID}>" in await say(home, "channels", place="general", used="only")
+    words = await home.refusal(await home.imagine(home.ada, "a fox"))
+    assert words.endswith(f"use it in <#{GENERAL_ID}>.")
+    assert f"but not <#{GENERAL_ID}>" in await say(home, "channels", place="general", used="never")
+    await home.drawn(home.ada, "a fox")
+    assert "not <#" not in await say(home, "channels", place="general", used="as usual")
+
+
+async def test_explicit_words_are_kept_to_age_restricted_channels(home: House) -> None:
+    assert "in age-restricted channels" in await say(home, "explicit", words=False)
+    words = await home.refusal(await home.imagine(home.ada, "a nude statue"))
+    assert words.startswith("`nude` is said in age-restricted channels alone on this server")
+    await say(home, "explicit", words=True)
 
 
 async def test_members_are_blocked_and_let_in_again(home: House) -> None:
