@@ -181,9 +181,10 @@ class Library:
 
         return await self._database.write(change)
 
-    async def complete_tag(self, typed: str, limit: int = 25) -> list[str]:
+    async def complete_tag(self, typed: str, *, viewer_id: int, guild_id: int | None, limit: int = 25) -> list[str]:
         """Tags that begin so."""
-        return await self._database.read(lambda tx: library.complete_tag(tx, typed.strip().lower(), limit))
+        wanted = typed.strip().lower()
+        return await self._database.read(lambda tx: library.complete_tag(tx, wanted, viewer_id, guild_id, limit))
 
 
 def read_tags(text: str) -> tuple[str, ...]:

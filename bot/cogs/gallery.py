@@ -75,7 +75,9 @@ class GalleryCog(commands.Cog):
 
     @gallery.autocomplete("tag")
     async def _complete_tag(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        return [app_commands.Choice(name=tag, value=tag) for tag in await self._library.complete_tag(typed)]
+        viewer_id, guild_id = interaction.user.id, interaction.guild_id
+        found = await self._library.complete_tag(typed, viewer_id=viewer_id, guild_id=guild_id)
+        return [app_commands.Choice(name=tag, value=tag) for tag in found]
 
     @search.autocomplete("words")
     async def _complete_words(

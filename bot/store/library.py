@@ -74,11 +74,22 @@ def set_tags(tx: Connection, adapter_id: str, wanted: Sequence[str]) -> None:
     tx.executemany("INSERT INTO tags VALUES (?, ?) ON CONFLICT DO NOTHING", [(tag, adapter_id) for tag in wanted])
 
 
-def complete_tag(tx: Connection, typed: str, limit: int) -> list[str]:
-    """Tags that begin so, in the order of the alphabet."""
+def complete_tag(tx: Connection, typed: str, viewer_id: int, guild_id: int | None, limit: int) -> list[str]:
+    """Tags that begin so, in the order of the alphabet: of the viewer's own, and of what they are shown.
+
+    From each tag to the next by the index, whatever many adapters have it; the lists of a gallery say whom it is shown.
+    """
     rows = tx.execute(
-        "SELECT DISTINCT tag FROM tags WHERE tag >= ? AND tag < ? LIMIT ?", (typed, typed + "\U0010ffff", limit)
-    )  # fmt: skip
+        "WITH RECURSIVE found (tag) AS ("
+        " SELECT min(tag) FROM tags WHERE tag >= :from UNION ALL"
+        " SELECT (SELECT min(tag) FROM tags WHERE tags.tag > found.tag) FROM found WHERE found.tag < :to)"
+        " SELECT tag FROM found WHERE tag < :to AND ("
+        " EXISTS (SELECT 1 FROM listed WHERE audience = 0 AND facet = '#' || lower(found.tag))"
+        " OR EXISTS (SELECT 1 FROM listed WHERE audience = :guild AND facet = '#' || lower(found.tag))"
+        " OR EXISTS (SELECT 1 FROM adapters JOIN tags ON tags.adapter_id = adapters.id"
+        " WHERE adapters.owner_id = :viewer AND tags.tag = found.tag)) LIMIT :limit",
+        {"from": typed, "to": typed + "\U0010ffff", "viewer": viewer_id, "guild": guild_id, "limit": limit},
+    )
     return [row[0] for row in rows]
 
 

@@ -12,7 +12,7 @@ from bot.adapters import Adapters
 from bot.errors import UserError
 from bot.sharing import MOST_NAMED
 from bot.store import adapters as store
-from bot.store import finding, gallery, sharing
+from bot.store import finding, gallery, library, sharing
 from bot.store.records import Adapter, LikenessConsent
 from tests.bot.test_adapters import trained
 from tests.bot.worlds import GUILD, MEMBERS, World
@@ -206,6 +206,23 @@ async def test_what_was_reported_is_shared_with_nobody_more(world: World) -> Non
         await sharing_.with_everyone(adapter.id, owner_id=ADA)
     with pytest.raises(UserError, match="was reported"):
         await sharing_.with_members(adapter.id, [BEN], owner_id=ADA)
+
+
+async def test_a_tag_is_offered_to_those_who_are_shown_what_has_it(world: World) -> None:
+    adapter = await thnos(world)
+    await world.database.write(lambda tx: library.set_tags(tx, adapter.id, ["titan", "Purple"]))
+
+    async def offered(viewer_id: int, guild_id: int | None, typed: str = "") -> list[str]:
+        return await world.database.read(lambda tx: library.complete_tag(tx, typed, viewer_id, guild_id, 25))
+
+    assert await offered(ADA, None) == ["Purple", "titan"]
+    assert await offered(ADA, None, "t") == ["titan"]
+    assert await offered(BEN, GUILD) == []
+    await world.share("ada", "thnos")
+    assert await offered(BEN, GUILD, "pu") == ["Purple"]
+    assert await offered(BEN, ELSEWHERE) == []
+    await world.sharing.with_everyone(adapter.id, owner_id=ADA)
+    assert await offered(BEN, None) == ["Purple", "titan"]
 
 
 async def test_one_no_outweighs_any_yes(world: World) -> None:
