@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from sqlite3 import Connection
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import structlog
@@ -15,7 +14,7 @@ from bot.errors import QueueDown, UserError
 from bot.jobs import Jobs
 from bot.packing import Packer
 from bot.queue import Queue
-from bot.store import adapters, erasures, jobs, pictures
+from bot.store import erasures, garbage
 from bot.store.database import Database
 from bot.store.records import Erasure
 from trainer.contract.blobs import BlobMissing, Blobs
@@ -129,7 +128,7 @@ class Privacy:
             await self._blobs.delete_all(photos_prefix(job_id))
             await self._blobs.delete_all(checkpoint_prefix(job_id))
             await self._queue.forget(job_id)
-        for path in await self._database.read(lambda tx: _unnamed(tx, erasure.blobs)):
+        for path in await self._database.read(lambda tx: garbage.unnamed(tx, erasure.blobs, self._clock())):
             await self._blobs.delete(path)
         await self._queue.rewrite()
         await self._delete_messages(erasure, face)
@@ -142,9 +141,3 @@ class Privacy:
         while left:
             await face.delete_message(*left.pop(0))
             await self._database.write(lambda tx: erasures.set_messages(tx, erasure.member_id, tuple(left)))
-
-
-def _unnamed(tx: Connection, blobs: Sequence[str]) -> list[str]:
-    """Those that no row of somebody else is."""
-    named = adapters.blobs_in_use(tx, blobs) | pictures.blobs_in_use(tx, blobs) | jobs.blobs_of_active(tx)
-    return [blob for blob in blobs if blob not in named]

@@ -213,8 +213,11 @@ def delete(tx: Connection, adapter_id: str) -> None:
 
 def blobs_in_use(tx: Connection, blobs: Sequence[str]) -> set[str]:
     """Those of ``blobs`` that some adapter still is."""
-    marks = ",".join("?" * len(blobs))
-    return {row[0] for row in tx.execute(f"SELECT blob FROM adapters WHERE blob IN ({marks})", tuple(blobs))}
+    every = msgspec.json.encode(blobs).decode()
+    return {
+        row[0]
+        for row in tx.execute("SELECT blob FROM adapters WHERE blob IN (SELECT value FROM json_each(?))", (every,))
+    }
 
 
 def candidate_blobs(tx: Connection, now: float) -> set[str]:

@@ -12,6 +12,7 @@ from bot.store.records import Erasure
 from trainer.contract.names import outcome_path
 
 NOBODY = 0  # who has gone; what a server keeps is theirs then
+GONE = "something deleted"  # what others have merged of theirs
 
 _OWN_JOBS = "SELECT id FROM jobs WHERE owner_id = :member"
 _OWN_ADAPTERS = "SELECT id FROM adapters WHERE owner_id = :member"
@@ -112,9 +113,9 @@ def erase(tx: Connection, member_id: int, now: float) -> Erasure | None:
         "UPDATE adapters SET likes = likes - 1 WHERE id IN (SELECT adapter_id FROM likes WHERE member_id = ?)",
         (member_id,),
     )
-    tx.execute(
-        f"UPDATE lineage SET parent_name = 'deleted' WHERE parent_id IN ({_OWN_ADAPTERS})", {"member": member_id}
-    )
+    tx.execute("UPDATE lineage SET parent_name = ?, parent_owner = ? WHERE parent_owner = ?", (GONE, NOBODY, member_id))
+    own, nobody = (f'"owner_id":{each},' for each in (member_id, NOBODY))  # of a parent, in what others had merged
+    tx.execute("UPDATE jobs SET spec = replace(spec, ?, ?) WHERE lane = 'merge'", (own, nobody))
     for table, column in SERVERS.items():
         if table in OWN:
             tx.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ? AND guild_id IS NOT NULL", (0, member_id))

@@ -62,5 +62,8 @@ def delete_of_job(tx: Connection, job_id: str) -> None:
 
 def blobs_in_use(tx: Connection, blobs: Sequence[str]) -> set[str]:
     """Those of ``blobs`` that some picture still is."""
-    marks = ",".join("?" * len(blobs))
-    return {row[0] for row in tx.execute(f"SELECT blob FROM pictures WHERE blob IN ({marks})", tuple(blobs))}
+    every = msgspec.json.encode(blobs).decode()
+    return {
+        row[0]
+        for row in tx.execute("SELECT blob FROM pictures WHERE blob IN (SELECT value FROM json_each(?))", (every,))
+    }

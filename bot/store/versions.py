@@ -11,7 +11,8 @@ from bot.store.records import Adapter
 
 
 def put(tx: Connection, adapter: Adapter, now: float) -> None:
-    """Keep an adapter as it is, as the version that it is."""
+    """Keep an adapter as it is, as the version that it is; with whom it is shared is no version's to say."""
+    adapter = msgspec.structs.replace(adapter, shared_with=(), named=(), barred=())
     tx.execute(
         "INSERT INTO versions VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (adapter.id, adapter.version, adapter.blob, msgspec.json.encode(adapter).decode(), now),
@@ -39,8 +40,11 @@ def delete(tx: Connection, adapter_id: str, number: int) -> None:
 
 def blobs_in_use(tx: Connection, blobs: Sequence[str]) -> set[str]:
     """Those of ``blobs`` that some version is."""
-    marks = ",".join("?" * len(blobs))
-    return {row[0] for row in tx.execute(f"SELECT blob FROM versions WHERE blob IN ({marks})", tuple(blobs))}
+    every = msgspec.json.encode(blobs).decode()
+    return {
+        row[0]
+        for row in tx.execute("SELECT blob FROM versions WHERE blob IN (SELECT value FROM json_each(?))", (every,))
+    }
 
 
 def beyond(tx: Connection, most: int) -> list[Adapter]:

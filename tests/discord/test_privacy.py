@@ -9,10 +9,10 @@ import zipfile
 from pathlib import Path
 
 from bot.packing import MOST_PARTS, Packer
-from bot.store import erasures
+from bot.store import erasures, garbage
 from bot.store.migrate import migrate
 from sandbox.members import Message
-from tests.discord.house import CHANNEL, PATIENCE_S, House, house, labels
+from tests.discord.house import CHANNEL, PATIENCE_S, House, house, labels, small_photos
 
 WORDS = "quixotically"  # in prompts of ada's
 FIRST = "wondrous"  # the name of her adapter
@@ -83,6 +83,31 @@ async def test_what_is_being_worked_on_is_stopped_first(tmp_path: Path, redis_ur
         assert await home.services.jobs.of_member(home.ada.id, active=False) == []
 
 
+async def test_what_others_have_made_of_it_and_the_same_files_stay_theirs_without_a_trace_of_who_went(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with house(tmp_path, redis_url, darkroom_max_waiting_train=10) as home:
+        await home.trained(home.ben, FIRST)  # from the same photos: the same file as ada's
+        same = (await home.adapter(home.ben, FIRST)).blob
+        await home.ben.slash("adapter share", channel=CHANNEL, name=FIRST, member="ada")
+        await home.trained(home.ben, FIRST, files=small_photos(4))  # and now that one is an older version
+        await home.trained(home.ada, FIRST)
+        assert (await home.adapter(home.ada, FIRST)).blob == same
+        await home.ada.slash("adapter share", channel=CHANNEL, name=FIRST)
+        merging = await home.ben.slash(
+            "merge", channel=CHANNEL, name="both", prompt=f"<lora:{FIRST}:0.5><lora:ada/{FIRST}:0.5>"
+        )
+        await home.result(merging)
+        await press_delete(home)
+        await home.until(lambda: is_erased(home))
+        assert await home.services.blobs.exists(same)
+        await home.drawn(home.ben, f"<lora:{FIRST}@1:0.8> in a suit")
+        await home.drawn(home.ben, "<lora:both:1> in a suit")
+        page = await (await home.ben.slash("adapter show", channel=CHANNEL, name="both")).response(PATIENCE_S)
+        assert "something deleted × 0.5" in page.text
+        assert str(home.ada.id).encode() not in everything(tmp_path)  # as JSON has it
+
+
 async def test_an_erasure_goes_on_after_the_bot_was_killed(tmp_path: Path, redis_url: str) -> None:
     async with house(tmp_path, redis_url) as home:
         shown = await live(home)
@@ -133,6 +158,14 @@ def test_every_column_that_names_a_member_is_handed_over_forgotten_or_kept_for_a
     for table, column in member_columns - covered:
         assert table in erasures.OWN, f"{table}.{column} names a member and is not erased"
         assert column in erasures.OWN[table]
+
+
+def test_somebody_may_have_drawn_more_than_sqlite_has_parameters() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    migrate(connection)
+    blobs = [f"blobs/{number}" for number in range(40_000)]
+    assert garbage.unnamed(connection, blobs, 0.0) == blobs
 
 
 def test_what_does_not_fit_is_named_and_the_rest_is_packed() -> None:
