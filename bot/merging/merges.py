@@ -61,7 +61,7 @@ class Merges:
         """The adapters of a prompt, into one or into a whole model."""
         name, origin = check_name(order.name), order.origin
         _check_method(order)
-        networks = _networks(order.prompt)
+        networks = read_networks(order.prompt)
         found = [await self._adapter(network.name, origin) for network in networks]
         into = None if order.into is None else await self._model(order.into, origin)
         _check_kinds(found, into)
@@ -186,7 +186,7 @@ class Merges:
         return job
 
 
-def _networks(prompt: str) -> tuple[Network, ...]:
+def read_networks(prompt: str) -> tuple[Network, ...]:
     """The tags of a prompt that holds nothing else. Raises UserError."""
     try:
         networks, ignored = read_tags(prompt, MOST_PARENTS)

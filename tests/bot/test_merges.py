@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot import versions
 from bot.adapters import require_visible
 from bot.errors import UserError
 from bot.merging.inheriting import inherit
-from bot.merging.merges import Merges
+from bot.merging.merges import Merges, read_networks
 from bot.merging.orders import ExtractOrder, MergeOrder, ModelsOrder
+from bot.merging.parents import MOST_PARENTS
 from bot.sharing import Sharing
 from bot.store import adapters, bases, jobs, lineage, members, sharing
 from bot.store.records import Adapter, Job
@@ -409,3 +414,14 @@ async def test_an_id_of_somebody_elses_is_no_way_in(world: World) -> None:
     theirs = await adapter(world, "secret", "ben")
     with pytest.raises(UserError, match="ben"):
         await world.database.read(lambda tx: require_visible(tx, theirs.id, MEMBERS["ada"], GUILD))
+
+
+PIECES = ("<lora:", "<ti:", "a", ":", "0.5", "te=1", ">", "<", "#", " ", "\n", "nan", "@everyone", "é")
+
+
+@given(st.lists(st.sampled_from(PIECES)))
+def test_whatever_is_typed_is_tags_or_one_sentence(pieces: list[str]) -> None:
+    with suppress(UserError):
+        networks = read_networks("".join(pieces))
+        assert 0 < len(networks) <= MOST_PARENTS
+        assert all(math.isfinite(network.weight) for network in networks)
