@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-TENSORS, SIDE = 160, 512  # of 0.5 MB in float16, 1 MB in float32
+TENSORS, SIDE = 240, 512  # of 0.5 MB in float16, 1 MB in float32
 CHILD = """
 import sys
 from pathlib import Path
@@ -47,5 +47,5 @@ def test_whole_models_are_merged_in_a_fraction_of_one_files_size(tmp_path: Path)
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(tmp_path)], capture_output=True, text=True, timeout=120, check=True
     )
-    assert min(sizes) > 80_000
-    assert int(done.stdout) < min(sizes) / 4
+    assert min(sizes) > 120_000
+    assert int(done.stdout) < min(sizes) / 3  # about 20 MB, most of it torch's own, whatever the size
