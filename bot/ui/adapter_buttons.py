@@ -101,6 +101,8 @@ class RecipeButton(AdapterButton, template=r"dr:recipe:(?P<id>[0-9a-f]{32})(?P<p
         job = await bot.services.jobs.get(page.adapter.job_id)
         if job is not None and job.lane == "merge":
             text = cards.merge_settings(page.adapter, job)
+        elif page.adapter.origin == "imported":
+            text = cards.file_settings(page.adapter)
         else:
             recipe = page.recipe or await bot.services.adapters.recipe(page.adapter)
             text = cards.training_settings(page.adapter, recipe)
@@ -233,7 +235,7 @@ def first_prompt(adapter: Adapter, viewer_id: int) -> str:
     """The beginning of a prompt that uses it at its best weight, with its trigger word where that is only offered."""
     if adapter.kind == "textual_inversion":
         return f"{adapter.trigger} "
-    words = adapter.trigger_words[0] if adapter.origin == "imported" and adapter.trigger_words else ""
+    words = adapter.trigger_words[0] if adapter.trigger_words and not adapter.class_word else ""
     return f"{cards.tag(adapter, viewer_id)} {words}{' ' if words else ''}"
 
 
@@ -242,7 +244,7 @@ def versions_card(page: AdapterPage) -> tuple[discord.Embed, discord.ui.View]:
     adapter = page.adapter
     every = sorted([adapter, *page.others], key=lambda each: -each.version)
     lines = [
-        f"`{adapter.name}@{each.version}` {each.method}, {each.steps:,} steps, {looks.size(each.size_bytes)}, made"
+        f"`{adapter.name}@{each.version}` {_how(each)}, {looks.size(each.size_bytes)}, made"
         f" <t:{int(each.created_at)}:R>{' · **in use**' if each.version == adapter.version else ''}"
         for each in every
     ]
@@ -259,9 +261,14 @@ def versions_card(page: AdapterPage) -> tuple[discord.Embed, discord.ui.View]:
             custom_id=button_id(action, adapter.id), placeholder=words, row=row
         )
         for each in page.others[:_MOST_OPTIONS]:
-            menu.add_option(label=f"Version {each.version}, {each.steps:,} steps", value=str(each.version))
+            menu.add_option(label=f"Version {each.version}, {_how(each)}", value=str(each.version))
         menus.append(menu)
     return shown, views.view_of(*menus)
+
+
+def _how(version: Adapter) -> str:
+    """How it came about; only a training has steps."""
+    return f"{version.method}, {version.steps:,} steps" if version.origin == "trained" else version.origin
 
 
 async def _fitting(

@@ -218,10 +218,11 @@ def how_to_use(adapter: Adapter, viewer_id: int) -> str:
             f"Write `{adapter.trigger}` in a prompt, or `({adapter.trigger}:1.2)` for more of it;"
             f" `<ti:{adapter.name_for(viewer_id)}>` says whose is meant."
         )
-    return (
-        f"Write `{tag(adapter, viewer_id)}` in a prompt. Its trigger is `{adapter.trigger}`; where a prompt lacks it,"
-        f" `{adapter.trigger} {adapter.class_word}` takes the tag's place."
-    )
+    how = f"Write `{tag(adapter, viewer_id)}` in a prompt."
+    if adapter.class_word:
+        words = f"`{adapter.trigger} {adapter.class_word}`"
+        return f"{how} Its trigger is `{adapter.trigger}`; where a prompt lacks it, {words} takes the tag's place."
+    return f"{how} A button under its pictures puts in its trigger words." if adapter.trigger_words else how
 
 
 def weights(adapter: Adapter) -> str:
@@ -239,6 +240,10 @@ def asks_to_forget(adapter: Adapter) -> str:
     """What its owner is told before deleting it."""
     if adapter.origin == "imported":
         return f"`{adapter.name}` was brought in from a file: once deleted, it has to be imported again."
+    if adapter.origin == "merged":
+        return (
+            f"`{adapter.name}` was made of others: once deleted, it has to be merged again, as long as they are there."
+        )
     gone = "are gone" if adapter.photos_kept_until is None else "are kept, and deleted with it"
     return (
         f"`{adapter.name}` was trained on {adapter.photos} photos, which {gone}: once deleted, it can't be made again"
@@ -278,6 +283,22 @@ def merge_settings(adapter: Adapter, job: Job) -> str:
         "Base": f"{adapter.base} ({adapter.base_hash})", **({"Rank": adapter.rank} if adapter.rank else {}),
         "Report": adapter.report, "Seconds": round(adapter.seconds), "Trainer": adapter.trainer_version,
         "File": adapter.blob,
+    }  # fmt: skip
+    return "\n".join(f"{name}: {value}" for name, value in rows.items() if value != "")
+
+
+def file_settings(adapter: Adapter) -> str:
+    """What is known of an adapter that was brought in."""
+    made, identity = {}, adapter.identity
+    if identity is not None:
+        made = {
+            "Kind": f"{identity.algorithm or 'textual inversion'}, {identity.layout}", "Made for": identity.made_for,
+            "Trained on": identity.base or "",
+        }  # fmt: skip
+    rows = {
+        "Name": adapter.name, "Trigger words": ", ".join(adapter.trigger_words), **made,
+        "Base": f"{adapter.base} ({adapter.base_hash})" if adapter.base else "",
+        "Rank": adapter.rank or "", "Weights": weights(adapter), "From": adapter.source or "", "File": adapter.blob,
     }  # fmt: skip
     return "\n".join(f"{name}: {value}" for name, value in rows.items() if value != "")
 

@@ -105,6 +105,20 @@ async def test_whoever_writes_the_words_is_not_offered_them(home: House) -> None
     assert not [label for label in labels(await home.drawn(home.cleo, "a fox")) if label.startswith(("Add", "Leave"))]
 
 
+async def test_its_page_says_how_it_is_used_and_nothing_of_a_training(home: House) -> None:
+    await bring(home, home.ben, LORA, name="paged")
+    page = await (await home.ben.slash("adapter show", channel=CHANNEL, name="paged")).response(PATIENCE_S)
+    assert "Write `<lora:paged:0.7>` in a prompt. A button under its pictures puts in its trigger words." in page.text
+    assert "takes the tag's place" not in page.text
+    settings = await home.settings_of(home.ben, page)
+    for words in ("Kind: LoRA, kohya", "Made for: Stable Diffusion 1.x", "Trigger words: thnos, purple toy", "Rank: 4"):
+        assert words in settings
+    for words in ("Photos", "Steps", "loss", "To train like this"):
+        assert words not in settings
+    versions = await (await home.ben.click(page, "Versions")).response(PATIENCE_S)
+    assert "`paged@1` imported, " in versions.text
+
+
 async def test_others_can_press_it_only_if_they_may_use_the_adapter(home: House) -> None:
     await bring(home, home.ada, LORA, name="private")
     card = await home.drawn(home.ada, "<lora:private> at sea")

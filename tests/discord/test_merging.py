@@ -53,6 +53,8 @@ async def test_a_merge_is_made_and_draws(home: House) -> None:
     page = await (await home.ada.slash("adapter show", channel=CHANNEL, name="ab")).response(PATIENCE_S)
     assert "ada/a@1 × 0.6, ada/b@1 × 0.4" in page.text
     assert await home.settings_of(home.ada, page) == settings
+    asked = await (await home.ada.slash("adapter delete", channel=CHANNEL, name="ab")).response(PATIENCE_S)
+    assert "`ab` was made of others: once deleted, it has to be merged again" in asked.text
     drawn = await home.result(await home.ada.click(card, labels(card)[0]))
     assert "ab at 1" in drawn.text
     assert "ab at 0.5" in (await home.drawn(home.ada, "<lora:ab:0.5> at the beach")).text
