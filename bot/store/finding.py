@@ -21,13 +21,14 @@ MOST_FOUND = 200  # by each way of a search; who looks for more says more
 MOST_TYPED = 100
 _MOST_WORDS = 8
 _AT_ONCE = 60  # candidates out of each list
-_NEAR = 200  # candidates that may be meant by a typing error
+_NEAR = 120  # candidates that may be meant by a typing error
 _MANY = 100  # more than anybody pages through
 _FEW = 10  # less than a page: then words may be beginnings
 _NEXT_TO_NONE = 3  # then they may be mistyped
 _MOST_MISTYPED = 2  # words of a search
 _NEXT = "\U0010ffff"  # behind all that begin with a text
 _FAMOUS = '":f3" OR ":f4" OR ":f5" OR ":f6" OR ":f7" OR ":f8"'  # used a hundred times and more
+_INDEXED = 8  # characters of beginnings that have an index
 # as the index parts texts; to it these vowels of New Tai Lue are no letters
 _WORD = re.compile(r"[^\W_\u19b0-\u19c9]+")
 _FORGIVEN_FROM = 4  # characters
@@ -73,15 +74,13 @@ def search(tx: Connection, typed: str, viewer_id: int, guild_id: int | None) -> 
     whole = " AND ".join(f'"{word}"' for word in words)
     numbers = _matching(tx, whole, viewer_id, guild_id)
     if len(numbers) >= _MANY:  # there may be more: what is used much is looked for by itself
-        numbers += _matching(tx, f"{whole} AND ({_FAMOUS})", viewer_id, guild_id)
+        numbers += _matching(tx, f"{whole} AND ({_FAMOUS})", viewer_id, guild_id, newest=False)
     if len(numbers) < _FEW:
         numbers += _matching(tx, " AND ".join(map(_begins, words)), viewer_id, guild_id)
     ranked = _rank(tx, list(dict.fromkeys(numbers)), words)
     if len(ranked) < _NEXT_TO_NONE:
         for word in words[:_MOST_MISTYPED]:
-            nearly = _near(tx, word, viewer_id, guild_id)
-            usable = adapters.usable_of(tx, nearly, viewer_id, guild_id)
-            ranked += [number for number in nearly if number in usable]
+            ranked += _near(tx, word, viewer_id, guild_id)
     return list(dict.fromkeys(ranked))[:MOST_FOUND]
 
 
@@ -141,7 +140,7 @@ def _best(rows: Iterable[Row], name: str) -> list[int]:
 
 
 def _near(tx: Connection, name: str, viewer_id: int, guild_id: int | None) -> list[int]:
-    """Adapters whose names begin nearly like that, the nearest first."""
+    """Adapters that the viewer can use and whose names begin nearly like that, the nearest first."""
     if len(name) < _FORGIVEN_FROM:
         return []
     longest = max(length for length in (4, 5, 6, 8) if length <= len(name))
@@ -150,10 +149,17 @@ def _near(tx: Connection, name: str, viewer_id: int, guild_id: int | None) -> li
     variants = {each for each in variants if re.fullmatch(r"[a-z0-9_-]+", each)}
     if not variants:
         return []
-    query = "({}) AND ({})".format(
-        " OR ".join(f'"{each}"' for each in sorted(variants)),
-        _seen(viewer_id, guild_id),
-    )
+    query = " OR ".join(f'"{each}"' for each in sorted(variants))
+    found, nearly = _candidates(tx, query, name)
+    usable = adapters.usable_of(tx, nearly, viewer_id, guild_id)
+    if found == _NEAR and not usable:  # as in a search
+        _, nearly = _candidates(tx, f"({query}) AND ({_seen(viewer_id, guild_id)})", name)
+        usable = adapters.usable_of(tx, nearly, viewer_id, guild_id)
+    return [number for number in nearly if number in usable]
+
+
+def _candidates(tx: Connection, query: str, name: str) -> tuple[int, list[int]]:
+    """How many names match, and those that are near enough, the nearest first and then what is used most."""
     rows = tx.execute(
         "SELECT number, name, uses FROM"
         " (SELECT rowid FROM adapter_near WHERE adapter_near MATCH :query LIMIT :most) AS near"
@@ -161,8 +167,8 @@ def _near(tx: Connection, name: str, viewer_id: int, guild_id: int | None) -> li
         {"query": query, "most": _NEAR},
     )
     most = 2 if len(name) >= _TWO_FORGIVEN_FROM else 1
-    measured = [(distance(name, row[1].lower(), most), -row[2], row[0]) for row in rows]
-    return [number for far, _, number in sorted(measured) if far <= most]
+    measured = sorted((distance(name, row[1].lower(), most), -row[2], row[0]) for row in rows)
+    return len(measured), [number for far, _, number in measured if far <= most]
 
 
 def distance(typed: str, name: str, most: int) -> int:
@@ -193,28 +199,32 @@ def _seen(viewer_id: int, guild_id: int | None) -> str:
     return " OR ".join(filter(None, (f'":m{viewer_id}"', "" if guild_id is None else f'":g{guild_id}"', '":p"')))
 
 
-def _matching(tx: Connection, query: str, viewer_id: int, guild_id: int | None) -> list[int]:
-    """The newest that match and that the viewer can use.
+def _matching(
+    tx: Connection, query: str, viewer_id: int, guild_id: int | None, *, newest: bool = True
+) -> list[int]:  # fmt: skip
+    """What matches and can be used by the viewer, the newest first; not ``newest``: any, which is quicker.
 
     Most of what matches can be seen by most, so that is looked at first: the list of all that everybody sees is long.
     """
-    found = _match(tx, query)
+    found = _match(tx, query, newest=newest)
     usable = adapters.usable_of(tx, found, viewer_id, guild_id)
     if len(found) == MOST_FOUND and len(usable) < _MANY:
-        found = _match(tx, f"({query}) AND ({_seen(viewer_id, guild_id)})")
+        found = _match(tx, f"({query}) AND ({_seen(viewer_id, guild_id)})", newest=newest)
         usable = adapters.usable_of(tx, found, viewer_id, guild_id)
     return [number for number in found if number in usable]
 
 
-def _match(tx: Connection, query: str) -> list[int]:
+def _match(tx: Connection, query: str, *, newest: bool) -> list[int]:
+    order = "ORDER BY rowid DESC " if newest else ""
     rows = tx.execute(
-        "SELECT rowid FROM adapter_words WHERE adapter_words MATCH ? ORDER BY rowid DESC LIMIT ?", (query, MOST_FOUND)
+        f"SELECT rowid FROM adapter_words WHERE adapter_words MATCH ? {order}LIMIT ?", (query, MOST_FOUND)
     )
     return [row[0] for row in rows]
 
 
 def _begins(word: str) -> str:
-    return f'"{word}"' if len(word) == 1 else f'"{word}" *'  # a letter alone begins nearly everything
+    """A letter alone begins nearly everything; of long words the beginning is enough, which has an index."""
+    return f'"{word}"' if len(word) == 1 else f'"{word[:_INDEXED]}" *'
 
 
 def _rank(tx: Connection, numbers: list[int], words: list[str]) -> list[int]:

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 LIKE, LIKED = "Favourite", "No favourite any more"
 _KINDS = {"lora": "LoRA", "textual_inversion": "Textual inversion", "checkpoint": "Whole model"}
 _ORIGINS = {"trained": "trained here", "imported": "brought in", "merged": "merged"}
+_WIDE = {"Trigger words", "Tags", "Made of", "Came from", "Who can use it", "Licence"}
 _LONGEST_FIELD = 1_024  # Discord's limit
 
 
@@ -38,7 +39,7 @@ def embed(page: AdapterPage, viewer_id: int, guild_id: int | None, cover: str | 
             name="About it", value=f"> {looks.one_line(adapter.description, _LONGEST_FIELD - 2)}", inline=False
         )
     for name, value in _facts(page, viewer_id, guild_id):
-        shown.add_field(name=name, value=looks.cut(value, _LONGEST_FIELD))
+        shown.add_field(name=name, value=looks.cut(value, _LONGEST_FIELD), inline=name not in _WIDE)
     if cover is not None:
         shown.set_image(url=f"attachment://{cover}")
     uses = f"used {adapter.uses:,} time{'' if adapter.uses == 1 else 's'}"
@@ -56,20 +57,20 @@ def _facts(page: AdapterPage, viewer_id: int, guild_id: int | None) -> list[tupl
         "By": f"<@{adapter.owner_id}>",
         "Kind": f"{_KINDS[adapter.kind]}, {_ORIGINS[adapter.origin]}",
         "Base": f"{adapter.base} ({adapter.base_hash})" if adapter.base else "",
-        "Trigger words": ", ".join(looks.plain(word) for word in adapter.trigger_words),
         "Weights": cards.weights(adapter),
         "Method": f"{adapter.method}, of a {adapter.subject_kind}" if adapter.origin == "trained" else "",
         "Trained on": trained if adapter.origin == "trained" else "",
         "Rank": str(adapter.rank) if adapter.rank else "",  # a textual inversion and a whole model have none
         "File": looks.size(adapter.size_bytes),
-        "Who can use it": shared,
         "Photos": cards.photos_kept(adapter) if adapter.origin == "trained" else "",
+        "Made": f"<t:{int(adapter.created_at)}:R>",
+        "Other versions": ", ".join(f"`{adapter.name}@{each.version}`" for each in page.others),
+        "Trigger words": ", ".join(looks.plain(word) for word in adapter.trigger_words),
         "Made of": ", ".join(looks.plain(name) for name in parents),
         "Came from": looks.plain(adapter.source or ""),
         "Tags": ", ".join(looks.plain(tag) for tag in page.tags),
-        "Other versions": ", ".join(f"`{adapter.name}@{each.version}`" for each in page.others),
         "Licence": _licence(adapter),
-        "Made": f"<t:{int(adapter.created_at)}:R>",
+        "Who can use it": shared,
     }
     return [(name, value) for name, value in found.items() if value]
 

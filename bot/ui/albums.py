@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-WHICH, ERASE = "Choose one, to draw from it or see its settings", "Delete for good, with its message"
+WHICH, ERASE = "Open one", "Delete one for good, with its message"
 SHEET = "pictures.jpg"
 
 
