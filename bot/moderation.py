@@ -96,7 +96,10 @@ class Moderation:
         self, tx: Connection, member_id: int, guild_id: int, reason: str, *, adapter_id: str | None = None,
         job_id: str | None = None,
     ) -> tuple[Report, bool]:  # fmt: skip
-        """The report, and whether it hides what it is about: not once moderators have looked at it and kept it."""
+        """The report, and whether it hides what it is about.
+
+        Not once moderators have looked at it and kept it, nor where they have blocked whoever reports it.
+        """
         said = " ".join(reason.split())[:MOST_REASON]
         if not said:
             raise UserError("Say in a few words what is wrong with it, so that the moderators know what to look at.")
@@ -107,7 +110,8 @@ class Moderation:
         before = reports.of_same(tx, report)
         if any(other.reporter_id == member_id and other.decision is None for other in before):
             raise UserError("You have reported this already: the moderators of this server decide on it.")
-        return reports.insert(tx, report), not any(other.decision == "kept" for other in before)
+        blocked = guilds.blocked(tx, guild_id, member_id) is not None
+        return reports.insert(tx, report), not blocked and not any(other.decision == "kept" for other in before)
 
     def _logged(self, case: Case) -> Case:
         report = case.report
@@ -130,7 +134,7 @@ class Moderation:
         def enter(tx: Connection) -> Verdict:
             report = reports.get(tx, report_id)
             if report is None or report.guild_id != guild:
-                raise UserError("There is no such report on this server: `/reports list` shows those that wait.")
+                raise UserError("There is no such report on this server: `/reports` shows those that wait.")
             if report.decision is not None:
                 done = "kept" if report.decision == "kept" else "taken down"
                 raise UserError(f"This was decided already: it was {done}.")

@@ -13,6 +13,7 @@ from sqlite3 import Connection
 from bot.adapters import require, require_own
 from bot.errors import UserError, quoted
 from bot.merging.reach import check_reach
+from bot.rules import check_member
 from bot.store import adapters, sharing
 from bot.store.database import Database
 from bot.store.records import Adapter, LikenessConsent
@@ -225,6 +226,7 @@ def _check_shown(adapter: Adapter) -> None:
 
 def _check_server(tx: Connection, adapter: Adapter, guild_id: int) -> None:
     _check_shown(adapter)
+    check_member(tx, guild_id, adapter.owner_id)
     check_reach(tx, adapter, guild_id)
     if sharing.is_barred(tx, adapter.id, guild_id):
         raise UserError(

@@ -10,6 +10,7 @@ from sqlite3 import Connection
 
 from bot.errors import UserError, quoted
 from bot.orders import Editor
+from bot.rules import check_member
 from bot.store import members, wildcards
 from bot.store.database import Database
 from bot.store.records import Wildcard
@@ -73,6 +74,7 @@ class Wildcards:
         clean, lines = read_name(name), read_lines(text)
 
         def change(tx: Connection) -> Wildcard:
+            check_member(tx, editor.guild_id, editor.member_id)
             found = wildcards.find(tx, editor.guild_id, editor.member_id, clean)
             others = wildcards.kept(tx, editor.guild_id, editor.member_id)
             if found is not None:

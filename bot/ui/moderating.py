@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _THANKS = "Thank you. It is hidden until the moderators of this server have decided."
-_KEPT_BEFORE = "Thank you. The moderators have kept it before, so it stays until they have looked at it again."
+_STAYS = "Thank you. It stays until the moderators of this server have looked at it."
 
 
 class ReportButton(JobButton, template=r"dr:report:(?P<id>\w+)(?::(?P<place>\d{1,3}))?"):
@@ -51,7 +51,7 @@ class ReportForm(discord.ui.Modal):
         moderation = self._bot.services.moderation
         report = moderation.report_adapter if self._kind == "adapter" else moderation.report_pictures
         case = await report(self._subject_id, interaction.user.id, interaction.guild_id, self.reason.value)
-        await interaction.response.send_message(_THANKS if case.hides else _KEPT_BEFORE, ephemeral=True)
+        await interaction.response.send_message(_THANKS if case.hides else _STAYS, ephemeral=True)
         if case.hides and case.job is not None:
             await self._bot.herald.hide(case.job)
         await self._tell_moderators(case)
@@ -69,7 +69,7 @@ class ReportForm(discord.ui.Modal):
         channel = self._bot.get_partial_messageable(channel_id)
         try:
             await channel.send(embed=case_card(case), view=under_cases([case]))
-        except discord.HTTPException as error:  # `/reports list` shows it all the same
+        except discord.HTTPException as error:  # `/reports` shows it all the same
             log.warning("report.not_posted", report=case.report.id, error=str(error))
 
 

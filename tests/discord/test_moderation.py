@@ -43,7 +43,7 @@ async def test_reported_pictures_are_hidden_and_shown_again_when_they_are_kept(h
     assert "Again" in labels(shown)
     await home.result(await home.ben.click(shown, "Again"))
     # what was kept is not hidden by the next report
-    assert "kept it before" in await report(home, home.ben, shown, "I still do not like it")
+    assert "It stays until" in await report(home, home.ben, shown, "I still do not like it")
     assert home.sandbox.message(drawn.id).files
     await decide(home, home.cleo, "Keep")
 

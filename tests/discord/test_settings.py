@@ -59,6 +59,27 @@ async def test_members_are_blocked_and_let_in_again(home: House) -> None:
     await home.drawn(home.ben, "a fox")
 
 
+async def test_who_is_blocked_leaves_nothing_on_the_server_and_hides_nothing(home: House) -> None:
+    await home.trained(home.ben, "thnos")
+    drawn = await home.drawn(home.ada, "a fox")
+    form = await home.ben.slash("wildcard set", channel=CHANNEL, name="animals")
+    await say(home, "block", member=home.ben.id)
+    blocked = "You are blocked from Darkroom on this server"
+    for exchange in (
+        await home.ben.slash("adapter share", channel=CHANNEL, name="thnos"),
+        await home.ben.submit(form.modal, {form.modal.fields[0].label: "a cat"} if form.modal else {}),
+    ):
+        assert (await exchange.response(PATIENCE_S)).content.startswith(blocked)
+    await home.ben.slash("adapter share", channel=CHANNEL, name="thnos", member="ada")  # by name, wherever they are
+    await home.drawn(home.ada, "<lora:ben/thnos> in a suit")
+    report = await home.ben.click(drawn, "Report")
+    told = await (await home.ben.submit(report.modal, {"What is wrong with it?": "spam"})).response(PATIENCE_S)
+    assert "It stays until the moderators" in told.content
+    assert home.sandbox.message(drawn.id).files
+    assert "spam" in (await (await home.cleo.slash("reports", channel=CHANNEL)).response(PATIENCE_S)).text
+    await say(home, "unblock", member=home.ben.id)
+
+
 async def test_words_are_blocked_also_on_buttons_that_draw_again(home: House) -> None:
     card = await home.drawn(home.ada, "a spider in a web")
     assert "“spider” is blocked" in await say(home, "forbid", word="Spider")
