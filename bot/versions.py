@@ -67,7 +67,9 @@ def find(tx: Connection, adapter: Adapter, number: int | None) -> Adapter:
         there = sorted([adapter.version, *(each.version for each in versions.of_adapter(tx, adapter.id))])
         name = quoted(adapter.name)
         others = ", ".join(f"`@{each}`" for each in there)
-        raise UserError(f"There is no version {number} of {name}: there is {others}; without one, the newest is meant.")
+        raise UserError(
+            f"There is no version {number} of {name}: there is {others}; without one, the one in use is meant."
+        )
     return put_in_place(adapter, found)
 
 

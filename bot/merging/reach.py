@@ -19,6 +19,11 @@ def check_reach(tx: Connection, adapter: Adapter, guild_id: int | None) -> None:
     for parent in lineage.parents_of(tx, adapter.id):
         if parent.owner_id == adapter.owner_id or adapters.is_visible(tx, parent.adapter_id, _NOBODY, guild_id):
             continue
+        if adapters.get(tx, parent.adapter_id) is None:
+            raise UserError(
+                f"{quoted(adapter.name)} is made of what somebody else has deleted, so it stays yours alone: merge anew"
+                " without it."
+            )
         where = "with everybody" if guild_id is None else "with this server"
         raise UserError(
             f"{quoted(adapter.name)} is made of {parent.name.partition('@')[0]}, which is not shared {where}: ask its"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import discord
 
 from bot.drafts import Draft
-from bot.errors import UserError
+from bot.errors import UserError, quoted
 from bot.library import AdapterPage
 from bot.store.records import Adapter, Picture
 from bot.ui import adapter_page, cards, described, views
@@ -199,7 +199,7 @@ class CoverMenu(AdapterMenu, template=r"dr:cover:(?P<id>[0-9a-f]{32}):0"):
         """For its owner."""
         job_id, _, place = value.partition(":")
         adapter = await bot.services.library.set_cover(
-            self.adapter_id, job_id, int(place), owner_id=interaction.user.id
+            self.adapter_id, job_id, _number(place), owner_id=interaction.user.id
         )
         words = f"The page of `{adapter.name}` shows this picture now."
         await interaction.response.edit_message(content=words, attachments=[], view=None)
@@ -210,7 +210,7 @@ class UseVersionMenu(AdapterMenu, template=r"dr:version:(?P<id>[0-9a-f]{32})"):
 
     async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
         """For its owner."""
-        await bot.services.library.use_version(self.adapter_id, int(value), owner_id=interaction.user.id)
+        await bot.services.library.use_version(self.adapter_id, _number(value), owner_id=interaction.user.id)
         await _show_versions(bot, interaction, self.adapter_id)
 
 
@@ -219,8 +219,15 @@ class DeleteVersionMenu(AdapterMenu, template=r"dr:unversion:(?P<id>[0-9a-f]{32}
 
     async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
         """For its owner."""
-        await bot.services.library.delete_version(self.adapter_id, int(value), owner_id=interaction.user.id)
+        await bot.services.library.delete_version(self.adapter_id, _number(value), owner_id=interaction.user.id)
         await _show_versions(bot, interaction, self.adapter_id)
+
+
+def _number(value: str) -> int:
+    """What a menu's choice says, which nobody but the bot wrote. Raises UserError."""
+    if not re.fullmatch(r"\d{1,9}", value, re.ASCII):
+        raise UserError(f"{quoted(value)} is none of the choices: open the menu anew from `/adapter show`.")
+    return int(value)
 
 
 async def _show_versions(bot: DarkroomBot, interaction: discord.Interaction[Any], adapter_id: str) -> None:

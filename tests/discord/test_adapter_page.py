@@ -6,6 +6,7 @@ import pytest
 
 from bot.ui.adapter_buttons import WHICH
 from sandbox.members import Member, Message
+from tests.discord.cast import Actor
 from tests.discord.house import CHANNEL, PATIENCE_S, House, labels
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -128,3 +129,15 @@ async def test_versions_are_put_in_use_and_deleted_from_its_page(home: House) ->
     assert "twice@2" not in gone.text
     assert (await home.adapter(home.ada, "twice")).version == 1
     assert (await home.drawn(home.ada, "<lora:twice@1:0.5> in a suit")).files
+
+
+@pytest.mark.parametrize("value", ["x", "1:x", "-1", "1" * 30, "٣"])
+@pytest.mark.parametrize("menu", ["dr:cover:{}:0", "dr:version:{}", "dr:unversion:{}"])
+async def test_what_no_menu_offers_is_refused_in_a_sentence(home: House, menu: str, value: str) -> None:
+    adapters = await home.services.adapters.complete("forged", viewer_id=home.ada.id, guild_id=None)
+    if not adapters:
+        await home.trained(home.ada, "forged")
+    adapter = await home.adapter(home.ada, "forged")
+    actor = Actor("owner", home.ada, home.sandbox.place(CHANNEL), home)
+    answer = await (await actor.choose(menu.format(adapter.id), value)).response(PATIENCE_S)
+    assert "is none of the choices" in answer.content

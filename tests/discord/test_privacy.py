@@ -105,6 +105,8 @@ async def test_what_others_have_made_of_it_and_the_same_files_stay_theirs_withou
         await home.drawn(home.ben, "<lora:both:1> in a suit")
         page = await (await home.ben.slash("adapter show", channel=CHANNEL, name="both")).response(PATIENCE_S)
         assert "something deleted × 0.5" in page.text
+        shared = await (await home.ben.slash("adapter share", channel=CHANNEL, name="both")).response(PATIENCE_S)
+        assert "`both` is made of what somebody else has deleted, so it stays yours alone" in shared.content
         assert str(home.ada.id).encode() not in everything(tmp_path)  # as JSON has it
 
 
