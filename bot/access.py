@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlite3 import Connection
 
 from bot.errors import quoted
-from bot.store import adapters
+from bot.store import adapters, reports
 from bot.store.records import ImagineSpec, Job, MergeSpec
 
 
@@ -14,6 +14,10 @@ def find_loss(tx: Connection, job: Job) -> str | None:
 
     They act where they gave the order: what is shared with that server is looked for there.
     """
+    if job.lane == "train" and (
+        job.train.continue_from and reports.is_forbidden(tx, job.train.continue_from, job.guild_id)
+    ):
+        return "What this was to go on from was taken down by moderators: train anew with `/train`."
     for adapter_id, written in _needed(job):
         if not adapters.is_visible(tx, adapter_id, job.owner_id, job.guild_id):
             return (

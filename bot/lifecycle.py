@@ -7,6 +7,7 @@ from sqlite3 import Connection
 import msgspec
 
 from bot import versions
+from bot.access import find_loss
 from bot.errors import new_reference
 from bot.merging.recording import record_merge
 from bot.store import adapters, garbage, jobs, library, lineage, outbox, pictures
@@ -70,6 +71,9 @@ def _record_adapter(tx: Connection, job: Job, outcome: Outcome, now: float) -> N
         return  # its owner put an older version in use since
     if job.makes is None or made.adapter_id != job.makes.adapter_id:
         raise ValueError(f"the outcome of job {job.id} is an adapter that it was not asked for")
+    if job.lane == "train" and find_loss(tx, job) is not None:  # taken down while it went on
+        garbage.add(tx, [made.file.blob, *(each.file.blob for each in made.candidates), outcome_path(job.id)], now)
+        return
     if job.lane == "merge":
         record_merge(tx, job, outcome, made, _free_name(tx, job.owner_id, job.merge.name), now)
         return

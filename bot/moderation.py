@@ -171,6 +171,8 @@ class Moderation:
         for each in doomed:
             reports.forbid_files(tx, each.id, guild, moderator_id, now, everywhere=everywhere)
         for each in doomed:
+            for learning in jobs.continuing(tx, each.id):  # one that waits is refused when its turn comes
+                jobs.request_cancel(tx, learning.id, now)
             lifecycle.throw_away_adapter(tx, each, now)
         return tuple(doomed)
 

@@ -224,6 +224,12 @@ def merging(tx: Connection, adapter_id: str) -> list[Job]:
     return [job for job in found if adapter_id in {parent.adapter_id for parent in job.merge.parents}]
 
 
+def continuing(tx: Connection, adapter_id: str) -> list[Job]:
+    """Trainings in the workers' hands that go on from this adapter."""
+    found = _all(tx, f"lane = 'train' AND outstanding = 1 AND {_ACTIVE} ORDER BY created_at")
+    return [job for job in found if job.train.continues == adapter_id]
+
+
 def request_cancel(tx: Connection, job_id: str, now: float) -> Job | None:
     """The member wants it stopped, and a worker has it. None: it is over."""
     changed = tx.execute(
