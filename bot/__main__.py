@@ -7,6 +7,7 @@ which a supervisor may start it again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -65,6 +66,8 @@ async def _run_until_told(bot: discord.Client, token: str) -> None:
         stopping.cancel()
         return await running
     log.info("bot.stopping")
+    # a shard that is just being connected takes its end for a fault, and says so with a traceback
+    logging.getLogger("discord.shard").setLevel(logging.CRITICAL)
     # closing first: a cancellation alone can be swallowed by the wait_for in which discord.py opens its connection
     await bot.close()
     running.cancel()
