@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from sqlite3 import Connection
 
+import msgspec
+
+from bot.costs import expected_cost
 from bot.errors import UserError, quoted
 from bot.orders import Order, Origin
 from bot.rules import check_rules
 from bot.store import adapters, bases, erasures, jobs
-from bot.store.records import MergeSpec, Spec, TrainSpec
+from bot.store.records import Job, MergeSpec, Spec, TrainSpec
 from trainer.contract.events import BaseInfo
 from trainer.contract.merges import BakeAdapters, MergeModels
 from trainer.contract.names import Lane
@@ -78,6 +81,11 @@ class Admission:
                 f"There is no model {quoted(wanted)}: choose one of {', '.join(f'`{name}`' for name in known[:10])}."
             )
         return wanted or known[0]
+
+
+def enter(tx: Connection, job: Job) -> Job:
+    """Write an accepted job into the books, at its turn. What is there already stays as it is."""
+    return jobs.insert(tx, msgspec.structs.replace(job, cost_s=expected_cost(job, info_of(tx, job.base))))
 
 
 def makes_checkpoint(spec: Spec) -> bool:

@@ -6,10 +6,11 @@ It alone raises attempts. SQLite is the truth: after Redis was wiped, every job 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import takewhile
 from sqlite3 import Connection
 
 import structlog
@@ -17,14 +18,14 @@ import structlog
 from bot import lifecycle, metrics
 from bot.access import find_loss
 from bot.errors import QueueDown
-from bot.fairness import choose, fair_order, rooms_of
+from bot.fairness import Room, choose, rooms_of
 from bot.outbox import Outbox
 from bot.queue import Queue
 from bot.requests import request_of
 from bot.standings import read_standing
-from bot.store import bases, jobs
+from bot.store import bases, jobs, turns
 from bot.store.database import Database
-from bot.store.records import Job
+from bot.store.records import Job, Waiting
 from trainer.contract.blobs import Blobs
 from trainer.contract.events import BaseInfo, Heartbeat
 from trainer.contract.names import HEARTBEAT_DEAD_AFTER_S, LANES, Lane, arq_job_id, outcome_path
@@ -93,13 +94,13 @@ class Dispatcher:
         """One round: take back what was lost, hand out what there is room for; what was handed out."""
         heartbeats = await self._queue.heartbeats()
         await self._remember_bases(heartbeats)
-        active = await self._database.read(jobs.active)
-        metrics.show_queue(active, heartbeats)
-        outstanding = [job for job in active if job.outstanding]
+        outstanding = await self._database.read(jobs.outstanding)
         await self._keep_promises(outstanding)
         if await self._reconcile(outstanding, heartbeats):
-            active = await self._database.read(jobs.active)
-        return await self._hand_out(active, heartbeats)
+            outstanding = await self._database.read(jobs.outstanding)
+        handed = await self._hand_out(outstanding, heartbeats)
+        metrics.show_queue(await self._database.read(turns.tally), heartbeats)
+        return handed
 
     async def _remember_bases(self, heartbeats: Sequence[Heartbeat]) -> None:
         offered, now = tuple(base for heartbeat in heartbeats for base in heartbeat.bases), self._clock()
@@ -179,20 +180,12 @@ class Dispatcher:
 
     # -- handing out --------------------------------------------------------------------------------------------------
 
-    def _is_ready(self, job: Job) -> bool:
-        if job.state != "queued" or job.outstanding or job.held is not None:
-            return False
-        return job.card != "pending" or self._clock() - max(job.created_at, self._since) > CARD_WAIT_S
-
-    async def _hand_out(self, active: Sequence[Job], heartbeats: Sequence[Heartbeat]) -> list[Job]:
-        outstanding = [job for job in active if job.outstanding]
-        ready = [job for job in active if self._is_ready(job)]
-        if not ready or not heartbeats:
+    async def _hand_out(self, outstanding: Sequence[Job], heartbeats: Sequence[Heartbeat]) -> list[Job]:
+        if not heartbeats:
             return []
-        rooms = rooms_of(heartbeats, outstanding, await self._lanes(active, heartbeats))
-        order = {lane: await self._order(lane, ready, outstanding) for lane in LANES}
+        chosen = await self._database.read(partial(self._choose, outstanding=outstanding, heartbeats=heartbeats))
         handed: list[Job] = []
-        for job in choose(order, rooms):
+        for job in chosen:
             committed = job.attempt > 0 and await self._blobs.exists(outcome_path(job.id))
             taken = await self._database.write(partial(self._take, job=job, committed=committed))
             if taken is None:
@@ -217,20 +210,20 @@ class Dispatcher:
             return lifecycle.end(tx, job.id, "failed", self._clock(), card_written=False, error=loss)
         return jobs.hand_out(tx, job_id=job.id, now=self._clock())
 
-    async def _lanes(self, active: Sequence[Job], heartbeats: Sequence[Heartbeat]) -> dict[str, Lane]:
-        """The lane of every job that a heartbeat names, also of those that are over by now."""
-        lanes: dict[str, Lane] = {job.id: job.lane for job in active}
+    def _choose(self, tx: Connection, outstanding: Sequence[Job], heartbeats: Sequence[Heartbeat]) -> list[Job]:
+        """What goes to workers now. Of the queue no more is read than that, however long it is."""
         named = {running.rpartition(":")[0] for heartbeat in heartbeats for running in heartbeat.running}
-        for job_id in named - lanes.keys():
-            job = await self._database.read(partial(jobs.get, job_id=job_id))
-            if job is not None:
-                lanes[job_id] = job.lane
-        return lanes
+        rooms = rooms_of(heartbeats, outstanding, turns.lanes_of(tx, named))
+        order = {lane: self._queue_of(tx, lane, rooms) for lane in LANES}
+        return [jobs.require(tx, each.id) for each in choose(order, rooms)]
 
-    async def _order(self, lane: Lane, ready: Sequence[Job], outstanding: Sequence[Job]) -> list[Job]:
-        waiting = [job for job in ready if job.lane == lane]
-        if not waiting:
-            return []
-        owners = sorted({job.owner_id for job in waiting})
-        served = await self._database.read(lambda tx: jobs.last_served(tx, lane, owners))
-        return fair_order(waiting, Counter(job.owner_id for job in outstanding if job.lane == lane), served)
+    def _queue_of(self, tx: Connection, lane: Lane, rooms: Sequence[Room]) -> Iterator[Waiting]:
+        """What waits in a lane, the next first; a base's jobs for as long as a worker has room for them."""
+        patient_since = self._clock() - CARD_WAIT_S
+        cardless_since = patient_since if self._since < patient_since else float("-inf")
+
+        def has_room(job: Waiting) -> bool:
+            return any(room.serves(lane, job.base) for room in rooms)
+
+        served = sorted({base for room in rooms if lane in room.free for base in room.bases})
+        return heapq.merge(*(takewhile(has_room, turns.waiting(tx, lane, base, cardless_since)) for base in served))

@@ -46,7 +46,7 @@ def estimate(job: Job, heartbeats: Iterable[Heartbeat]) -> Estimate | None:
     if job.lane != "train":
         return None
     found = [
-        _on_worker(job, info, info.lengths, on_gpu=not beat.device.startswith("cpu"))
+        on_worker(job, info, info.lengths, on_gpu=not beat.device.startswith("cpu"))
         for beat in heartbeats
         if beat.serves("train", job.base)
         for info in beat.bases
@@ -55,7 +55,8 @@ def estimate(job: Job, heartbeats: Iterable[Heartbeat]) -> Estimate | None:
     return max(found, key=lambda each: each.seconds or 0.0, default=None)
 
 
-def _on_worker(job: Job, info: BaseInfo, lengths: Lengths, *, on_gpu: bool) -> Estimate:
+def on_worker(job: Job, info: BaseInfo, lengths: Lengths, *, on_gpu: bool) -> Estimate:
+    """What a training will take on a worker that says so of its base."""
     spec = job.train
     recipe, own = spec.recipe, min(info.width, info.height)
     steps = max(1, count_steps(recipe, lengths, len(spec.photos))[0] - (job.paused_step or 0))

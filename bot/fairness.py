@@ -1,40 +1,57 @@
-"""Fair shares: in what order waiting jobs are served, and where there is room for them. Pure."""
+"""Fair shares: whose turn it is, and where there is room. Pure.
+
+Start-time fair queueing (Goyal, Vin, Cheng: "Start-time Fair Queueing", SIGCOMM 1996, eqs. 4-6), in each lane by
+itself. A job's turn is its start tag, in virtual seconds: ``max(v, F)``, where ``v`` is the lane's virtual time, the
+highest turn that was handed out, and ``F`` is where its member's last job ends: its turn and its cost, which are GPU
+seconds by the member's weight. The lowest turn is next. So all who wait get the same seconds: the turns of whoever
+sends 500 jobs lie far ahead, and whoever sends the first has the present one. Nobody saves up by sending nothing.
+
+Ageing is in it: a turn stays while virtual time goes on, and who comes later starts at that time or after it. Before
+a job there can be only as much of each other member's as lies between virtual time and its turn, and one job more.
+
+The cost is an estimate until the job is over. Then what it really took counts, and its member's later turns move by
+the difference; a turn that comes forward stops at virtual time, for it would be saved time else.
+"""
 
 from __future__ import annotations
 
-import heapq
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.store.records import Job
+from bot.store.records import Job, Waiting
 from trainer.contract.events import Heartbeat
 from trainer.contract.names import LANES, Lane, arq_job_id
 
 ALONE_AFTER_TRIES = 2  # a job whose child died twice may be what kills it: it runs without neighbours
 
 
-def fair_order(waiting: Iterable[Job], active: Mapping[int, int], last_served: Mapping[int, float]) -> list[Job]:
-    """The order in which the waiting jobs of one lane are served.
+def start_tag(lane_turn: float, own_finish: float) -> float:
+    """The turn of a new job (eq. 4): now in virtual time, but not before the member's last one ends."""
+    return max(lane_turn, own_finish)
 
-    Whoever has the fewest jobs in the workers' hands comes first, then whoever was served longest ago; among a
-    member's own jobs the oldest. So a member who sends twenty jobs waits behind one who sends the first.
+
+def measured_cost(cost_s: float, spent_s: float, worked_s: float | None, *, was_handed_out: bool) -> float:
+    """The GPU seconds of a job that is over.
+
+    ``spent_s`` were taken by attempts that were broken off, ``worked_s`` by the last one; None: it never began. A job
+    that no worker had costs nothing. No more counts than ten times the estimate and ten minutes, for a bot that was
+    away hears late of an end.
     """
-    of_owner: dict[int, list[Job]] = defaultdict(list)
-    for job in sorted(waiting, key=lambda job: (job.created_at, job.id), reverse=True):
-        of_owner[job.owner_id].append(job)  # the oldest last, so that pop takes it
-    heap = [
-        (active.get(owner, 0), last_served.get(owner, 0.0), jobs[-1].created_at, owner)
-        for owner, jobs in of_owner.items()
-    ]
-    heapq.heapify(heap)
-    order: list[Job] = []
-    while heap:
-        count, served, _, owner = heapq.heappop(heap)
-        order.append(of_owner[owner].pop())
-        if of_owner[owner]:
-            heapq.heappush(heap, (count + 1, served, of_owner[owner][-1].created_at, owner))
-    return order
+    if not was_handed_out:
+        return 0.0
+    if worked_s is None:
+        return spent_s or cost_s
+    return min(spent_s + max(0.0, worked_s), 10 * cost_s + 600)
+
+
+def shift(difference: float, first_turn: float | None, lane_turn: float) -> float:
+    """By how much a member's later turns move when a job took so much more, or less, than was thought.
+
+    ``first_turn`` is the lowest of them; it does not come before the lane's virtual time.
+    """
+    if difference >= 0 or first_turn is None:
+        return difference
+    return max(difference, min(0.0, lane_turn - first_turn))
 
 
 @dataclass
@@ -48,13 +65,15 @@ class Room:
     closed: bool = False  # a job runs alone there, or one waits to
     named: frozenset[str] = field(default_factory=frozenset)
 
-    def fits(self, job: Job) -> bool:
-        """Whether the job can be handed to it now."""
-        if self.closed or job.base not in self.bases or self.free.get(job.lane, 0) < 1:
-            return False
-        return self.jobs == 0 or job.tries < ALONE_AFTER_TRIES
+    def serves(self, lane: Lane, base: str) -> bool:
+        """Whether a job of the lane and base can be handed to it now, unless it has to run alone."""
+        return not self.closed and base in self.bases and self.free.get(lane, 0) >= 1
 
-    def take(self, job: Job) -> None:
+    def fits(self, job: Waiting) -> bool:
+        """Whether the job can be handed to it now."""
+        return self.serves(job.lane, job.base) and (self.jobs == 0 or job.tries < ALONE_AFTER_TRIES)
+
+    def take(self, job: Job | Waiting) -> None:
         """Count the job as in its hands."""
         self.free[job.lane] = self.free.get(job.lane, 0) - 1
         self.jobs += 1
@@ -88,12 +107,14 @@ def rooms_of(heartbeats: Sequence[Heartbeat], outstanding: Sequence[Job], lanes:
     return rooms
 
 
-def choose(order: Mapping[Lane, Sequence[Job]], rooms: Sequence[Room]) -> list[Job]:
+def choose(order: Mapping[Lane, Iterable[Waiting]], rooms: Sequence[Room]) -> list[Waiting]:
     """Which jobs go to the workers now, in order; ``rooms`` are filled on the way.
+
+    ``order`` is each lane's queue, read as far as it is needed.
 
     A job that has to run alone keeps the first worker that offers its base from taking others until it is idle.
     """
-    chosen: list[Job] = []
+    chosen: list[Waiting] = []
     for lane in LANES:
         for job in order.get(lane, ()):
             room = next((room for room in sorted(rooms, key=lambda room: room.jobs) if room.fits(job)), None)

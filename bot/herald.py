@@ -125,12 +125,13 @@ class Herald:
         """Say on waiting cards that they have moved up, but not on those that are next: they go to a worker soon."""
         shown, moved = self._shown_places, 0
         self._shown_places = {}
-        for job, place in await self._jobs.places():
-            before = self._shown_places[job.id] = shown.get(job.id, place)
-            if job.card == "posted" and 1 < place < before and moved < MOST_MOVED:
-                self._shown_places[job.id] = place
+        for job_id, place, card in await self._jobs.places():
+            before = self._shown_places[job_id] = shown.get(job_id, place)
+            if card == "posted" and 1 < place < before and moved < MOST_MOVED:
+                self._shown_places[job_id] = place
                 moved += 1
-                await self._show_waiting(job, *await waiting_card(self._jobs, job))
+                if (job := await self._jobs.get(job_id)) is not None:
+                    await self._show_waiting(job, *await waiting_card(self._jobs, job))
 
     async def on_requeued(self, job: Job) -> None:
         """The card is the bot's again."""

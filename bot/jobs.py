@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 
@@ -12,22 +11,21 @@ import structlog
 
 from bot import checks, entries, fitting, lifecycle, reviews, sizes, vaes
 from bot.adapters import require_visible
-from bot.admission import Admission, info_of
+from bot.admission import Admission, enter, info_of
 from bot.decency.minors import look_at_all
 from bot.decency.orders import check_drawing, texts_of_drawing
 from bot.errors import QueueDown, UserError
-from bot.fairness import fair_order
 from bot.findings import Report, Scale, scale_of
 from bot.orders import ImagineOrder, Origin
 from bot.outbox import Outbox
 from bot.queue import Queue
 from bot.rules import allows_explicit, check_explicit, check_explicit_words, check_texts
-from bot.store import bases, jobs, members
+from bot.store import bases, jobs, members, turns
 from bot.store.database import Database
-from bot.store.records import AdapterPick, Job
+from bot.store.records import AdapterPick, Job, Place
 from trainer.contract.blobs import Blobs
 from trainer.contract.events import BaseInfo, Heartbeat, Progress
-from trainer.contract.names import LANES, Lane
+from trainer.contract.names import LANES
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +85,7 @@ class Jobs:
             members.remember(tx, order.origin.member_id, order.origin.member_name, self._clock())
             spec = entries.imagine_spec(settled, picks)
             job = entries.new_job(order.origin, "imagine", base, spec, self._clock(), explicit_allowed=explicit)
-            return jobs.insert(tx, job)
+            return enter(tx, job)
 
         return self._accepted(await self._database.write(accept))
 
@@ -167,18 +165,18 @@ class Jobs:
         """A member's jobs, newest first; ``active``: only those that wait or run."""
         return await self._database.read(lambda tx: jobs.of_member(tx, member_id, active=active, limit=limit))
 
-    async def places(self) -> list[tuple[Job, int]]:
+    async def places(self) -> list[Place]:
         """All that wait, each with its place in its lane's queue by fair shares, 1 being next."""
-
-        def find(tx: Connection) -> list[tuple[Job, int]]:
-            active = jobs.active(tx)
-            return [(job, place) for lane in LANES for place, job in enumerate(_queue_of(tx, active, lane), 1)]
-
-        return await self._database.read(find)
+        return await self._database.read(lambda tx: [place for lane in LANES for place in turns.places(tx, lane)])
 
     async def position(self, job: Job) -> int | None:
         """Its place in its lane's queue, 1 being next; None when it does not wait."""
-        return next((place for other, place in await self.places() if other.id == job.id), None)
+        return await self._database.read(lambda tx: turns.place_of(tx, job.id))
+
+    async def positions(self, some: Sequence[Job]) -> dict[str, int]:
+        """The places of those of them that wait, by job id."""
+        found = await self._database.read(lambda tx: [(job.id, turns.place_of(tx, job.id)) for job in some])
+        return {job_id: place for job_id, place in found if place is not None}
 
     async def progress(self, job: Job) -> Progress | None:
         """How far a running job is, if a worker said so lately. None too when Redis is down, or hangs for a second."""
@@ -246,12 +244,3 @@ class Jobs:
             self._outbox.wake()
         self._on_change()  # the dispatcher tells the worker; nobody waits here for a Redis that hangs
         return job
-
-
-def _queue_of(tx: Connection, active: Sequence[Job], lane: Lane) -> list[Job]:
-    """The lane's waiting jobs in the order in which they will be served."""
-    waiting = [job for job in active if job.lane == lane and not job.outstanding and job.held is None]
-    if not waiting:
-        return []
-    in_hands = Counter(job.owner_id for job in active if job.lane == lane and job.outstanding)
-    return fair_order(waiting, in_hands, jobs.last_served(tx, lane, sorted({job.owner_id for job in waiting})))

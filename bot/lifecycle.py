@@ -237,7 +237,7 @@ def give_back(
     Returns the job as it is then; None if the attempt was not the current one.
     """
     before = jobs.get(tx, job_id)
-    job = jobs.take_back(tx, job_id, attempt, counts=counts, standing=standing)
+    job = jobs.take_back(tx, job_id, attempt, now, counts=counts, standing=standing)
     if job is None or before is None:
         return None
     if job.cancel_requested_at is not None and not committed:
@@ -259,7 +259,7 @@ def pause(tx: Connection, job_id: str, attempt: int, now: float, *, step: int, s
 
     If its member has wished since that it ends early, the next attempt does that.
     """
-    job = jobs.take_back(tx, job_id, attempt, counts=False, standing=Standing(step, steps))
+    job = jobs.take_back(tx, job_id, attempt, now, counts=False, standing=Standing(step, steps))
     if job is not None and job.cancel_requested_at is not None:
         return end(tx, job_id, "cancelled", now, card_written=False)
     if job is None or job.wish == "finish":

@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from bot.store.records import Job
 from trainer.contract.events import Heartbeat
-from trainer.contract.names import LANES
+from trainer.contract.names import LANES, Lane
 
 _LONG = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 12 * 3600)  # seconds
 
@@ -39,9 +39,8 @@ def count_change(before: Job, after: Job) -> None:
             WORKED.labels(after.lane).observe(max(0.0, after.finished_at - after.started_at))
 
 
-def show_queue(active: Sequence[Job], heartbeats: Sequence[Heartbeat]) -> None:
-    """How many jobs wait, are held and run, and who is there for them."""
-    tally = Tally((job.lane, "held" if job.held is not None else job.state) for job in active)
+def show_queue(tally: Tally[tuple[Lane, str]], heartbeats: Sequence[Heartbeat]) -> None:
+    """How many jobs wait, are held and run, by lane and state, and who is there for them."""
     for lane in LANES:
         for state in ("queued", "held", "running"):
             JOBS.labels(lane, state).set(tally[lane, state])

@@ -12,7 +12,7 @@ import structlog
 
 from bot import checks, entries, reviews
 from bot.adapters import check_name, check_trainable
-from bot.admission import Admission, info_of, makes_checkpoint
+from bot.admission import Admission, enter, info_of, makes_checkpoint
 from bot.continuing import Continuation, find_again, read_continuation
 from bot.decency.orders import check_training, texts_of_training
 from bot.errors import DarkroomError, UserError
@@ -214,7 +214,7 @@ class Trainings:
                 origin, "train", base, made, self._clock(), held=held,
                 explicit_allowed=_may_be_explicit(tx, origin, spec.kind, spec.likeness),
             )  # fmt: skip
-            return jobs.insert(tx, job)
+            return enter(tx, job)
 
         try:
             job = await self._database.write(accept)

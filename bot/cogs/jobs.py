@@ -28,7 +28,7 @@ class JobsCog(commands.Cog):
         recent = await self._jobs.of_member(interaction.user.id, active=False)
         embed = cards.jobs_list(
             active,
-            {job.id: place for job, place in await self._jobs.places()},
+            await self._jobs.positions(active),
             await self._jobs.progress_of([job for job in active if job.state == "running"]),
             [job for job in recent if job.is_final],
         )

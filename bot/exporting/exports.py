@@ -11,7 +11,7 @@ import structlog
 
 from bot import checks, entries
 from bot.adapters import Adapters
-from bot.admission import Admission
+from bot.admission import Admission, enter
 from bot.errors import UserError, quoted
 from bot.exporting.links import Links
 from bot.lifecycle import EXPORT_KEPT_S
@@ -93,7 +93,7 @@ class Exports:
                 return made
             self._admission.check_room(tx, origin, "merge")
             members.remember(tx, origin.member_id, origin.member_name, self._clock())
-            return jobs.insert(tx, entries.new_job(origin, "merge", base, spec, self._clock()))
+            return enter(tx, entries.new_job(origin, "merge", base, spec, self._clock()))
 
         job = await self._database.write(accept)
         log.info("job.accepted", job=job.id, lane=job.lane, base=job.base, member=job.owner_id)

@@ -11,7 +11,7 @@ import structlog
 
 from bot import checks, entries
 from bot.adapters import Adapters, check_free, check_name
-from bot.admission import Admission, makes_checkpoint
+from bot.admission import Admission, enter, makes_checkpoint
 from bot.decency.minors import check_words
 from bot.errors import UserError, quoted
 from bot.merging.orders import ExtractOrder, MergeOrder, ModelsOrder
@@ -178,7 +178,7 @@ class Merges:
             if makes_checkpoint(spec):
                 self._admission.check_checkpoints(tx, origin)
             members.remember(tx, origin.member_id, origin.member_name, self._clock())
-            return jobs.insert(tx, entries.new_job(origin, "merge", base, spec, self._clock()))
+            return enter(tx, entries.new_job(origin, "merge", base, spec, self._clock()))
 
         job = await self._database.write(accept)
         log.info("job.accepted", job=job.id, lane=job.lane, base=job.base, member=job.owner_id)

@@ -34,6 +34,7 @@ OWN: dict[str, str] = {  # what is theirs, by table: handed over whole, and dele
     "wildcards": "owner_id = :member AND guild_id IS NULL",
     "styles": "owner_id = :member AND guild_id IS NULL",
     "jobs": "owner_id = :member",
+    "turns": "owner_id = :member",
     "members": "id = :member",
 }
 SERVERS: dict[str, str] = {  # what stays a server's: only who did it is forgotten, by table and column

@@ -7,6 +7,7 @@ from sqlite3 import Connection, Row
 
 import msgspec
 
+from bot.store import turns
 from bot.store.records import Hold, ImagineSpec, Job, MergeSpec, Spec, State, TrainSpec
 from trainer.contract.events import Standing
 from trainer.contract.merges import blobs_of
@@ -18,7 +19,7 @@ _spec_decoder: msgspec.json.Decoder[Spec] = msgspec.json.Decoder(Spec)
 
 _SELECT = "SELECT jobs.*, members.name AS owner_name FROM jobs JOIN members ON members.id = jobs.owner_id"
 _ACTIVE = "jobs.state IN ('queued', 'running')"
-_NOT_IN_RECORD = frozenset({"adapter_name", "photos_deleted_at", "keep_photos_days"})
+_NOT_IN_RECORD = frozenset({"adapter_name", "photos_deleted_at", "keep_photos_days", "turn", "spent_s"})
 
 
 def _job(row: Row) -> Job:
@@ -38,7 +39,7 @@ def _all(tx: Connection, where: str, values: Sequence[object] = ()) -> list[Job]
 
 
 def insert(tx: Connection, job: Job) -> Job:
-    """Insert a new job; if it is there already, nothing changes. Returns what is there."""
+    """Insert a new job, at its turn; if it is there already, nothing changes. Returns what is there."""
     name, keep_photos_days = None, None
     if isinstance(job.spec, TrainSpec):
         name, keep_photos_days = job.spec.name, job.spec.keep_photos_days
@@ -46,10 +47,11 @@ def insert(tx: Connection, job: Job) -> Job:
         name = None if job.spec.is_export else job.spec.name
     elif job.spec.source is not None and job.spec.source.picture.startswith(photos_prefix(job.id)):
         keep_photos_days = SOURCE_KEPT_DAYS
-    tx.execute(
+    added = tx.execute(
         "INSERT INTO jobs (id, lane, state, base, spec, adapter_name, owner_id, guild_id, channel_id,"
-        " upload_limit_bytes, token, created_at, held, held_at, keep_photos_days, explicit_allowed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " upload_limit_bytes, token, created_at, held, held_at, keep_photos_days, explicit_allowed,"
+        " cost_s, weight)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO NOTHING",
         (
             job.id,
@@ -68,8 +70,12 @@ def insert(tx: Connection, job: Job) -> Job:
             job.held_at,
             keep_photos_days,
             int(job.explicit_allowed),
+            job.cost_s,
+            job.weight,
         ),
     )
+    if added.rowcount:
+        turns.take(tx, job.id, job.owner_id, job.lane, job.cost_s / job.weight)
     return require(tx, job.id)
 
 
@@ -113,15 +119,9 @@ def active(tx: Connection) -> list[Job]:
     return _all(tx, f"{_ACTIVE} ORDER BY created_at, jobs.id")
 
 
-def last_served(tx: Connection, lane: Lane, owner_ids: Sequence[int]) -> dict[int, float]:
-    """When each of these members was last handed a job of this lane to a worker."""
-    marks = ",".join("?" * len(owner_ids))
-    rows = tx.execute(
-        "SELECT owner_id, MAX(handed_out_at) FROM jobs"
-        f" WHERE owner_id IN ({marks}) AND lane = ? AND handed_out_at IS NOT NULL GROUP BY owner_id",
-        (*owner_ids, lane),
-    )
-    return {int(row[0]): float(row[1]) for row in rows}
+def outstanding(tx: Connection) -> list[Job]:
+    """All that are in the workers' hands, oldest first."""
+    return _all(tx, "outstanding = 1 ORDER BY created_at, jobs.id")
 
 
 def without_card(tx: Connection) -> list[Job]:
@@ -145,21 +145,27 @@ def hand_out(tx: Connection, job_id: str, now: float) -> Job | None:
         " WHERE id = ? AND state = 'queued' AND outstanding = 0 AND held IS NULL",
         (now, job_id),
     )
-    return require(tx, job_id) if changed.rowcount else None
+    if not changed.rowcount:
+        return None
+    turns.advance(tx, job_id)
+    return require(tx, job_id)
 
 
 def take_back(
-    tx: Connection, job_id: str, attempt: int, *, counts: bool, standing: Standing | None = None
+    tx: Connection, job_id: str, attempt: int, now: float, *, counts: bool, standing: Standing | None = None
 ) -> Job | None:
     """Put an attempt back into the queue; ``counts`` if it ended through the job's own fault. None: it is no more.
+
+    It keeps its turn, so that it is among the next, and what it took counts in the end.
 
     ``standing``: where a training goes on. One that got further than the attempt before is no job that kills whoever
     takes it, so counting begins anew. That its member wants it ended early holds for the next attempt, too.
     """
     step, steps = (standing.step, standing.steps) if standing is not None else (None, None)
-    values = {"counts": int(counts), "step": step, "steps": steps, "id": job_id, "attempt": attempt}
+    values = {"counts": int(counts), "step": step, "steps": steps, "id": job_id, "attempt": attempt, "now": now}
     changed = tx.execute(
         "UPDATE jobs SET state = 'queued', outstanding = 0, started_at = NULL, paused_step = :step,"
+        " spent_s = spent_s + MAX(0, COALESCE(:now - started_at, 0)),"
         " paused_steps = :steps, wish = CASE wish WHEN 'finish' THEN wish END, tries = CASE WHEN NOT :counts THEN tries"
         " WHEN :step > coalesce(paused_step, 0) THEN 1 ELSE tries + 1 END"
         f" WHERE id = :id AND attempt = :attempt AND outstanding = 1 AND {_ACTIVE}",
@@ -188,7 +194,13 @@ def finish(
         f" error = ?, reference = ?, refused = ? WHERE id = ? AND {_ACTIVE}",
         (state, now, error, reference, int(refused), job_id),
     )
-    return require(tx, job_id) if changed.rowcount else None
+    return _settled(tx, job_id) if changed.rowcount else None
+
+
+def _settled(tx: Connection, job_id: str) -> Job:
+    """A job that has just ended, after its member's account was put right."""
+    turns.settle(tx, job_id)
+    return require(tx, job_id)
 
 
 def deliver(tx: Connection, job_id: str, channel_id: int, message_id: int, now: float) -> Job | None:
@@ -199,7 +211,7 @@ def deliver(tx: Connection, job_id: str, channel_id: int, message_id: int, now: 
         " token = NULL WHERE id = ? AND state <> 'succeeded'",
         (now, channel_id, message_id, job_id),
     )
-    return require(tx, job_id) if changed.rowcount else None
+    return _settled(tx, job_id) if changed.rowcount else None
 
 
 def deliver_to_owner(tx: Connection, job_id: str, now: float) -> Job | None:
@@ -209,7 +221,7 @@ def deliver_to_owner(tx: Connection, job_id: str, now: float) -> Job | None:
         " WHERE id = ? AND state <> 'succeeded'",
         (now, job_id),
     )
-    return require(tx, job_id) if changed.rowcount else None
+    return _settled(tx, job_id) if changed.rowcount else None
 
 
 def newest_like(tx: Connection, owner_id: int, base: str, spec: Spec) -> Job | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -161,6 +161,8 @@ class Job(Record, frozen=True, kw_only=True):
     reference: str | None = None
     explicit_allowed: bool = False  # it came from a channel that may show what is explicit, and shows no real person
     refused: bool = False  # what came of it may not be shown: the error is for the member alone
+    cost_s: float = 1.0  # GPU seconds: as thought when it was accepted; once it is over, as measured
+    weight: float = 1.0  # of its member's share: twice the weight, twice the seconds
 
     @property
     def train(self) -> TrainSpec:
@@ -199,6 +201,25 @@ class Job(Record, frozen=True, kw_only=True):
     def is_final(self) -> bool:
         """Whether nothing more happens to it."""
         return self.state in FINAL_STATES
+
+
+class Waiting(NamedTuple):
+    """A job that can go to a worker, without what it is to do. The lowest is next."""
+
+    turn: float
+    created_at: float
+    id: str
+    lane: Lane
+    base: str
+    tries: int
+
+
+class Place(NamedTuple):
+    """Where a job stands in its lane's queue; 1 is next."""
+
+    job_id: str
+    place: int
+    card: CardState
 
 
 class Adapter(Record, frozen=True):
