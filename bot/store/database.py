@@ -75,7 +75,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")  # an accepted job survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
-    connection.execute("PRAGMA cache_size = -65536")  # KiB; a large library's indexes are read all over
+    connection.execute(
+        "PRAGMA cache_size = -131072"
+    )  # KiB, where there is so much; a large library's indexes are read all over
     migrate(connection)
 
 

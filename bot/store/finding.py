@@ -17,12 +17,12 @@ import msgspec
 from bot.store import adapters, gallery
 from bot.store.records import Adapter
 
-MOST_FOUND = 200  # by each way of a search; who looks for more says more
+MOST_FOUND = 120  # by each way of a search; who looks for more says more
 MOST_TYPED = 100
 _MOST_WORDS = 8
 _AT_ONCE = 60  # candidates out of each list
-_NEAR = 120  # candidates that may be meant by a typing error
-_MANY = 100  # more than anybody pages through
+_NEAR = 100  # candidates that may be meant by a typing error
+_MANY = 60  # more than anybody pages through
 _FEW = 10  # less than a page: then words may be beginnings
 _NEXT_TO_NONE = 3  # then they may be mistyped
 _MOST_MISTYPED = 2  # words of a search

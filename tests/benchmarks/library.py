@@ -45,7 +45,7 @@ def completions(library: Library) -> Iterator[Request]:
         yield lambda tx, name=name, viewer=viewer, guild=guild: finding.complete(tx, name, viewer, guild, CHOICES)  # type: ignore[misc]
 
 
-def pages(library: Library, last_number: int) -> Iterator[Request]:
+def pages(library: Library) -> Iterator[Request]:
     """A member looks at a page of the gallery, at any depth, with up to three filters."""
     rng = library.rng
     while True:
@@ -58,7 +58,7 @@ def pages(library: Library, last_number: int) -> Iterator[Request]:
             tag=library.tag() if rng.random() < 0.4 else None,
         )
         viewer, guild = library.member(), library.guild() if rng.random() < 0.9 else None
-        deep = rng.randint(1, last_number) if rng.random() < 0.7 else None
+        deep = rng.randint(1, library.adapters) if rng.random() < 0.7 else None
         yield lambda tx, asked=asked, viewer=viewer, guild=guild, deep=deep: gallery.page(  # type: ignore[misc]
             tx, asked, viewer, guild, after=_place(tx, asked.sort, deep), limit=ON_A_PAGE + 1
         )
@@ -107,38 +107,36 @@ class Times:
     worked: list[float]
 
 
-async def measure(database: Database, requests: Iterator[Request], count: int) -> Times:
-    """The first few, which warm up, are left out."""
-    waited: list[float] = []
-    worked: list[float] = []
+async def measure(databases: list[Database], requests: list[Iterator[Request]], count: int) -> list[Times]:
+    """Of each database, in turns, so that whatever else runs slows all of them; the first few warm up."""
+    waited: list[list[float]] = [[] for _ in databases]
+    worked: list[list[float]] = [[] for _ in databases]
 
-    def work(tx: Connection, request: Request) -> None:
+    def work(tx: Connection, request: Request, place: int) -> None:
         begun = time.thread_time()
         request(tx)
-        worked.append(1_000 * (time.thread_time() - begun))
+        worked[place].append(1_000 * (time.thread_time() - begun))
 
     for _ in range(count + count // 20):
-        begun = time.perf_counter()
-        await database.read(partial(work, request=next(requests)))
-        waited.append(1_000 * (time.perf_counter() - begun))
-    return Times(sorted(waited[count // 20 :]), sorted(worked[count // 20 :]))
+        for place, database in enumerate(databases):
+            begun = time.perf_counter()
+            await database.read(partial(work, request=next(requests[place]), place=place))
+            waited[place].append(1_000 * (time.perf_counter() - begun))
+    first = count // 20
+    return [Times(sorted(waited[place][first:]), sorted(worked[place][first:])) for place in range(len(databases))]
 
 
-async def run(folder: Path, adapters: int, requests: int) -> tuple[dict[str, Times], float, float]:
-    """The times of each kind of request, the megabytes of the file, and what one picture's count costs."""
-    library, path = Library(adapters), folder / f"{adapters}.sqlite3"
+async def open_library(folder: Path, library: Library) -> Database:
+    """The library of that size in that folder, built where it is not there yet."""
+    path = folder / f"{library.adapters}.sqlite3"
+    is_new = not path.exists()
     database = await open_database(path)
-    try:
+    if is_new:
         begun = time.perf_counter()
         await database._run(lambda connection: fill(connection, library))
         await database._run(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
-        print(f"{adapters:,} adapters in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
-        kinds = {"autocomplete": completions(library), "gallery": pages(library, adapters), "search": searches(library)}
-        times = {kind: await measure(database, made, requests) for kind, made in kinds.items()}
-        counted = statistics.median([await _count_use(database, library) for _ in range(200)])
-    finally:
-        await database.close()
-    return times, path.stat().st_size / 1e6, counted
+        print(f"{library.adapters:,} adapters in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+    return database
 
 
 async def _count_use(database: Database, library: Library) -> float:
@@ -152,22 +150,30 @@ def percentile(times: list[float], share: float) -> float:
     return times[min(len(times) - 1, int(share * len(times)))]
 
 
-async def compare(adapters: int, requests: int) -> dict[str, float]:
+async def compare(folder: Path, adapters: int, requests: int) -> dict[str, float]:
     """The figures of a library of that size, and how much slower it is than a small one, of the kind that grew most."""
-    with tempfile.TemporaryDirectory() as folder:
-        small, _, _ = await run(Path(folder), min(SMALL, adapters), requests)
-        large, megabytes, counted = await run(Path(folder), adapters, requests)
-    figures = {f"{kind}_p99_ms": round(percentile(times.waited, 0.99), 2) for kind, times in large.items()}
-    figures |= {f"{kind}_median_ms": round(statistics.median(times.waited), 2) for kind, times in large.items()}
-    figures |= {f"{kind}_p99_worked_ms": round(percentile(times.worked, 0.99), 2) for kind, times in large.items()}
-    growth = {
-        kind: statistics.mean(times.waited) / statistics.mean(small[kind].waited) for kind, times in large.items()
-    }
-    figures |= {f"{kind}_growth": round(ratio, 2) for kind, ratio in growth.items()}
-    return figures | {
-        "growth_ratio": round(max(growth.values()), 2), "database_mb": round(megabytes),
-        "count_use_ms": round(counted, 2), "adapters": adapters,
+    libraries = [Library(min(SMALL, adapters)), Library(adapters)]
+    databases = [await open_library(folder, library) for library in libraries]
+    kinds: dict[str, Callable[[Library], Iterator[Request]]] = {
+        "autocomplete": completions, "gallery": pages, "search": searches,
     }  # fmt: skip
+    figures: dict[str, float] = {}
+    growth: dict[str, float] = {}
+    try:
+        for kind, make in kinds.items():
+            small, large = await measure(databases, [make(library) for library in libraries], requests)
+            figures[f"{kind}_p99_ms"] = percentile(large.waited, 0.99)
+            figures[f"{kind}_median_ms"] = statistics.median(large.waited)
+            figures[f"{kind}_p99_worked_ms"] = percentile(large.worked, 0.99)
+            growth[kind] = statistics.mean(large.waited) / statistics.mean(small.waited)
+        counted = statistics.median([await _count_use(databases[1], libraries[1]) for _ in range(200)])
+    finally:
+        for database in databases:
+            await database.close()
+    figures |= {f"{kind}_growth": ratio for kind, ratio in growth.items()}
+    figures |= {"growth_ratio": max(growth.values()), "count_use_ms": counted, "adapters": adapters}
+    figures["database_mb"] = (folder / f"{adapters}.sqlite3").stat().st_size / 1e6
+    return {name: round(value, 2) for name, value in figures.items()}
 
 
 def main() -> None:
@@ -175,8 +181,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--adapters", type=int, default=1_000_000)
     parser.add_argument("--requests", type=int, default=REQUESTS)
+    parser.add_argument("--folder", type=Path, help="keeps the libraries there, for the next time")
     options = parser.parse_args()
-    figures = asyncio.run(compare(options.adapters, options.requests))
+    with tempfile.TemporaryDirectory() as fresh:
+        folder = options.folder or Path(fresh)
+        folder.mkdir(parents=True, exist_ok=True)
+        figures = asyncio.run(compare(folder, options.adapters, options.requests))
     print(json.dumps(figures) if options.json else "\n".join(f"{name}: {value:,}" for name, value in figures.items()))
 
 
