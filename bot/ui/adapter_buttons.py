@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import discord
 
 from bot.drafts import Draft
-from bot.errors import UserError, quoted
+from bot.errors import UserError
 from bot.library import AdapterPage
 from bot.store.records import Adapter, Picture
 from bot.ui import adapter_page, cards, described, views
 from bot.ui.adapter_forms import PageForm, RenameForm
-from bot.ui.answers import answer_fault, think_privately
+from bot.ui.answers import think_privately
+from bot.ui.choice_menu import ChoiceMenu, read_picture, read_place
 from bot.ui.described import Described
 from bot.ui.job_button import JobButton
 from bot.ui.remixing import EditForm
@@ -164,70 +164,34 @@ class RemoveButton(AdapterButton, template=r"dr:remove:(?P<id>[0-9a-f]{32})(?P<p
         await interaction.response.send_message(cards.asks_to_forget(adapter), view=view, ephemeral=True)
 
 
-class AdapterMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:nomenu:(?P<id>[0-9a-f]{32})"):
-    """Base of the menus about an adapter; a fault goes to whoever chose."""
-
-    def __init__(self, menu: discord.ui.Select[Any], adapter_id: str) -> None:
-        super().__init__(menu)
-        self.adapter_id = adapter_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Made anew at every choice, from the menu as it stands in the message."""
-        if not isinstance(item, discord.ui.Select):
-            raise TypeError(f"{match[0]} is no menu")
-        return cls(item, match["id"])
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Do what was chosen."""
-        try:
-            await self.choose(interaction.client, interaction, self.item.values[0])
-        except Exception as error:
-            await answer_fault(interaction, error)
-
-    async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
-        """What this menu does."""
-        raise NotImplementedError
-
-
-class CoverMenu(AdapterMenu, template=r"dr:cover:(?P<id>[0-9a-f]{32}):0"):
+class CoverMenu(ChoiceMenu, template=r"dr:cover:(?P<id>[0-9a-f]{32}):0"):
     """Puts a picture on the page."""
 
     async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
         """For its owner."""
-        job_id, _, place = value.partition(":")
         adapter = await bot.services.library.set_cover(
-            self.adapter_id, job_id, _number(place), owner_id=interaction.user.id
+            self.subject_id, *read_picture(value), owner_id=interaction.user.id
         )
         words = f"The page of `{adapter.name}` shows this picture now."
         await interaction.response.edit_message(content=words, attachments=[], view=None)
 
 
-class UseVersionMenu(AdapterMenu, template=r"dr:version:(?P<id>[0-9a-f]{32})"):
+class UseVersionMenu(ChoiceMenu, template=r"dr:version:(?P<id>[0-9a-f]{32})"):
     """Puts another version in use."""
 
     async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
         """For its owner."""
-        await bot.services.library.use_version(self.adapter_id, _number(value), owner_id=interaction.user.id)
-        await _show_versions(bot, interaction, self.adapter_id)
+        await bot.services.library.use_version(self.subject_id, read_place(value), owner_id=interaction.user.id)
+        await _show_versions(bot, interaction, self.subject_id)
 
 
-class DeleteVersionMenu(AdapterMenu, template=r"dr:unversion:(?P<id>[0-9a-f]{32})"):
+class DeleteVersionMenu(ChoiceMenu, template=r"dr:unversion:(?P<id>[0-9a-f]{32})"):
     """Deletes a version that is not in use."""
 
     async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
         """For its owner."""
-        await bot.services.library.delete_version(self.adapter_id, _number(value), owner_id=interaction.user.id)
-        await _show_versions(bot, interaction, self.adapter_id)
-
-
-def _number(value: str) -> int:
-    """What a menu's choice says, which nobody but the bot wrote. Raises UserError."""
-    if not re.fullmatch(r"\d{1,9}", value, re.ASCII):
-        raise UserError(f"{quoted(value)} is none of the choices: open the menu anew from `/adapter show`.")
-    return int(value)
+        await bot.services.library.delete_version(self.subject_id, read_place(value), owner_id=interaction.user.id)
+        await _show_versions(bot, interaction, self.subject_id)
 
 
 async def _show_versions(bot: DarkroomBot, interaction: discord.Interaction[Any], adapter_id: str) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import discord
 import structlog
 
 from bot.pictures import AlbumPage
 from bot.ui import adapter_page, cards
-from bot.ui.answers import answer_fault
+from bot.ui.choice_menu import ChoiceMenu
 from bot.ui.covers import draw_sheet
 from bot.ui.job_button import JobButton
 from bot.ui.views import button, view_of
@@ -79,30 +78,12 @@ class AlbumButton(JobButton, template=r"dr:album:(?P<id>0):(?P<place>\d{1,3})"):
         await show(bot, interaction, await bot.services.pictures.album(interaction.user.id, self.place or 0))
 
 
-class DiscardMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:discard:0"):
+class DiscardMenu(ChoiceMenu, template=r"dr:discard:(?P<id>0)"):
     """Deletes the pictures of one order, and their message."""
 
-    def __init__(self, menu: discord.ui.Select[Any]) -> None:
-        super().__init__(menu)
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Made anew at every choice, from the menu as it stands in the message."""
-        if not isinstance(item, discord.ui.Select):
-            raise TypeError(f"{match[0]} is no menu")
-        return cls(item)
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
         """One's own alone; the page then shows what is left."""
-        try:
-            await self._erase(interaction.client, interaction)
-        except Exception as error:
-            await answer_fault(interaction, error)
-
-    async def _erase(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
-        job = await bot.services.pictures.delete(self.item.values[0], interaction.user.id)
+        job = await bot.services.pictures.delete(value, interaction.user.id)
         await interaction.response.defer()
         if job.message_id is not None:
             message = bot.get_partial_messageable(job.channel_id).get_partial_message(job.message_id)

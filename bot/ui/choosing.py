@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import discord
 
 from bot.store.records import Adapter
 from bot.ui import cards
+from bot.ui.choice_menu import ChoiceMenu, read_place
 from trainer.contract import looks
 from trainer.contract.events import Candidate
 from trainer.contract.names import button_id
@@ -42,35 +42,12 @@ def describe(candidate: Candidate) -> str:
     return " · ".join([f"step {candidate.step:,}", *scores, f"weight {candidate.weight:g}"])
 
 
-class ChooseMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:choose:(?P<id>\d+)"):
+class ChooseMenu(ChoiceMenu, template=r"dr:choose:(?P<id>\d+)"):
     """Puts another version of an adapter in its place."""
 
-    def __init__(self, menu: discord.ui.Select[Any], job_id: str) -> None:
-        super().__init__(menu)
-        self.job_id = job_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Made anew at every choice, from the menu as it stands in the message."""
-        if not isinstance(item, discord.ui.Select):
-            raise TypeError(f"{match[0]} is no menu")
-        return cls(item, match["id"])
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Choose; a fault goes to the one who did."""
-        from bot.ui.answers import answer_fault  # which shows views, and those show this menu
-
-        try:
-            await self.choose(interaction.client, interaction)
-        except Exception as error:
-            await answer_fault(interaction, error)
-
-    async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any]) -> None:
+    async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
         """Its owner alone may, and for a day; the menu then marks the new one."""
-        place = int(self.item.values[0])
-        adapter = await bot.services.adapters.choose(self.job_id, place, owner_id=interaction.user.id)
+        adapter = await bot.services.adapters.choose(self.subject_id, read_place(value), owner_id=interaction.user.id)
         for option in self.item.options:
             option.default = option.value == str(adapter.chosen)
         await interaction.response.edit_message(view=self.view)

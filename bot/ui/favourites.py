@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import discord
 
 from bot.favourites import ON_A_PAGE, Page
 from bot.store.records import Favourite, Job
 from bot.ui import cards
-from bot.ui.answers import answer_fault
+from bot.ui.choice_menu import ChoiceMenu, read_picture
 from bot.ui.job_button import JobButton
 from bot.ui.picture_buttons import at_place, find_pictures, show_panel
 from bot.ui.views import button, view_of
@@ -66,26 +65,11 @@ class PageButton(JobButton, template=r"dr:favourites:(?P<id>0):(?P<place>\d{1,3}
         await interaction.response.edit_message(embed=embed(page), view=under(page))
 
 
-class FavouriteMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:kept:0"):
+class FavouriteMenu(ChoiceMenu, template=r"dr:kept:(?P<id>0)"):
     """Opens what can be done with one of the favourites."""
 
-    def __init__(self, menu: discord.ui.Select[Any]) -> None:
-        super().__init__(menu)
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Made anew at every choice, from the menu as it stands in the message."""
-        if not isinstance(item, discord.ui.Select):
-            raise TypeError(f"{match[0]} is no menu")
-        return cls(item)
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
         """As the button of a number under the picture."""
-        try:
-            job_id, _, place = self.item.values[0].partition(":")
-            job, pictures = await find_pictures(interaction.client, interaction, job_id)
-            await show_panel(interaction.client, interaction, job, at_place(pictures, int(place)))
-        except Exception as error:
-            await answer_fault(interaction, error)
+        job_id, place = read_picture(value)
+        job, pictures = await find_pictures(bot, interaction, job_id)
+        await show_panel(bot, interaction, job, at_place(pictures, place))

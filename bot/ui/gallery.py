@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import discord
 
@@ -11,7 +11,7 @@ from bot.browsing import Filters, GalleryPage, Words
 from bot.errors import UserError, quoted
 from bot.store.records import Adapter
 from bot.ui import adapter_page
-from bot.ui.answers import answer_fault
+from bot.ui.choice_menu import ChoiceMenu
 from bot.ui.covers import draw_sheet
 from bot.ui.job_button import JobButton
 from bot.ui.views import button, view_of
@@ -98,27 +98,11 @@ class GalleryButton(JobButton, template=r"dr:gallery:(?P<id>[0-9a-f]{16}):(?P<pl
         await show(bot, interaction, page)
 
 
-class OpenMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:open:0"):
+class OpenMenu(ChoiceMenu, template=r"dr:open:(?P<id>0)"):
     """Opens an adapter's page."""
 
-    def __init__(self, menu: discord.ui.Select[Any]) -> None:
-        super().__init__(menu)
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Made anew at every choice, from the menu as it stands in the message."""
-        if not isinstance(item, discord.ui.Select):
-            raise TypeError(f"{match[0]} is no menu")
-        return cls(item)
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
         """For whoever may use it."""
-        try:
-            adapter_id = self.item.values[0]
-            if not re.fullmatch(r"[0-9a-f]{32}", adapter_id):
-                raise UserError(f"{quoted(adapter_id)} is no adapter: open a page with `/gallery`.")
-            await adapter_page.show(interaction.client, interaction, adapter_id)
-        except Exception as error:
-            await answer_fault(interaction, error)
+        if not re.fullmatch(r"[0-9a-f]{32}", value):
+            raise UserError(f"{quoted(value)} is no adapter: open a page with `/gallery`.")
+        await adapter_page.show(bot, interaction, value)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import discord
 
@@ -12,7 +11,8 @@ from bot.errors import UserError
 from bot.orders import ImagineOrder
 from bot.store.records import Job, Picture
 from bot.ui import cards, described, picture_views, showcase
-from bot.ui.answers import accept, answer_fault, is_moderator, origin_of
+from bot.ui.answers import accept, is_moderator, origin_of
+from bot.ui.choice_menu import ChoiceMenu, read_place
 from bot.ui.described import Described
 from bot.ui.job_button import JobButton
 from bot.ui.remixing import EditForm, open_form
@@ -97,29 +97,13 @@ async def show_panel(bot: DarkroomBot, interaction: discord.Interaction[Any], jo
     await interaction.response.send_message(words, view=view, ephemeral=True)
 
 
-class PictureMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"dr:pictures:(?P<id>\d+):\d{1,3}"):
+class PictureMenu(ChoiceMenu, template=r"dr:pictures:(?P<id>\d+):\d{1,3}"):
     """Shows what can be done with one of many pictures."""
 
-    def __init__(self, menu: discord.ui.Select[Any], job_id: str) -> None:
-        super().__init__(menu)
-        self.job_id = job_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """Made anew at every choice, from the menu as it stands in the message."""
-        if not isinstance(item, discord.ui.Select):
-            raise TypeError(f"{match[0]} is no menu")
-        return cls(item, match["id"])
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def choose(self, bot: DarkroomBot, interaction: discord.Interaction[Any], value: str) -> None:
         """As the button of a number."""
-        try:
-            job, pictures = await find_pictures(interaction.client, interaction, self.job_id)
-            await show_panel(interaction.client, interaction, job, at_place(pictures, int(self.item.values[0])))
-        except Exception as error:
-            await answer_fault(interaction, error)
+        job, pictures = await find_pictures(bot, interaction, self.subject_id)
+        await show_panel(bot, interaction, job, at_place(pictures, read_place(value)))
 
 
 class AgainButton(JobButton, template=r"dr:again:(?P<id>\d+)(?::(?P<place>\d{1,3}))?"):
