@@ -47,11 +47,6 @@ def read(fields: Mapping[str, str]) -> Infotext | None:
     return _describe(graph)
 
 
-def holds_graph(document: object) -> bool:
-    """Whether a JSON object is such a graph."""
-    return any("class_type" in as_object(node) for node in as_object(document).values())
-
-
 class Graph:
     """Nodes by id; what is no node is left out."""
 

@@ -38,7 +38,6 @@ from trainer.contract.adapter_metadata import last_part
 Shapes = Mapping[str, Sequence[int]]
 _CROSS_ATTENTION = re.compile(r"attn2[._]to_[kv]$")
 _TEXT_LAYER = re.compile(r"layers[._]\d+[._](self_attn[._][qkv]_proj|mlp[._]fc1)$")
-_SECOND_TEXT = re.compile(r"te2_|text_encoder_2|clip_g|embedders\.1")
 _PROJ_IN = re.compile(r"attentions[._]\d+[._]proj_in$")
 _UNET = re.compile(r"(?:down_blocks|up_blocks|mid_block|input_blocks|middle_block|output_blocks)[._]")
 _TEXT = re.compile(r"encoder[._]layers[._]\d+[._]|transformer[._]resblocks[._]")
