@@ -16,6 +16,7 @@ from bot.ui.choice_menu import ChoiceMenu, read_place
 from bot.ui.described import Described
 from bot.ui.job_button import JobButton
 from bot.ui.remixing import EditForm, open_form
+from bot.versions import split_version
 
 if TYPE_CHECKING:
     from bot.client import DarkroomBot
@@ -175,7 +176,8 @@ class RemixButton(PictureButton, template=r"dr:remix:(?P<id>\d+)(?::(?P<place>\d
         viewer_id, guild_id, named = interaction.user.id, interaction.guild_id, []
         for pick in job.imagine.picks(picture.position):
             adapter = await bot.services.adapters.by_id(pick.adapter_id, viewer_id=viewer_id, guild_id=guild_id)
-            named.append((pick, adapter.name_for(viewer_id)))
+            _, version = split_version(pick.written)
+            named.append((pick, adapter.name_for(viewer_id) + ("" if version is None else f"@{version}")))
         drawing = job.imagine.drawings[picture.position]
         source = None if redrawing.is_enlarged(drawing) else drawing.source
         await open_form(interaction, redrawing.remix_text(job, picture, named), source)

@@ -128,7 +128,10 @@ async def test_versions_are_put_in_use_and_deleted_from_its_page(home: House) ->
     gone = await (await home.ada.select(used, "Delete a version for good", ["2"])).response(PATIENCE_S)
     assert "twice@2" not in gone.text
     assert (await home.adapter(home.ada, "twice")).version == 1
-    assert (await home.drawn(home.ada, "<lora:twice@1:0.5> in a suit")).files
+    card = await home.drawn(home.ada, "<lora:twice@1:0.5> in a suit")
+    opened = await home.ada.click(card, "Remix")
+    assert opened.modal is not None
+    assert "<lora:twice@1:0.5>" in opened.modal.field("Settings").data["value"]
 
 
 @pytest.mark.parametrize("value", ["x", "1:x", "-1", "1" * 30, "٣"])
