@@ -160,7 +160,9 @@ class Moderation:
             return ()
         at_home = adapter.guild_id == guild
         if decision == "kept":
-            reports.hide_adapter(tx, adapter.id, None) if at_home else sharing.lift_bar(tx, adapter.id, guild)
+            reports.hide_adapter(tx, adapter.id, None) if at_home else sharing.lift_bar_of(
+                tx, adapter.id, guild, NOBODY
+            )
             return ()
         if not at_home:
             for made in (adapter.id, *lineage.descendants(tx, adapter.id)):

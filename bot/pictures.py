@@ -46,11 +46,14 @@ class Pictures:
         return await self._database.read(lambda tx: pictures.of_job(tx, job_id))
 
     async def of_message(self, message_id: int) -> list[Picture]:
-        """The pictures that a message of the house's own shows; empty when it knows of none."""
+        """The pictures that a message of the house's own shows; empty when it knows of none.
+
+        Raises UserError: they were reported.
+        """
 
         def find(tx: Connection) -> list[Picture]:
             job = jobs.of_message(tx, message_id)
-            return [] if job is None else pictures.of_job(tx, job.id)
+            return [] if job is None else _shown(pictures.of_job(tx, job.id))
 
         return await self._database.read(find)
 
@@ -111,6 +114,10 @@ def require_seen(tx: Connection, job_id: str, member_id: int, guild_id: int | No
     found = pictures.of_job(tx, job_id)
     if not found:
         raise UserError("These pictures were deleted, and their settings with them.")
+    return job, _shown(found)
+
+
+def _shown(found: list[Picture]) -> list[Picture]:
     if any(picture.hidden_at is not None for picture in found):
         raise UserError("These pictures were reported: nobody is shown them until a moderator has decided.")
-    return job, found
+    return found

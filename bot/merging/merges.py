@@ -196,6 +196,8 @@ def read_networks(prompt: str) -> tuple[Network, ...]:
         raise UserError(ignored[0])
     if text := " ".join(take_tags_out(prompt).split()):
         raise UserError(f"{quoted(text)} acts on nothing in a merge: write the tags alone.")
+    if networks and not any(network.weight or network.te_weight for network in networks):
+        raise UserError("At weights of 0 nothing is left of them: give one a weight, as in `<lora:a:0.6>`.")
     if not networks:
         raise UserError("There is nothing to merge: write tags as in a prompt, `<lora:a:0.6><lora:b:0.4>`.")
     return networks

@@ -44,16 +44,28 @@ def take_back(tx: Connection, adapter_id: str) -> None:
 
 
 def bar(tx: Connection, adapter_id: str, guild_id: int, moderator_id: int, now: float) -> None:
-    """A moderator takes it back from their server; its owner can't share it there again."""
+    """A moderator takes it back from their server; its owner can't share it there again.
+
+    What was barred by nobody, being reported, is theirs from then on.
+    """
     unshare(tx, adapter_id, guild_id)
     tx.execute(
-        "INSERT INTO barred VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (adapter_id, guild_id, moderator_id, now)
+        "INSERT INTO barred VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET barred_by = excluded.barred_by WHERE barred.barred_by = 0",
+        (adapter_id, guild_id, moderator_id, now),
     )
 
 
 def lift_bar(tx: Connection, adapter_id: str, guild_id: int) -> None:
     """Let its owner share it with that server again."""
     tx.execute("DELETE FROM barred WHERE adapter_id = ? AND guild_id = ?", (adapter_id, guild_id))
+
+
+def lift_bar_of(tx: Connection, adapter_id: str, guild_id: int, barred_by: int) -> None:
+    """Likewise, if it was barred by that one."""
+    tx.execute(
+        "DELETE FROM barred WHERE adapter_id = ? AND guild_id = ? AND barred_by = ?", (adapter_id, guild_id, barred_by)
+    )
 
 
 def is_barred(tx: Connection, adapter_id: str, guild_id: int) -> bool:

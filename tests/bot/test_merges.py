@@ -160,6 +160,7 @@ async def test_whole_models_are_merged_as_a1111_does(world: World, merges: Merge
     [
         ("<lora:a>", {}, "two adapters at least"),
         ("", {}, "There is nothing to merge"),
+        ("<lora:a:0><lora:b:0>", {}, "At weights of 0 nothing is left of them"),
         ("<lora:a><lora:b> in a suit", {}, "acts on nothing in a merge"),
         ("<lora:a><lora:nobody>", {}, "There is no adapter `nobody`"),
         ("<lora:a:9e9><lora:b>", {}, "weight"),

@@ -35,6 +35,8 @@ async def test_reported_pictures_are_hidden_and_shown_again_when_they_are_kept(h
     assert "hidden until" in await report(home, home.ben, drawn)
     hidden = await home.sandbox.wait_for(lambda message: message.id == drawn.id and not message.files)
     assert labels(hidden) == []
+    described = await home.ben.message_command("Describe picture", hidden)
+    assert "were reported" in (await described.response(PATIENCE_S)).content
     card = (await queue(home)).text
     assert REASON in card
     assert f"<@{home.ada.id}>" in card
@@ -114,7 +116,7 @@ async def test_one_s_own_is_not_reported_and_nothing_twice(home: House) -> None:
     drawn = await home.drawn(home.ada, "a fifth fox")
     assert "your own" in await report(home, home.ada, drawn)
     await report(home, home.ben, drawn)
-    job_id = (await home.services.pictures.of_message(drawn.id))[0].job_id
+    job_id = drawn.buttons[0].custom_id.split(":")[2]
     with pytest.raises(Exception, match="were reported"):
         await home.services.moderation.report_pictures(job_id, home.cleo.id, home.sandbox.guild.id, "me too")
     await decide(home, home.cleo, "Keep")
