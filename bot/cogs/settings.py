@@ -19,6 +19,27 @@ _MB = 10**6
 Limit = app_commands.Range[int, 0, 1_000_000]
 
 
+class Place(app_commands.Transformer):
+    """A channel that jobs can come from; discord.py's own forums bring media channels, which Discord's API lacks."""
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        """A channel."""
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        """Text, announcements, voice's own text, forums."""
+        kinds = discord.ChannelType
+        return [kinds.text, kinds.news, kinds.voice, kinds.forum]
+
+    async def transform(
+        self, interaction: discord.Interaction[Any], value: app_commands.AppCommandChannel, /
+    ) -> app_commands.AppCommandChannel:
+        """As it came."""
+        return value
+
+
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
 class SettingsCog(
@@ -64,7 +85,7 @@ class SettingsCog(
     async def channels(
         self,
         interaction: discord.Interaction[Any],
-        place: discord.TextChannel | discord.VoiceChannel | discord.ForumChannel,
+        place: app_commands.Transform[app_commands.AppCommandChannel, Place],
         used: Literal["only", "never", "as usual"],
     ) -> None:
         """One channel at a time."""
