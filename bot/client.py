@@ -37,7 +37,7 @@ from bot.herald import Herald
 from bot.metrics import ACKNOWLEDGED
 from bot.services import Services
 from bot.settings import Settings
-from bot.ui import adapter_buttons, buttons
+from bot.ui import adapter_buttons, buttons, showcase
 from bot.ui.albums import AlbumButton, DiscardMenu
 from bot.ui.answers import answer_fault
 from bot.ui.bringing import StopBringingButton
@@ -141,6 +141,7 @@ class DarkroomBot(commands.AutoShardedBot):
     async def _keep_places_fresh(self) -> None:
         try:
             await self.herald.show_places()
+            await showcase.take_down_fallen(self)
         except Exception:
             log.exception("places.failed")  # a loop of discord.py ends at an exception
 

@@ -9,7 +9,7 @@ from sqlite3 import Connection
 
 from bot.store import guilds, jobs, pictures, showcase
 from bot.store.database import Database
-from bot.store.records import Job, Picture
+from bot.store.records import Hung, Job, Picture
 
 FEWEST_STARS, MOST_STARS = 1, 100
 
@@ -52,6 +52,21 @@ class Showcase:
             ]
 
         return await self._database.write(find)
+
+    async def hang(self, exhibit: Exhibit, message_id: int) -> None:
+        """It hangs there now."""
+        job, place = exhibit.job, exhibit.picture.position
+        await self._database.write(
+            lambda tx: showcase.hang(tx, job.guild_id or 0, job.id, place, exhibit.channel_id, message_id)
+        )
+
+    async def fallen(self) -> list[Hung]:
+        """What still hangs there, though the picture was deleted or reported."""
+        return await self._database.read(showcase.fallen)
+
+    async def forget(self, hung: Hung) -> None:
+        """It was taken down; what moderators keep may get there again."""
+        await self._database.write(lambda tx: showcase.remove(tx, hung.guild_id, hung.job_id, hung.position))
 
     async def give_up(self, exhibit: Exhibit) -> None:
         """It could not be put there: the next star tries again."""

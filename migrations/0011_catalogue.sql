@@ -243,7 +243,8 @@ CREATE TABLE showcased (
     job_id TEXT NOT NULL,
     position INTEGER NOT NULL,
     created_at REAL NOT NULL,
-    PRIMARY KEY (guild_id, job_id, position),
-    FOREIGN KEY (job_id, position) REFERENCES pictures (job_id, position) ON DELETE CASCADE
+    channel_id INTEGER,                     -- the message that shows it, which outlives the picture until it is taken
+    message_id INTEGER,                     -- down, too; NULL: it is being put there
+    PRIMARY KEY (guild_id, job_id, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX showcased_by_picture ON showcased (job_id, position);

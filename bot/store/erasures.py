@@ -20,6 +20,7 @@ _OWN_ADAPTERS = "SELECT id FROM adapters WHERE owner_id = :member"
 OWN: dict[str, str] = {  # what is theirs, by table: handed over whole, and deleted in this order
     "outbox": f"job_id IN ({_OWN_JOBS})",
     "favourites": "member_id = :member",
+    "showcased": f"job_id IN ({_OWN_JOBS})",
     "pictures": "owner_id = :member",
     "likes": "member_id = :member",
     "member_shares": "member_id = :member",
@@ -104,7 +105,11 @@ def erase(tx: Connection, member_id: int, now: float) -> Erasure | None:
         " ORDER BY created_at DESC",
         (member_id,),
     )
-    messages = [tuple(row) for row in places]
+    hung = tx.execute(
+        f"SELECT channel_id, message_id FROM showcased WHERE job_id IN ({_OWN_JOBS}) AND message_id IS NOT NULL",
+        {"member": member_id},
+    )
+    messages = [tuple(row) for row in (*places, *hung)]
     blobs = [*blobs_of(tx, member_id), *map(outcome_path, jobs)]
     for (adapter_id,) in tx.execute(
         "SELECT adapter_id FROM likeness_consents WHERE member_id = ? AND given_at IS NOT NULL", (member_id,)

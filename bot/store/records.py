@@ -95,6 +95,16 @@ class ImagineSpec(Record, tag="imagine", frozen=True):
         return tuple(pick for pick in self.adapters if (pick.written, pick.weight, pick.te_weight, pick.blob) in uses)
 
 
+class Hung(Record, frozen=True):
+    """A picture in a server's showcase, and the message that shows it."""
+
+    guild_id: int
+    job_id: str
+    position: int
+    channel_id: int
+    message_id: int
+
+
 class Parent(Record, frozen=True):
     """What an adapter was made of, and stands in its lineage, whatever becomes of it."""
 

@@ -10,6 +10,7 @@ import structlog
 
 from bot.moderation import MOST_REASON, Case, Verdict
 from bot.store.records import Decision
+from bot.ui import showcase
 from bot.ui.answers import answer_fault, is_moderator
 from bot.ui.job_button import JobButton
 from bot.ui.typed import TextField
@@ -54,6 +55,7 @@ class ReportForm(discord.ui.Modal):
         await interaction.response.send_message(_THANKS if case.hides else _STAYS, ephemeral=True)
         if case.hides and case.job is not None:
             await self._bot.herald.hide(case.job)
+            await showcase.take_down_fallen(self._bot)
         await self._tell_moderators(case)
 
     async def on_error(  # type: ignore[override]  # a form's has no item
@@ -94,6 +96,7 @@ async def _show_what_came_of_it(bot: DarkroomBot, verdict: Verdict) -> None:
     if job is not None and job.message_id is not None:
         if verdict.decision == "taken_down":
             await bot.herald.delete_message(job.channel_id, job.message_id)
+            await showcase.take_down_fallen(bot)
         else:
             pictures = await bot.services.pictures.of_job(job.id)
             files = [(picture.filename, await bot.services.blobs.read(picture.blob)) for picture in pictures]

@@ -276,6 +276,7 @@ class DeleteButton(JobButton, template=r"dr:delete:(?P<id>\d+)(?::(?P<place>\d{1
         except discord.NotFound:  # two taps, or a moderator was quicker
             if not interaction.response.is_done():
                 await interaction.response.send_message("These pictures are deleted.", ephemeral=True)
+        await showcase.take_down_fallen(bot)
 
 
 ALL: tuple[type[JobButton], ...] = (

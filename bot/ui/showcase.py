@@ -45,9 +45,20 @@ async def exhibit_all(bot: DarkroomBot, job_id: str) -> None:
         channel = bot.get_partial_messageable(exhibit.channel_id)
         nonce = f"s{exhibit.job.id}-{exhibit.picture.position}"[-25:]
         try:
-            await channel.send(
-                embed=embed(exhibit, file.filename), file=file, view=under(exhibit), nonce=nonce
-            )  # fmt: skip
+            sent = await channel.send(embed=embed(exhibit, file.filename), file=file, view=under(exhibit), nonce=nonce)
+            await bot.services.showcase.hang(exhibit, sent.id)
         except discord.HTTPException as error:
             log.warning("showcase.not_reached", channel=exhibit.channel_id, job=exhibit.job.id, error=str(error))
             await bot.services.showcase.give_up(exhibit)
+    await take_down_fallen(bot)  # what was reported while it was put there
+
+
+async def take_down_fallen(bot: DarkroomBot) -> None:
+    """Delete the messages of what was deleted or reported. One that can't be now is tried at the next time."""
+    for hung in await bot.services.showcase.fallen():
+        try:
+            await bot.herald.delete_message(hung.channel_id, hung.message_id)
+        except discord.HTTPException as error:
+            log.warning("showcase.not_taken_down", channel=hung.channel_id, job=hung.job_id, error=str(error))
+        else:
+            await bot.services.showcase.forget(hung)

@@ -67,4 +67,28 @@ async def test_a_picture_that_got_enough_stars_hangs_in_the_showcase_once(home: 
     assert (await filled(home, home.ben, page)).embeds[0]["title"] == "thnos"
     starred = await (await home.ben.click(there, "Favourite")).response(PATIENCE_S)
     assert starred.content == "Not among your favourites any more."
-    assert len([message for message in home.sandbox.messages("general") if "Adapters" in labels(message)]) == 1
+    assert len(exhibits(home)) == 1
+
+
+def exhibits(home: House) -> list[Message]:
+    return [message for message in home.sandbox.messages("general") if "Adapters" in labels(message)]
+
+
+@pytest.mark.parametrize("how", ["Delete", "Report"])
+async def test_what_is_deleted_or_reported_hangs_in_no_showcase_any_more(home: House, how: str) -> None:
+    manager = Manager(guild_id=home.sandbox.guild.id, member_id=home.cleo.id)
+    wanted = GuildSettings(showcase_channel=home.sandbox.place("general").id, showcase_stars=1)
+    await home.services.guilds.change(manager, lambda _: wanted)
+    card = await home.drawn(home.ada, "a fox")
+    await (await home.cleo.click(card, "Favourite")).response(PATIENCE_S)
+    hung = await home.sandbox.wait_for(
+        lambda message: "Adapters" in labels(message) and f"/{card.id})" in message.text, timeout_s=PATIENCE_S
+    )
+    form = await (home.ben if how == "Report" else home.ada).click(card, how)
+    if form.modal is not None:
+        await home.ben.submit(form.modal, {"What is wrong with it?": "this is my face"})
+
+    async def is_down() -> bool:
+        return hung.id not in {message.id for message in exhibits(home)}
+
+    await home.until(is_down)

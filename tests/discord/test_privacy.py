@@ -8,9 +8,11 @@ import sqlite3
 import zipfile
 from pathlib import Path
 
+from bot.guilds import Manager
 from bot.packing import MOST_PARTS, Packer
 from bot.store import erasures, garbage
 from bot.store.migrate import migrate
+from bot.store.records import GuildSettings
 from sandbox.members import Message
 from tests.discord.house import CHANNEL, PATIENCE_S, House, house, labels, small_photos
 
@@ -24,6 +26,12 @@ async def live(home: House) -> list[Message]:
     await home.ada.slash("adapter share", channel=CHANNEL, name=FIRST)
     shown.append(await home.drawn(home.ada, f"<lora:{FIRST}:0.8> {WORDS} in a suit", seed=7))
     await home.ada.click(shown[1], "Favourite")
+    manager = Manager(guild_id=home.sandbox.guild.id, member_id=home.cleo.id)
+    await home.services.guilds.change(
+        manager, lambda _: GuildSettings(showcase_channel=home.sandbox.place("general").id, showcase_stars=1)
+    )
+    await (await home.ben.click(shown[1], "Favourite")).response(PATIENCE_S)
+    shown.append(await home.sandbox.wait_for(lambda message: "Adapters" in labels(message), timeout_s=PATIENCE_S))
     form = await home.ada.slash("style set", channel=CHANNEL, name="mine")
     await home.ada.submit(form.modal, {"Prompt": f"{WORDS}, {{prompt}}"})
     return shown
@@ -66,7 +74,7 @@ async def test_nothing_of_a_member_is_left_but_what_is_others(tmp_path: Path, re
         for key in await redis.keys("*"):
             assert WORDS.encode() not in (await redis.dump(key) or b"")
         # the messages that showed her pictures are gone, and everybody else's are not
-        ids = {message.id for message in home.shown()}
+        ids = {message.id for message in (*home.shown(), *home.sandbox.messages("general"))}
         assert ids.isdisjoint({message.id for message in shown})
         assert of_ben.id in ids
         await home.result(await home.ben.click(of_ben, "Again"))
