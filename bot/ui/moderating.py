@@ -107,6 +107,10 @@ async def _show_what_came_of_it(bot: DarkroomBot, verdict: Verdict) -> None:
             owner_id,
             f"Moderators have taken down {names}. What was reported: {discord.utils.escape_markdown(report.reason)}",
         )
+    for adapter in verdict.deleted:  # the card of its training shows what it can draw
+        made = await bot.services.jobs.get(adapter.job_id)
+        if made is not None and made.message_id is not None:
+            await bot.herald.delete_message(made.channel_id, made.message_id)
 
 
 class KeepButton(_DecideButton, template=r"dr:uphold:(?P<id>\d{1,18})(?::(?P<place>\d{1,3}))?"):

@@ -64,7 +64,7 @@ async def _is_gone(home: House, message: Message) -> bool:
 
 
 async def test_an_adapter_is_taken_down_with_its_copies_and_can_not_come_back(home: House) -> None:
-    await home.trained(home.ada, "mask")
+    card = await home.trained(home.ada, "mask")
     await home.ada.slash("adapter share", channel=CHANNEL, name="mask")
     mask = await home.adapter(home.ada, "mask")
     services = home.services
@@ -81,6 +81,7 @@ async def test_an_adapter_is_taken_down_with_its_copies_and_can_not_come_back(ho
     )  # fmt: skip
     assert REASON in told.content
     assert await services.adapters._database.read(lambda tx: adapters.get(tx, mask.id)) is None
+    await home.until(lambda: _is_gone(home, card))  # with its examples
     assert mask.blob in await services.adapters._database.write(lambda tx: garbage.collectable(tx, 9e12))
 
 
