@@ -110,8 +110,8 @@ class Dispatcher:
 
     async def _keep_promises(self, outstanding: Sequence[Job]) -> None:
         """Say again what a wiped Redis would have forgotten."""
+        await self._queue.restore_attempts({job.id: job.attempt for job in outstanding})
         for job in outstanding:
-            await self._queue.restore_attempt(job.id, job.attempt)
             if job.cancel_requested_at is not None:
                 await self._queue.request_cancel(job.id)
             else:

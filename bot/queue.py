@@ -5,7 +5,7 @@ The one file of this side that imports arq. Every call has a timeout, and every 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
@@ -72,9 +72,14 @@ class Queue:
             )
         )
 
-    async def restore_attempt(self, job_id: str, attempt: int) -> None:
-        """Set the current attempt again if Redis forgot it. Raises QueueDown."""
-        await _call(self._redis.set(names.attempt_key(job_id), attempt, ex=ATTEMPT_KEPT_S, nx=True))
+    async def restore_attempts(self, attempts: Mapping[str, int]) -> None:
+        """Set the current attempts of these jobs again where Redis forgot them, in one round trip. Raises QueueDown."""
+        if not attempts:
+            return
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for job_id, attempt in attempts.items():
+                pipeline.set(names.attempt_key(job_id), attempt, ex=ATTEMPT_KEPT_S, nx=True)
+            await _call(pipeline.execute())
 
     async def withdraw(self, job_id: str, attempt: int, lane: names.Lane, base: str) -> None:
         """Take an attempt that no worker took out of arq's queue. Raises QueueDown."""

@@ -35,8 +35,8 @@ async def test_nothing_is_pickled(world: World) -> None:
 
 
 async def test_an_attempt_is_restored_but_never_lowered(world: World) -> None:
-    await world.queue.restore_attempt("1", 2)
-    await world.queue.restore_attempt("1", 1)
+    await world.queue.restore_attempts({"1": 2, "2": 1})
+    await world.queue.restore_attempts({"1": 1})
     assert await world.redis.get(names.attempt_key("1")) == b"2"
     await world.queue.request_cancel("1")
     await world.queue.forget("1")

@@ -199,7 +199,7 @@ def test_the_bots_queue_has_all_rights_that_it_needs(guarded_redis: Path) -> Non
             await queue.enqueue(request)
             assert await queue.is_queued(request.job_id, request.attempt)
             await queue.withdraw(request.job_id, request.attempt, "imagine", request.base)
-            await queue.restore_attempt(request.job_id, 1)
+            await queue.restore_attempts({request.job_id: 1})
             await queue.request_cancel(request.job_id)
             await queue.request_wish(request.job_id, 1, "pause", 3)
             await queue.forget(request.job_id)
