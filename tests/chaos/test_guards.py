@@ -116,7 +116,7 @@ async def redis_is_wiped(built: House) -> None:
     for worker in built.workers:
         worker.send(signal.SIGSTOP)
     await draw(built)
-    await asyncio.sleep(0.5)
+    assert await until(lambda: attempts(built) == 1)  # to workers that were alive a moment ago
     await wipe(built.redis_url)
     for worker in built.workers:
         worker.send(signal.SIGCONT)
