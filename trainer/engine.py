@@ -24,6 +24,7 @@ from trainer.training.control import Control
 
 PICTURE_STEPS_A_TRAINING_STEP = 16  # with pictures always waiting, training still gets every 17th step
 GATHER_S = 0.02  # that an idle engine waits for company of the first command; later ones join between two steps
+MOST_COMMANDS_A_TURN = 64  # whoever asks again and again must not keep it from its work
 _PR_SET_PDEATHSIG = 1
 
 Send = Callable[[Report], None]
@@ -173,9 +174,10 @@ def run(connection: Connection, backend: Backend, parent: int) -> None:
     try:
         engine.send(backend.start())
         while True:
-            idle = not engine.busy
-            while not engine.busy or connection.poll(GATHER_S if idle else 0):
+            idle, taken = not engine.busy, 0
+            while not engine.busy or (taken < MOST_COMMANDS_A_TURN and connection.poll(GATHER_S if idle else 0)):
                 engine.take(messages.decode_command(connection.recv_bytes()))
+                taken += 1
             engine.turn()
     except UserFault as fault:
         engine.send(messages.CannotStart(str(fault)))

@@ -14,6 +14,7 @@ import redis.asyncio
 
 from bot.embedded import die_with_parent
 from tests.conftest import redis_server
+from trainer.contract.names import WORKERS_PATTERN
 
 RESTART_S = 0.5
 END_S = 40.0
@@ -101,6 +102,13 @@ async def wait_for_redis(url: str) -> None:
                 await client.ping()
                 return
             await asyncio.sleep(0.05)
+
+
+async def keep_heartbeats(url: str) -> None:
+    """Let the heartbeats that are there stay, as if their workers had all the time in the world."""
+    async with redis.asyncio.Redis.from_url(url) as client:
+        async for key in client.scan_iter(match=WORKERS_PATTERN):
+            await client.persist(key)
 
 
 async def wipe(url: str) -> None:

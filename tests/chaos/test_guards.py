@@ -13,7 +13,7 @@ from sandbox.members import Exchange, Message
 from tests.chaos.audit import Books, read_books
 from tests.chaos.chain import PICTURE_STEPS, read_diary
 from tests.chaos.play import CHANNEL, House, Plan, house, photos_of
-from tests.chaos.processes import wipe
+from tests.chaos.processes import keep_heartbeats, wipe
 
 PATIENCE_S = 60.0
 ALONE_S = 12.0  # how long a job is given that nobody will ever finish: four times what silence counts as death here
@@ -115,8 +115,9 @@ async def a_posts_answer_is_lost(built: House) -> None:
 async def redis_is_wiped(built: House) -> None:
     for worker in built.workers:
         worker.send(signal.SIGSTOP)
+    await keep_heartbeats(built.redis_url)
     await draw(built)
-    assert await until(lambda: attempts(built) == 1)  # to workers that were alive a moment ago
+    assert await until(lambda: attempts(built) == 1)
     await wipe(built.redis_url)
     for worker in built.workers:
         worker.send(signal.SIGCONT)
