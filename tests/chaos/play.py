@@ -18,7 +18,7 @@ from PIL import Image
 from sandbox.exchange import ExchangeFailed
 from sandbox.members import Exchange, File, Member
 from sandbox.server import Sandbox
-from tests.chaos.processes import Part, own_part, redis_part, wait_for_redis, wipe
+from tests.chaos.processes import Part, own_part, redis_part, wait_for_redis, wait_for_workers, wipe
 from tests.chaos.weather import Weather
 
 CHANNEL = "darkroom"
@@ -113,6 +113,7 @@ async def house(plan: Plan, folder: Path) -> AsyncIterator[House]:
             for part in (built.bot, *built.workers):
                 part.start()
             await sandbox.wait_ready(command="train", timeout_s=120)
+            await wait_for_workers(built.redis_url, WORKERS)
             weather.calm = plan.calm
             yield built
             weather.calm = True

@@ -104,6 +104,13 @@ async def wait_for_redis(url: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def wait_for_workers(url: str, count: int) -> None:
+    """Until so many have a heartbeat."""
+    async with redis.asyncio.Redis.from_url(url) as client:
+        while len([key async for key in client.scan_iter(match=WORKERS_PATTERN)]) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def keep_heartbeats(url: str) -> None:
     """Let the heartbeats that are there stay, as if their workers had all the time in the world."""
     async with redis.asyncio.Redis.from_url(url) as client:
