@@ -73,12 +73,16 @@ def audit(day: Day, sandbox: Sandbox) -> dict[str, Any]:
 
 
 def is_green(figures: dict[str, Any]) -> bool:
+    """Whether all promises were kept, and no more was worked twice than a checkpoint's interval a killed worker."""
+    return are_promises_kept(figures) and figures["wasted_steps_a_kill"] <= CHECKPOINT_EVERY
+
+
+def are_promises_kept(figures: dict[str, Any]) -> bool:
     """Whether nothing was lost, nothing was posted twice, and everything came to its end with the right result."""
     return (
         not any(figures[key] for key in ("lost", "duplicated", "unfinished", "untold", "not_placed"))
         and not figures["failed"]
         and figures["bit_equal"]
-        and figures["wasted_steps_a_kill"] <= CHECKPOINT_EVERY
     )
 
 
