@@ -7,7 +7,6 @@ copied is checked before it counts as a backup.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import re
 import secrets
@@ -28,7 +27,7 @@ from bot.store.database import open_database
 from bot.store.lock import Taken, hold_data_folder
 from bot.store.migrate import find_migrations
 from bot.store.snapshots import blobs_named
-from trainer.contract.blobs import BlobMissing, Blobs
+from trainer.contract.blobs import BlobMissing, Blobs, digest_of
 
 DATABASE, MANIFEST, BLOBS = "darkroom.sqlite3", "manifest.json", "blobs"
 COPY_TIMEOUT_S = 600.0
@@ -70,7 +69,7 @@ async def make_backup(
         manifest = Manifest(
             at=at,
             version=version,
-            sha256=await asyncio.to_thread(_digest, part / DATABASE),
+            sha256=await asyncio.to_thread(digest_of, part / DATABASE),
             blobs=len(named) - missing if with_blobs else None,
             missing=missing,
         )
@@ -174,7 +173,7 @@ async def restore_backup(backup: Path, data: Path, blobs: Blobs) -> Manifest:
     Raises BackupFault, or StartupFault while a bot runs there.
     """
     manifest = read_manifest(backup)
-    if await asyncio.to_thread(_digest, backup / DATABASE) != manifest.sha256:
+    if await asyncio.to_thread(digest_of, backup / DATABASE) != manifest.sha256:
         raise BackupFault(f"The database in {str(backup)!r} was changed after it was made: take another backup.")
     newest_version = find_migrations()[-1][0]
     if manifest.version > newest_version:
@@ -211,11 +210,6 @@ def _put_aside(data: Path) -> None:
         aside.mkdir()
         for path in there:
             path.rename(aside / path.name)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _write_durably(file: Path, data: bytes) -> None:

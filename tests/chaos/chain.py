@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,14 +94,19 @@ def expected(name: str, steps: int) -> bytes:
 
 def read_diary(diary: Path) -> Counter[tuple[str, int]]:
     """How often each step of each job was taken."""
-    lines = diary.read_text().split("\n") if diary.exists() else []
-    return Counter((job, int(step)) for job, _, step in (line.split() for line in lines if line))
+    return Counter((job, step) for job, _, step in _entries(diary))
 
 
 def read_attempts(diary: Path) -> Counter[tuple[str, int]]:
     """How many steps each attempt at each job has taken."""
-    lines = diary.read_text().split("\n") if diary.exists() else []
-    return Counter((job, int(attempt)) for job, attempt, _ in (line.split() for line in lines if line))
+    return Counter((job, attempt) for job, attempt, _ in _entries(diary))
+
+
+def _entries(diary: Path) -> Iterator[tuple[str, int, int]]:
+    """Job, attempt and step of each line."""
+    for line in diary.read_text().splitlines() if diary.exists() else ():
+        job, attempt, step = line.split()
+        yield job, int(attempt), int(step)
 
 
 def _seed(name: str) -> bytes:

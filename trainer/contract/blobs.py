@@ -43,7 +43,7 @@ class Blobs:
 
     async def put_file(self, file: Path, suffix: str = "") -> str:
         """:meth:`put` for a file, which is gone afterwards."""
-        path = _content_path(await asyncio.to_thread(_digest, file), suffix)
+        path = _content_path(await asyncio.to_thread(digest_of, file), suffix)
         if await self.exists(path):
             file.unlink()
         else:
@@ -141,7 +141,8 @@ def _content_path(digest: str, suffix: str) -> str:
     return f"blobs/{digest[:2]}/{digest}{suffix}"
 
 
-def _digest(file: Path) -> str:
+def digest_of(file: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal digits, read piece by piece."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
